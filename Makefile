@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# The verbs people type. Meson does the building; a verb longer than a line is a script in tools/.
+MAKEFLAGS += --no-print-directory
+export HOOKKEEP_BUILD ?= build
+export SEED SEEDS ROUNDS SECONDS_EACH
+
+.DEFAULT_GOAL := build
+.PHONY: deps build run test tidy sim crash fuzz bench install help clean
+
+deps: ## install what building and testing need (Debian 12 and 13)
+	@tools/deps
+
+build: $(HOOKKEEP_BUILD)/build.ninja ## build build/hookkeep
+	@ninja -C $(HOOKKEEP_BUILD)
+
+run: deps build ## start the gateway with the example configuration and feed it sample events
+	@tools/run
+
+test: deps ## build and pass every test that needs no internet
+	@tools/test
+
+tidy: ## what a program can check of the project's style (tools/tidy)
+	@tools/tidy
+
+sim: build ## simulate many seeds; SEED=n repeats one and prints its trace
+	@tools/sim
+
+crash: build ## kill -9 the gateway under load and compare; ROUNDS=n
+	@tools/crash
+
+fuzz: ## feed the parsers with garbage; SECONDS_EACH=n
+	@tools/fuzz
+
+bench: ## measure against what others do
+	@tools/deps bench
+	@$(MAKE) build
+	@tools/bench
+
+install: build ## install into /usr/local; PREFIX=/usr and DESTDIR=dir are heard
+	@meson configure $(HOOKKEEP_BUILD) $(if $(PREFIX),--prefix=$(PREFIX))>/dev/null
+	@meson install -C $(HOOKKEEP_BUILD) --no-rebuild
+
+clean: ## remove what was built
+	@rm -rf build build-*
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r v t; do \
+	    printf '  make %-8s %s\n' "$$v" "$$t"; done
+
+$(HOOKKEEP_BUILD)/build.ninja:
+	@meson setup $(HOOKKEEP_BUILD)
+
+tools/run tools/sim tools/crash tools/fuzz tools/bench:
+	@echo "make: there is no $@ yet; nothing was done" >&2; exit 1
+
+run: | tools/run
+sim: | tools/sim
+crash: | tools/crash
+fuzz: | tools/fuzz
+bench: | tools/bench
