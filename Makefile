@@ -5,6 +5,7 @@ export HOOKKEEP_BUILD ?= build
 export SEED SEEDS ROUNDS SECONDS_EACH
 
 .DEFAULT_GOAL := build
+.NOTPARALLEL:
 .PHONY: deps build run test tidy sim crash fuzz bench install help clean
 
 deps: ## install what building and testing need (Debian 12 and 13)
