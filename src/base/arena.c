@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include "base/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT _Alignof(max_align_t)
+#define FIRST_CHUNK ((size_t)4096)
+#define LARGEST_CHUNK ((size_t)65536)
+
+struct arena_chunk {
+    struct arena_chunk *next;
+    size_t size, used; // of data
+    _Alignas(max_align_t) unsigned char data[];
+};
+
+void arena_init(struct arena *a, size_t cap) {
+    *a = (struct arena){.cap = cap};
+}
+
+// A chunk with room for n bytes. It takes more than asked only where the cap lets it.
+static struct arena_chunk *add_chunk(struct arena *a, size_t n) {
+    size_t room = a->cap - a->used;
+    if (room < sizeof(struct arena_chunk) || n > room - sizeof(struct arena_chunk))
+        return NULL;
+    size_t total = a->used < FIRST_CHUNK ? FIRST_CHUNK : a->used;
+    total = total > LARGEST_CHUNK ? LARGEST_CHUNK : total;
+    total = total > room ? room : total;
+    if (total < n + sizeof(struct arena_chunk))
+        total = n + sizeof(struct arena_chunk);
+    struct arena_chunk *c = calloc(1, total);
+    if (c == NULL)
+        return NULL;
+    c->size = total - sizeof(struct arena_chunk);
+    a->used += total;
+    // The chunk with the most room stays first, since only the first one is taken from.
+    struct arena_chunk *first = a->chunks;
+    if (first != NULL && c->size - n < first->size - first->used) {
+        c->next = first->next;
+        first->next = c;
+    } else {
+        c->next = first;
+        a->chunks = c;
+    }
+    return c;
+}
+
+void *arena_take(struct arena *a, size_t n) {
+    if (n > a->cap)
+        return NULL;
+    size_t rounded = (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (rounded == 0)
+        rounded = ALIGNMENT;
+    struct arena_chunk *c = a->chunks;
+    if (c == NULL || rounded > c->size - c->used) {
+        c = add_chunk(a, rounded);
+        if (c == NULL)
+            return NULL;
+    }
+    void *p = c->data + c->used;
+    c->used += rounded;
+    return p;
+}
+
+bytes arena_copy(struct arena *a, bytes b) {
+    if (b.n >= a->cap)
+        return NO_BYTES;
+    unsigned char *p = arena_take(a, b.n + 1);
+    if (p == NULL)
+        return NO_BYTES;
+    if (b.n > 0)
+        memcpy(p, b.p, b.n);
+    return bytes_from(p, b.n);
+}
+
+void arena_drop(struct arena *a) {
+    for (struct arena_chunk *c = a->chunks, *next; c != NULL; c = next) {
+        next = c->next;
+        free(c);
+    }
+    a->chunks = NULL;
+    a->used = 0;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include "base/digest.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <stdatomic.h>
+
+#include "base/ensure.h"
+
+// Looking an algorithm up costs more than hashing an event, so it is done once.
+static EVP_MD *sha256(void) {
+    static _Atomic(EVP_MD *) kept;
+    EVP_MD *md = atomic_load_explicit(&kept, memory_order_acquire);
+    if (md != NULL)
+        return md;
+    md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+    ensure(md != NULL);
+    EVP_MD *other = NULL;
+    if (atomic_compare_exchange_strong(&kept, &other, md))
+        return md;
+    EVP_MD_free(md);
+    return other;
+}
+
+void digest_sha256(const bytes *parts, size_t n, uint8_t out[SHA256_SIZE]) {
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    ensure(ctx != NULL);
+    ensure(EVP_DigestInit_ex2(ctx, sha256(), NULL) == 1);
+    for (size_t i = 0; i < n; i++)
+        ensure(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1);
+    ensure(EVP_DigestFinal_ex(ctx, out, NULL) == 1);
+    EVP_MD_CTX_free(ctx);
+}
+
+// `struct hmac` is libcrypto's context under our name.
+static EVP_MAC_CTX *context(struct hmac *h) {
+    return (EVP_MAC_CTX *)h;
+}
+
+struct hmac *hmac_open(bytes key) {
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    ensure(mac != NULL);
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);
+    ensure(ctx != NULL);
+    EVP_MAC_free(mac);
+    char digest[] = "SHA2-256";
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    // A null key would mean "keep the one there is".
+    const uint8_t *p = key.n == 0 ? (const uint8_t *)"" : key.p;
+    ensure(EVP_MAC_init(ctx, p, key.n, params) == 1);
+    return (struct hmac *)ctx;
+}
+
+void hmac_close(struct hmac *h) {
+    EVP_MAC_CTX_free(context(h));
+}
+
+void hmac_start(struct hmac *h) {
+    ensure(EVP_MAC_init(context(h), NULL, 0, NULL) == 1);
+}
+
+void hmac_add(struct hmac *h, bytes b) {
+    if (b.n > 0)
+        ensure(EVP_MAC_update(context(h), b.p, b.n) == 1);
+}
+
+void hmac_finish(struct hmac *h, uint8_t out[SHA256_SIZE]) {
+    size_t n = 0;
+    ensure(EVP_MAC_final(context(h), out, &n, SHA256_SIZE) == 1 && n == SHA256_SIZE);
+}

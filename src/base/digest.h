@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// SHA-256 and HMAC-SHA256 (RFC 2104, FIPS 180-4) by libcrypto, with the set-up of keys kept: one EVP_MAC context a
+// secret and thread is initialised once and duplicated or re-used per message.
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+#define SHA256_SIZE 32
+
+// One pass over the concatenation of `n` parts.
+void digest_sha256(const bytes *parts, size_t n, uint8_t out[SHA256_SIZE]);
+
+// A keyed HMAC. One thread at a time.
+struct hmac;
+struct hmac *hmac_open(bytes key); // copies the key into libcrypto; never null
+void hmac_close(struct hmac *h);   // null is allowed
+void hmac_start(struct hmac *h);   // begins a message, dropping an unfinished one
+void hmac_add(struct hmac *h, bytes b);
+void hmac_finish(struct hmac *h, uint8_t out[SHA256_SIZE]);
+
+#endif

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_MAX ((size_t)64 << 20)
+#define DISTANCE_MAX 64
+
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+void text_drop(struct text *t) {
+    free(t->p);
+    *t = (struct text){.max = t->max};
+}
+
+void text_reset(struct text *t) {
+    t->n = 0;
+    t->failed = false;
+    if (t->p != NULL)
+        t->p[0] = '\0';
+}
+
+// Makes room for n more bytes and a NUL; false, for good, when they do not fit.
+static bool make_room(struct text *t, size_t n) {
+    size_t max = t->max > 0 ? t->max : DEFAULT_MAX;
+    if (t->failed || t->n > max || n > max - t->n) {
+        t->failed = true;
+        return false;
+    }
+    if (t->n + n < t->cap)
+        return true;
+    size_t cap = t->cap < 64 ? 64 : t->cap * 2;
+    cap = cap > max + 1 ? max + 1 : cap;
+    cap = cap < t->n + n + 1 ? t->n + n + 1 : cap;
+    char *p = realloc(t->p, cap);
+    if (p == NULL) {
+        t->failed = true;
+        return false;
+    }
+    t->p = p;
+    t->cap = cap;
+    return true;
+}
+
+void text_add(struct text *t, bytes b) {
+    if (!make_room(t, b.n))
+        return;
+    if (b.n > 0)
+        memcpy(t->p + t->n, b.p, b.n);
+    t->n += b.n;
+    t->p[t->n] = '\0';
+}
+
+void text_adds(struct text *t, const char *s) {
+    text_add(t, bytes_of(s));
+}
+
+void text_addc(struct text *t, char c) {
+    text_add(t, bytes_from(&c, 1));
+}
+
+void text_addf(struct text *t, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    text_addv(t, format, args);
+    va_end(args);
+}
+
+void text_addv(struct text *t, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    size_t room = t->failed ? 0 : t->cap - t->n;
+    int n = vsnprintf(room > 0 ? t->p + t->n : NULL, room, format, args);
+    if (n < 0)
+        t->failed = true;
+    else if (make_room(t, (size_t)n)) {
+        if ((size_t)n >= room)
+            vsnprintf(t->p + t->n, (size_t)n + 1, format, again);
+        t->n += (size_t)n;
+    }
+    // What did not fit was written in part; it is not part of the content.
+    if (t->p != NULL)
+        t->p[t->n] = '\0';
+    va_end(again);
+}
+
+void text_add_u64(struct text *t, uint64_t v) {
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    text_add(t, bytes_from(digits + at, sizeof(digits) - at));
+}
+
+// The magnitude, which for INT64_MIN no int64_t holds.
+static uint64_t size_of(int64_t v) {
+    return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+}
+
+void text_add_i64(struct text *t, int64_t v) {
+    if (v < 0)
+        text_addc(t, '-');
+    text_add_u64(t, size_of(v));
+}
+
+void text_add_hex(struct text *t, bytes b) {
+    if (b.n > SIZE_MAX / 2 || !make_room(t, 2 * b.n)) {
+        t->failed = true;
+        return;
+    }
+    bytes_to_hex(b.p, b.n, t->p + t->n);
+    t->n += 2 * b.n;
+    t->p[t->n] = '\0';
+}
+
+static void add_json_escape(struct text *t, uint8_t c) {
+    static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+    for (size_t i = 0; i + 1 < sizeof(shorts); i += 2) {
+        if ((uint8_t)shorts[i] == c) {
+            text_add(t, bytes_from((const char[]){'\\', shorts[i + 1]}, 2));
+            return;
+        }
+    }
+    text_addf(t, "\\u%04x", c);
+}
+
+void text_add_json(struct text *t, bytes b) {
+    size_t run = 0, at = 0;
+    text_addc(t, '"');
+    while (at < b.n && !t->failed) {
+        uint8_t c = b.p[at];
+        size_t n = bytes_utf8_at(b, at);
+        if (n > 0 && c >= 0x20 && c != '"' && c != '\\') {
+            at += n;
+            continue;
+        }
+        text_add(t, bytes_slice(b, run, at));
+        if (n == 0)
+            text_adds(t, "\xef\xbf\xbd");
+        else
+            add_json_escape(t, c);
+        run = ++at;
+    }
+    text_add(t, bytes_slice(b, run, b.n));
+    text_addc(t, '"');
+}
+
+// U+0000 to U+001F, U+007F to U+009F, and what turns the direction of a line (U+202A to U+202E, U+2066 to U+2069).
+static bool is_control(const uint8_t *p, size_t n) {
+    if (n == 1)
+        return p[0] < 0x20 || p[0] == 0x7f;
+    if (n == 2)
+        return p[0] == 0xc2 && p[1] < 0xa0;
+    if (n == 3 && p[0] == 0xe2)
+        return (p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) ||
+               (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+    return false;
+}
+
+void text_add_printable(struct text *t, bytes b, size_t max_n) {
+    size_t left = max_n;
+    for (size_t at = 0; at < b.n && !t->failed;) {
+        size_t n = bytes_utf8_at(b, at);
+        bool plain = n > 0 && !is_control(b.p + at, n);
+        if (n == 0)
+            n = 1;
+        if ((plain ? n : 4 * n) > left) {
+            text_adds(t, "\xe2\x80\xa6");
+            return;
+        }
+        left -= plain ? n : 4 * n;
+        if (plain)
+            text_add(t, bytes_from(b.p + at, n));
+        for (size_t i = 0; !plain && i < n; i++)
+            text_addf(t, "\\x%02x", b.p[at + i]);
+        at += n;
+    }
+}
+
+static int64_t floor_div(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
+}
+
+// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that the leap day is
+// the last, and in eras of 400 years.
+static int64_t days_of(int64_t year, int64_t month, int64_t day) {
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t era = floor_div(y, 400), year_of_era = y - era * 400;
+    int64_t day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
+}
+
+void text_add_time(struct text *t, int64_t unix_ms) {
+    int64_t days = floor_div(unix_ms, DAY), ms = unix_ms - days * DAY;
+    int64_t era = floor_div(days + 719468, 146097), day_of_era = days + 719468 - era * 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t march_month = (5 * day_of_year + 2) / 153;
+    int64_t day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    int64_t month = march_month < 10 ? march_month + 3 : march_month - 9;
+    int64_t year = year_of_era + era * 400 + (month <= 2);
+    text_addf(t,
+              "%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64 ":%02" PRId64
+              ".%03" PRId64 "Z",
+              year, month, day, ms / HOUR, ms % HOUR / MINUTE, ms % MINUTE / SECOND, ms % SECOND);
+}
+
+struct unit {
+    const char *name;
+    uint64_t of;
+};
+
+// From the largest to the smallest.
+static const struct unit duration_units[] = {
+    {"d", DAY}, {"h", HOUR}, {"m", MINUTE}, {"s", SECOND}, {"ms", 1}, {NULL, 0},
+};
+
+static const struct unit size_units[] = {
+    {"GiB", UINT64_C(1) << 30},
+    {"MiB", UINT64_C(1) << 20},
+    {"KiB", UINT64_C(1) << 10},
+    {"B", 1},
+    {NULL, 0},
+};
+
+void text_add_duration(struct text *t, int64_t ms) {
+    uint64_t left = size_of(ms);
+    if (ms == 0) {
+        text_adds(t, "0s");
+        return;
+    }
+    const struct unit *u = duration_units;
+    while (left % u->of != 0)
+        u++;
+    if (ms < 0)
+        text_addc(t, '-');
+    text_add_u64(t, left / u->of);
+    text_adds(t, u->name);
+}
+
+bytes text_bytes(const struct text *t) {
+    return bytes_from(t->p, t->n);
+}
+
+const char *text_str(const struct text *t) {
+    return t->p == NULL ? "" : t->p;
+}
+
+char *text_give(struct text *t) {
+    char *p = t->p != NULL ? t->p : bytes_strdup(NO_BYTES);
+    t->p = NULL;
+    t->n = t->cap = 0;
+    return p;
+}
+
+static result parse_units(bytes b, const struct unit *units, uint64_t *out) {
+    size_t digits = 0;
+    while (digits < b.n && b.p[digits] >= '0' && b.p[digits] <= '9')
+        digits++;
+    uint64_t v;
+    TRY(bytes_to_u64(bytes_slice(b, 0, digits), &v));
+    bytes name = bytes_slice(b, digits, b.n);
+    NEED(name.n > 0, INVALID, "a unit is missing behind the number");
+    const struct unit *u = units;
+    while (u->name != NULL && !bytes_equal(name, bytes_of(u->name)))
+        u++;
+    NEED(u->name != NULL, INVALID, "the unit behind the number is unknown");
+    NEED(!__builtin_mul_overflow(v, u->of, out), INVALID, "a number is too large");
+    return OK;
+}
+
+result text_parse_duration(bytes b, int64_t *out_ms) {
+    uint64_t ms;
+    TRY(parse_units(b, duration_units, &ms));
+    NEED(ms <= INT64_MAX, INVALID, "a duration is too long");
+    *out_ms = (int64_t)ms;
+    return OK;
+}
+
+result text_parse_size(bytes b, uint64_t *out) {
+    uint64_t size;
+    TRY(parse_units(b, size_units, &size));
+    *out = size;
+    return OK;
+}
+
+// Exactly n digits at the start of *b, cut off.
+static bool take_digits(bytes *b, size_t n, int64_t *out) {
+    if (b->n < n || bytes_to_i64(bytes_slice(*b, 0, n), out) != OK || b->p[0] == '-')
+        return false;
+    *b = bytes_slice(*b, n, b->n);
+    return true;
+}
+
+static bool take_one_of(bytes *b, const char *set, char *out) {
+    if (b->n == 0 || b->p[0] == '\0' || strchr(set, b->p[0]) == NULL)
+        return false;
+    *out = (char)b->p[0];
+    *b = bytes_slice(*b, 1, b->n);
+    return true;
+}
+
+static bool take_date(bytes *b, int64_t *days) {
+    static const int8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int64_t year, month, day;
+    char c;
+    if (!take_digits(b, 4, &year) || !take_one_of(b, "-", &c) || !take_digits(b, 2, &month) ||
+        !take_one_of(b, "-", &c) || !take_digits(b, 2, &day) || month < 1 || month > 12)
+        return false;
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (day < 1 || day > lengths[month - 1] + (month == 2 && leap))
+        return false;
+    *days = days_of(year, month, day);
+    return true;
+}
+
+// hh:mm as milliseconds.
+static bool take_hour_minute(bytes *b, int64_t *ms) {
+    int64_t hour, minute;
+    char c;
+    if (!take_digits(b, 2, &hour) || !take_one_of(b, ":", &c) || !take_digits(b, 2, &minute) ||
+        hour > 23 || minute > 59)
+        return false;
+    *ms = hour * HOUR + minute * MINUTE;
+    return true;
+}
+
+static bool take_clock(bytes *b, int64_t *ms) {
+    int64_t second, digit;
+    char c;
+    if (!take_hour_minute(b, ms) || !take_one_of(b, ":", &c) || !take_digits(b, 2, &second) ||
+        second > 59)
+        return false;
+    *ms += second * SECOND;
+    if (!take_one_of(b, ".", &c))
+        return true;
+    if (!take_digits(b, 1, &digit))
+        return false;
+    *ms += digit * 100;
+    for (int64_t scale = 10; take_digits(b, 1, &digit); scale /= 10)
+        *ms += digit * scale;
+    return true;
+}
+
+result text_parse_time(bytes b, int64_t *out_unix_ms) {
+    int64_t days, clock = 0, offset = 0;
+    char sign;
+    NEED(take_date(&b, &days), INVALID, "a time does not begin with a date like 2026-11-23");
+    if (b.n > 0) {
+        NEED(take_one_of(&b, "Tt", &sign) && take_clock(&b, &clock), INVALID,
+             "the time behind the date is not of the form T18:57:26");
+        NEED(take_one_of(&b, "Zz+-", &sign), INVALID, "a time lacks its zone: Z or +02:00");
+        NEED(sign == 'Z' || sign == 'z' || take_hour_minute(&b, &offset), INVALID,
+             "the offset of a time is not of the form +02:00");
+        NEED(b.n == 0, INVALID, "something stands behind the time");
+        offset = sign == '-' ? -offset : offset;
+    }
+    *out_unix_ms = days * DAY + clock - offset;
+    return OK;
+}
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+size_t text_distance(bytes a, bytes b) {
+    size_t rows[3][DISTANCE_MAX + 1];
+    size_t *before = rows[0], *last = rows[1], *row = rows[2];
+    a = bytes_slice(a, 0, DISTANCE_MAX);
+    b = bytes_slice(b, 0, DISTANCE_MAX);
+    for (size_t j = 0; j <= b.n; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.n; i++) {
+        size_t *oldest = before;
+        before = last;
+        last = row;
+        row = oldest;
+        row[0] = i;
+        for (size_t j = 1; j <= b.n; j++) {
+            size_t replaced = last[j - 1] + (a.p[i - 1] != b.p[j - 1]);
+            row[j] = least(replaced, least(last[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1])
+                row[j] = least(row[j], before[j - 2] + 1);
+        }
+    }
+    return row[b.n];
+}
