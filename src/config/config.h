@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// The configuration as the operator wrote it (YAML), read by the table config/keys.def, checked,
+// completed with defaults. What of it decides about events becomes a plan (rules/plan.h); secrets
+// stay here and in the rooms that sign.
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "rules/plan.h"
+
+struct config_secret {
+    bytes label, key;
+    enum scope scope;
+};
+
+struct config_source {
+    bytes path, owner;
+    enum mode livemode;
+    int64_t tolerance_s;
+    struct config_secret *secrets;
+    size_t secret_count;
+};
+
+struct config_destination {
+    bytes name, url, secret;
+    // Everything else of it is in the plan.
+};
+
+struct config_limits {
+    uint64_t head_max, body_max, unverified_max;
+    uint64_t connections_max, connections_address_max; // of the process
+    int64_t head_ms, body_ms, idle_ms, answer_ms, drain_ms;
+    uint64_t rate_min;
+};
+
+struct config {
+    bytes file;    // where it was read; empty: the environment alone
+    bytes *listen; // addresses, as net_address_parse takes them
+    size_t listen_count;
+    bytes *desk_listen;
+    size_t desk_listen_count;
+    bytes certificate, key; // paths, empty without TLS
+    bytes ledger_path;      // of sqlite:PATH
+    bytes journal_path;
+    uint64_t journal_size;
+    uint32_t loops; // of intake; 0: as many as cores, at most 4
+    bytes ca_file;  // destinations' certificates are checked against it; empty: the system's roots
+    bool log_json;
+    bytes log_level; // debug, info, warning, error
+    struct config_limits limits;
+    struct config_source *sources;
+    size_t source_count;
+    struct config_destination *destinations;
+    size_t destination_count;
+    struct plan *plan; // generation 0
+    struct arena memory;
+};
+
+// Reads environment variables for ${VAR}; tests put their own in place. Null: not set.
+typedef const char *(*config_env)(void *ctx, const char *name);
+
+// From text. `name` is the file's name for messages; `dir` resolves file: secrets and relative
+// paths stay as written (relative to the working directory). All that is wrong goes into `errors`,
+// one problem a line: "hookkeep.yaml:12: destinations[0].urll: unknown key; did you mean `url`?"
+// with what was found, what is allowed, how to mend it; never a secret's value. `warnings` likewise
+// (plain http on an address that is not loopback, …). INVALID if there was any error.
+must result config_read(bytes yaml, const char *name, config_env env, void *env_ctx,
+                        struct config **out, struct text *errors, struct text *warnings);
+// Finds and reads the file: `path`, else $HOOKKEEP_CONFIG, else ./hookkeep.yaml, else
+// /etc/hookkeep/hookkeep.yaml, else the environment alone (STRIPE_WEBHOOK_SECRET on /webhook, no
+// destinations). A path that was asked for must exist.
+must result config_load(const char *path, struct config **out, struct text *errors,
+                        struct text *warnings);
+void config_free(struct config *c); // wipes secrets; null is allowed
+
+// The key table as text for the manual and `hookkeep help configuration`: key, type, default,
+// meaning.
+void config_describe(struct text *out);
+// 12 hex digits that name a secret without telling it.
+void config_fingerprint(bytes secret, char out[13]);
+
+#endif

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Dispatch: brings due deliveries to their destinations, one loop for all of them.
+//
+// For each destination it keeps one open take at the ledger while it has free places (concurrency),
+// reserves room in the journal for the outcome before it sends anything, signs the stored bytes
+// afresh, sends them, and posts the outcome to the journal. What becomes of the delivery is decided
+// by booking, never here. A destination that is slow or dead uses up its own places and nobody
+// else's.
+//
+// An actor: dispatch_step handles mail; the fetcher and the timer call back on the same thread. In
+// production that thread runs the loop and the mailbox is the loop's; the simulation calls all by
+// hand.
+#ifndef DISPATCH_DISPATCH_H
+#define DISPATCH_DISPATCH_H
+
+#include "journal/journal.h"
+#include "ledger/ledger.h"
+#include "port/clock.h"
+#include "port/fetch.h"
+
+struct dispatch;
+
+// Where and how to send: what the plan must not carry (secrets) and what it does. Copied by
+// dispatch.
+struct target {
+    bytes name, url, secret;
+    enum mode livemode;
+    int64_t timeout_ms;
+    uint32_t concurrency;
+};
+
+struct dispatch_options {
+    struct clock *clock;
+    struct fetcher *fetcher;
+    struct journal *journal;
+    struct ledger *ledger;
+    struct mailbox *mailbox; // where ledger and journal answer; its receiver calls dispatch_mail
+    // Asks to be called by dispatch_tick at this monotonic µs (replaces the last wish).
+    void (*wake_at)(void *ctx, int64_t mono_us);
+    void *wake_ctx;
+    size_t answer_max;  // most bytes of an answer read; 0: 64 KiB
+    size_t answer_keep; // kept with the attempt; 0: 2 KiB
+};
+
+struct dispatch *dispatch_open(const struct dispatch_options *o);
+void dispatch_close(struct dispatch *d); // after dispatch_idle; null is allowed
+
+// The targets in force, on dispatch's thread, taken over by copy. What is under way goes on as it
+// was begun.
+void dispatch_set_targets(struct dispatch *d, const struct target *targets, size_t n,
+                          uint64_t generation);
+// The same from any thread, by mail. Takes over `targets`, whose bytes lie in `memory`.
+struct retarget {
+    struct mail mail; // kind DISPATCH_RETARGET
+    struct target *targets;
+    size_t count;
+    uint64_t generation;
+    struct arena memory;
+};
+enum dispatch_mail {
+    DISPATCH_TAKE = 1,
+    DISPATCH_OUTCOME,
+    DISPATCH_GIVE_BACK,
+    DISPATCH_RETARGET,
+    DISPATCH_STOP
+};
+
+void dispatch_mail(struct dispatch *d, struct mail *m);
+void dispatch_tick(struct dispatch *d); // something wished by wake_at may be due
+// Takes no more; what is under way may end. Then idle says when nothing is under way.
+void dispatch_drain(struct dispatch *d);
+bool dispatch_idle(const struct dispatch *d);
+size_t dispatch_under_way(const struct dispatch *d, bytes destination);
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Intake: where Stripe posts. N loops, each with its own thread, listeners (SO_REUSEPORT), sessions
+// and receiver; they share nothing but the budget for unverified memory.
+#ifndef INTAKE_INTAKE_H
+#define INTAKE_INTAKE_H
+
+#include "http/server.h"
+#include "intake/receive.h"
+
+struct intake;
+
+struct intake_options {
+    struct clock *clock;
+    struct journal *journal;
+    const struct net_address *listen;
+    size_t listen_count;
+    const char *certificate, *key; // null: no https address is among them
+    uint32_t loops;
+    struct server_limits limits; // connections of the process; divided among the loops
+    int64_t unverified_max;      // bytes that strangers may hold
+    int64_t drain_ms;
+    const struct plan *plan; // adopted: with its generation
+    const struct source_secrets *secrets;
+    size_t secret_count;
+};
+
+// Opens the listeners; nothing is accepted before intake_start. `why` gets the sentence for people.
+must result intake_open(const struct intake_options *o, struct intake **out, struct text *why);
+must result intake_start(struct intake *i); // starts the threads
+// A new configuration, from any thread, once its plan's record is durable: copies are made and
+// mailed to each loop.
+must result intake_set_sources(struct intake *i, const struct plan *plan,
+                               const struct source_secrets *secrets, size_t n);
+must result intake_set_tls(struct intake *i, const char *certificate, const char *key,
+                           struct text *why);
+// Accepts no more, answers what is under way; returns when all is answered or drain_ms has passed.
+void intake_stop(struct intake *i);
+void intake_close(struct intake *i);                         // null is allowed
+uint16_t intake_port(const struct intake *i, size_t listen); // the real one, when 0 was asked for
+
+#endif

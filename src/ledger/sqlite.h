@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The books in SQLite: WAL, synchronous=FULL, 8 KiB pages, versioned migrations. Users may read the
+// file with any SQLite client while the gateway runs; the names of DESIGN's contract (events,
+// receipts, deliveries, attempts, suspense) are views or tables.
+#ifndef LEDGER_SQLITE_H
+#define LEDGER_SQLITE_H
+
+#include "ledger/store.h"
+
+struct sqlite_options {
+    const char *path;
+    bool create; // make a new one if there is none; else ABSENT
+    // Makes a copy PATH.before-vN beside it before a migration changes anything.
+    bool backup_before_migration;
+};
+
+// Opens, locks (a lock file PATH.lock held with flock, because SQLite's own locks must let readers
+// in), checks that it is ours (application_id), not newer than we know (user_version), that the
+// checksums of the migrations it went through are ours, and migrates. LOCKED, FORMAT, CORRUPT,
+// MISMATCH, FULL, IO; `why` says what was found and what to do.
+must result store_sqlite(const struct sqlite_options *o, struct store **out, struct text *why);
+
+// What people ask the books, on a read-only connection of its own with a time limit; JSON out. One
+// thread.
+struct reader;
+must result reader_open(const char *path, struct reader **out, struct text *why);
+void reader_close(struct reader *r); // null is allowed
+// From any thread: the query under way fails with TIMEOUT.
+void reader_interrupt(struct reader *r);
+
+struct list_filter { // an empty or zero member says nothing
+    bytes id, type, account, owner, object_id, status, state, destination, event_id,
+        livemode;               // type may end in ".*"; livemode "true" or "false"
+    int64_t since_ms, until_ms; // received_at (events), created_at (deliveries)
+    uint64_t before, after;     // cursor: seq below / above
+    size_t limit;               // at most 1,000; 0: 100
+    bool oldest_first;
+};
+
+// Appends {"data":[…],"has_more":bool}, newest first unless oldest_first. Rows have the columns of
+// the contract.
+must result reader_events(struct reader *r, const struct list_filter *f, struct text *out);
+must result reader_deliveries(struct reader *r, const struct list_filter *f, struct text *out);
+must result reader_destinations(struct reader *r,
+                                struct text *out); // with counts by state, oldest due, hold
+must result reader_suspense(struct reader *r, const struct list_filter *f, struct text *out);
+must result reader_keys(struct reader *r, struct text *out); // no hashes
+// One whole: an event with receipts, deliveries and twin (by id, or by seq if `id` is all digits),
+// a delivery with its attempts, a suspended record.
+must result reader_event(struct reader *r, bytes id, struct text *out);        // ABSENT
+must result reader_delivery(struct reader *r, uint64_t seq, struct text *out); // ABSENT
+must result reader_suspended(struct reader *r, uint64_t position, struct text *out);
+// The stored bytes of a receipt of an event, the first one's when receipt is 0. ABSENT.
+must result reader_body(struct reader *r, bytes id, uint64_t receipt, struct text *out);
+// For explaining: the facts of an event's receipts as rows {event_seq, receipt_seq, generation,
+// source, secret_label, livemode_misfit}, then the plan of that generation. ABSENT.
+must result reader_plan(struct reader *r, uint64_t generation, struct text *json);
+must result reader_key(struct reader *r, bytes hash, struct arena *a,
+                       struct key_row *out); // by hash; ABSENT
+// Gauges for /metrics: backlog and oldest due delivery per destination, events, suspense.
+must result reader_metrics(struct reader *r, int64_t now_ms, struct text *out);
+// A consistent copy into a new file; EXISTS if it is there. Never stalls the writer.
+must result reader_backup(struct reader *r, const char *file, struct text *why);
+// SQLite's integrity check, hashes of bodies, invariants of the books; a line for each problem,
+// then a summary. CORRUPT if any.
+must result reader_verify(struct reader *r, struct text *out);
+
+// `hookkeep ledger restore`: checks the backup, sets the ledger at `path` and its companions aside
+// (renamed with a suffix), puts the copy in place, with the journal id cleared (a new journal
+// begins) and every destination held with the reason "restored from a backup".
+must result sqlite_restore(const char *path, const char *backup, struct text *report);
+
+#endif

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+// Where the books are kept: the operations that booking needs, and no decisions. Two stores pass
+// one conformance suite: memory (the model, used by the simulation) and SQLite. PostgreSQL fits the
+// same shape: `begin` … `commit` is one transaction of the node that holds the booking lock; `due`
+// becomes SELECT … FOR UPDATE SKIP LOCKED with a lease.
+//
+// One thread. Rows that come out point into the arena that is handed in, or stay valid until the
+// next call where none is. Failures of kind FULL, IO, BUSY and MEMORY are not the record's fault:
+// booking waits and tries again. Any other failure is the record's, and sends it to suspense.
+#ifndef LEDGER_STORE_H
+#define LEDGER_STORE_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/text.h"
+#include "rules/retry.h"
+
+enum event_status { EVENT_PENDING, EVENT_DONE, EVENT_FAILED, EVENT_IGNORED };
+
+// What `deliveries.state` may say. taken is never stored: it lives in the ledger's memory, so that
+// what a dead process took is due again. held is shown for what is open at a destination that is
+// held.
+enum delivery_state {
+#define DELIVERY_STATE(id, name, open, meaning) DELIVERY_##id,
+#include "ledger/delivery_states.def"
+#undef DELIVERY_STATE
+    DELIVERY_STATES
+};
+const char *delivery_state_name(enum delivery_state s);
+bool delivery_state_open(enum delivery_state s); // still owed
+const char *event_status_name(enum event_status s);
+
+// One row: what the books know of themselves.
+struct store_state {
+    uint64_t booked;        // last journal position carried in
+    int64_t time_ms;        // its time
+    uint64_t generation;    // of the plan in force
+    uint64_t next_delivery; // number of the next delivery, from 1
+    uint8_t journal_id[16]; // the journal these books belong to; zero before the first
+    uint64_t start_booked;  // `booked` when the process last started
+    uint32_t start_count;   // starts in a row at that position without a clean stop
+};
+
+struct event_row {
+    uint64_t seq; // journal position of its first receipt
+    bytes id, type, owner, account;
+    bool livemode, thin;
+    int64_t created;     // seconds
+    int64_t received_at; // ms
+    bytes api_version, context, object_id, object_type, request_id, idempotency_key, snapshot_id;
+    enum event_status status;
+    bytes error;
+};
+
+struct receipt_row {
+    uint64_t seq; // journal position
+    uint64_t event_seq;
+    bytes source, secret_label;
+    int64_t received_at; // ms
+    bytes api_version;
+    uint8_t sha256[SHA256_SIZE];
+    bool scope_misfit;    // its secret's scope does not fit the event
+    bool livemode_misfit; // the source does not take this livemode: ignored
+    uint64_t generation;
+    uint64_t body_seq; // the receipt whose bytes these are: its own seq, or that of an earlier one
+                       // with the same bytes
+};
+
+struct delivery_row {
+    uint64_t seq; // from 1
+    uint64_t event_seq, receipt_seq;
+    uint32_t destination; // number of its row
+    enum delivery_state state;
+    uint32_t attempts; // in all
+    uint32_t failures; // since it was last made due by hand, against the schedule
+    uint32_t not_yets; // in a row
+    int64_t created_at, next_at, ended_at; // ms; next_at while open, ended_at otherwise
+    bool replay;                           // asked for, not owed by a receipt
+    bytes last_error;
+};
+
+struct attempt_row {
+    uint64_t delivery;
+    uint32_t number; // from 1
+    int64_t started_at, micros;
+    enum outcome outcome;
+    int32_t status;
+    bytes error, answer;
+};
+
+struct destination_row {
+    uint32_t number; // from 1, for ever the same name
+    bytes name;
+    bool present; // in the plan in force
+    bool held;
+    bytes hold_reason;
+    int64_t held_at;
+};
+
+enum suspense_state { SUSPENSE_WAITING, SUSPENSE_BOOKED, SUSPENSE_DROPPED };
+
+struct suspense_row {
+    uint64_t position;
+    uint8_t kind;
+    int64_t time_ms;
+    uint64_t seed, generation;
+    bytes payload, reason;
+    enum suspense_state state;
+};
+
+struct key_row {
+    bytes id, name, mode;
+    bytes hash; // hex SHA-256
+    int64_t created_at;
+    int64_t revoked_at; // 0: valid
+};
+
+// What a delivery needs to go out.
+struct due_row {
+    struct delivery_row delivery;
+    bytes event_id, account, type;
+    bool livemode;
+    bytes body;
+};
+
+struct store {
+    must result (*begin)(struct store *s);
+    must result (*commit)(struct store *s); // durable when OK; rolled back otherwise
+    void (*rollback)(struct store *s);
+    // One level of "undo to here" inside begin … commit.
+    must result (*mark)(struct store *s);
+    must result (*unmark)(struct store *s); // keep
+    must result (*undo)(struct store *s);   // back to the mark, which is gone then
+
+    must result (*state_get)(struct store *s, struct store_state *out);
+    must result (*state_put)(struct store *s, const struct store_state *in);
+
+    must result (*plan_put)(struct store *s, uint64_t generation, bytes json);
+    must result (*plan_get)(struct store *s, uint64_t generation, struct arena *a,
+                            bytes *json); // ABSENT
+
+    // By owner, account, livemode and id. ABSENT.
+    must result (*event_find)(struct store *s, bytes owner, bytes account, bool livemode, bytes id,
+                              struct arena *a, struct event_row *out);
+    must result (*event_get)(struct store *s, uint64_t seq, struct arena *a, struct event_row *out);
+    must result (*event_insert)(struct store *s, const struct event_row *row); // EXISTS
+    must result (*event_status)(struct store *s, uint64_t seq, enum event_status status,
+                                bytes error);
+
+    // `body` is stored when row->body_seq == row->seq.
+    must result (*receipt_insert)(struct store *s, const struct receipt_row *row, bytes body);
+    must result (*receipt_get)(struct store *s, uint64_t seq, struct arena *a,
+                               struct receipt_row *out);
+    // The earliest receipt of this event with these bytes. ABSENT.
+    must result (*receipt_same)(struct store *s, uint64_t event_seq,
+                                const uint8_t sha256[SHA256_SIZE], struct arena *a,
+                                struct receipt_row *out);
+    must result (*body_get)(struct store *s, uint64_t receipt_seq, struct arena *a, bytes *out);
+
+    must result (*delivery_insert)(struct store *s, const struct delivery_row *row);
+    must result (*delivery_update)(struct store *s, const struct delivery_row *row);
+    must result (*delivery_get)(struct store *s, uint64_t seq, struct arena *a,
+                                struct delivery_row *out);
+    // All of an event, by seq.
+    must result (*deliveries_of)(struct store *s, uint64_t event_seq, struct arena *a,
+                                 struct delivery_row **out, size_t *n);
+    // Open ones of a destination above `after`, by seq, at most max.
+    must result (*deliveries_open)(struct store *s, uint32_t destination, uint64_t after,
+                                   size_t max, struct arena *a, struct delivery_row **out,
+                                   size_t *n);
+    must result (*attempt_insert)(struct store *s, const struct attempt_row *row);
+
+    // Open deliveries of a destination with next_at <= now, oldest next_at first, then seq, for
+    // which skip() is false; at most max, and no more bodies than fit max_bytes (at least one).
+    must result (*due)(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
+                       size_t max_bytes, bool (*skip)(void *ctx, uint64_t delivery), void *ctx,
+                       struct arena *a, struct due_row **out, size_t *n);
+    // The next_at of the earliest open delivery of it for which skip() is false; INT64_MAX if there
+    // is none.
+    must result (*next_due)(struct store *s, uint32_t destination,
+                            bool (*skip)(void *ctx, uint64_t delivery), void *ctx, int64_t *out);
+
+    must result (*destination_find)(struct store *s, bytes name, struct arena *a,
+                                    struct destination_row *out); // ABSENT
+    must result (*destination_put)(
+        struct store *s, const struct destination_row *row); // by number; inserts or replaces
+    must result (*destinations)(struct store *s, struct arena *a, struct destination_row **out,
+                                size_t *n); // by number
+
+    must result (*suspense_put)(struct store *s, const struct suspense_row *row); // by position
+    must result (*suspense_get)(struct store *s, uint64_t position, struct arena *a,
+                                struct suspense_row *out); // ABSENT
+
+    must result (*key_put)(struct store *s, const struct key_row *row); // by id
+    must result (*key_get)(struct store *s, bytes id, struct arena *a,
+                           struct key_row *out); // ABSENT
+
+    // A command's answer, by its position.
+    must result (*answer_put)(struct store *s, uint64_t position, bytes json);
+    must result (*answer_get)(struct store *s, uint64_t position, struct arena *a,
+                              bytes *json); // ABSENT
+
+    // Everything that booking decides, as canonical text, a line a row, so that books can be
+    // compared (`state` without start_*). For tests and the simulation; large.
+    must result (*dump)(struct store *s, struct text *out);
+    const char *(*message)(struct store *s); // the engine's words on the last failure, "" if none
+    void (*close)(struct store *s);          // null is allowed
+};
+
+struct store *store_memory(void);
+// What a crash leaves of a memory store: everything committed, nothing else.
+void store_memory_crash(struct store *s);
+
+#endif

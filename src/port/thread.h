@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// Starting and joining threads. Signals are blocked in them; the main thread gets those.
+#ifndef PORT_THREAD_H
+#define PORT_THREAD_H
+
+#include "base/result.h"
+
+struct thread;
+
+// `name` shows in the system's lists; at most 15 characters.
+must result thread_start(const char *name, void (*run)(void *ctx), void *ctx, struct thread **out);
+void thread_join(struct thread *t); // frees it; null is allowed
+
+#endif

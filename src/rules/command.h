@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// Commands: what an operator may ask the books to change, each one row of rules/commands.def. A
+// command is a journal record whose payload is {"do":NAME, …, "by":KEY_ID}; the ledger's answer is
+// a JSON object kept with its position.
+#ifndef RULES_COMMAND_H
+#define RULES_COMMAND_H
+
+#include "base/json.h"
+
+enum command {
+#define COMMAND(id, name, fields, meaning) COMMAND_##id,
+#include "rules/commands.def"
+#undef COMMAND
+    COMMANDS
+};
+
+// COMMANDS when there is none of this name.
+enum command command_find(bytes name);
+const char *command_name(enum command c);
+
+#define REPLAY_EVENTS_MAX 500 // events in one replay command
+
+#endif

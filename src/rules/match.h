@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Which destinations get an event, and why. Pure: the same plan and the same event give the same
+// answer.
+#ifndef RULES_MATCH_H
+#define RULES_MATCH_H
+
+#include "base/json.h"
+#include "rules/plan.h"
+
+// What a receipt's matching looks at.
+struct match_facts {
+    bytes type, account; // account empty: the platform's own
+    bool livemode;
+    bytes source, secret; // path and label of this receipt
+    json event;           // the event's root, for `where`
+};
+
+// Does this destination get it? `why`, if not null, gets one line that names the rule and the key
+// and value that decided ("rule 2: types customer.* matches customer.created"; "no rule matches:
+// rule 1: accounts: acct_1 is not in the list; …").
+bool match_destination(const struct plan_destination *d, const struct match_facts *f,
+                       struct text *why);
+// One pattern against one type.
+bool match_type(bytes pattern, bytes type);
+
+#endif

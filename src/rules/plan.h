@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// The plan: what of a configuration decides about events. Sources, destinations and match rules,
+// with fingerprints instead of secrets. It is adopted by a journal record that carries its JSON,
+// and known afterwards by that record's position, its *generation*; booking uses the plan of the
+// generation under which intake took the event. Immutable once read; any thread may read it.
+#ifndef RULES_PLAN_H
+#define RULES_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/text.h"
+
+enum scope { SCOPE_ANY, SCOPE_ACCOUNT, SCOPE_CONNECT }; // ANY: not said
+enum mode { MODE_BOTH, MODE_LIVE, MODE_TEST };
+enum destination_kind { KIND_HTTP };
+
+struct plan_secret {
+    bytes label;
+    enum scope scope;
+    bytes fingerprint; // 12 hex digits of a salted SHA-256
+};
+
+struct plan_source {
+    bytes path, owner;
+    enum mode livemode;
+    int64_t tolerance_s;
+    struct plan_secret *secrets;
+    size_t secret_count;
+};
+
+struct plan_where {
+    bytes path; // a.b.0.c into the event
+    bytes *values;
+    size_t value_count;
+};
+
+// One rule; every list that is given must contain the event's value, an empty list says nothing.
+struct plan_rule {
+    bytes *types;    // exact, "customer.*" (that prefix), or "*"
+    bytes *accounts; // "platform" stands for an event without an account
+    bytes *sources;  // paths
+    bytes *secrets;  // labels
+    enum scope scope;
+    struct plan_where *wheres;
+    size_t type_count, account_count, source_count, secret_count, where_count;
+};
+
+struct plan_destination {
+    bytes name;
+    enum destination_kind kind;
+    bytes url;
+    bytes fingerprint; // of its secret
+    enum mode livemode;
+    bool matches_all; // no match list
+    struct plan_rule *rules;
+    size_t rule_count;
+    int64_t timeout_ms;
+    int64_t *retry_ms; // the schedule: wait before the 2nd, 3rd, … attempt
+    size_t retry_count;
+    uint32_t concurrency;
+};
+
+struct plan {
+    uint64_t generation; // journal position of its record; 0: not adopted yet
+    struct plan_source *sources;
+    size_t source_count;
+    struct plan_destination *destinations;
+    size_t destination_count;
+    bytes json;          // canonical: the same configuration gives the same text
+    struct arena memory; // owns all of the above, this struct itself excepted
+};
+
+#define PLAN_MEMORY_MAX (16u << 20)
+
+// JSON:
+// {"sources":[{"path","owner","livemode":"both|live|test","tolerance_s","secrets":[{"label","scope":"any|account|
+// connect","fingerprint"}]}],"destinations":[{"name","kind":"http","url","fingerprint","livemode","match":[{"types":[],
+// "accounts":[],"sources":[],"secrets":[],"scope","where":[{"path","values":[]}]}] or
+// null,"timeout_ms","retry_ms":[], "concurrency"}]}. INVALID when it is not of this form.
+must result plan_read(bytes json, uint64_t generation, struct plan **out);
+void plan_free(struct plan *p); // null is allowed
+// The canonical JSON of the structs (p->json itself is not looked at).
+void plan_write(const struct plan *p, struct text *out);
+
+const struct plan_source *plan_source_find(const struct plan *p, bytes path);
+const struct plan_destination *plan_destination_find(const struct plan *p, bytes name);
+
+// "both", "live", "test"; "any", "account", "connect"; "http".
+const char *mode_name(enum mode m);
+const char *scope_name(enum scope s);
+const char *kind_name(enum destination_kind k);
+must result mode_parse(bytes b, enum mode *out);
+must result scope_parse(bytes b, enum scope *out);
+must result kind_parse(bytes b, enum destination_kind *out);
+static inline bool mode_fits(enum mode m, bool livemode) {
+    return m == MODE_BOTH || (m == MODE_LIVE) == livemode;
+}
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Stripe's signature scheme v1 (https://docs.stripe.com/webhooks#verify-manually): a header
+// `t=<unix seconds>,v1=<64 hex>[,v1=…][,v0=…]`, where v1 is the HMAC-SHA256 of `t`, a dot and the
+// raw body under the whole secret string, "whsec_" included. Pure; the body may arrive in pieces.
+//
+// We are as strict as the strictest SDK: no spaces, `t` exactly once, digits only and used as
+// written (a leading zero or a sign is malformed), v1 exactly 64 lower-case digits, compared in
+// constant time against every secret of the ring. Schemes other than v1 are ignored.
+#ifndef STRIPE_SIGNATURE_H
+#define STRIPE_SIGNATURE_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/digest.h"
+
+#define SIGNATURE_CANDIDATES_MAX 16 // v1 items looked at; a header with more is malformed
+#define SIGNATURE_HEADER_MAX 4096   // bytes of a header looked at; a longer one is malformed
+#define SECRETS_MAX 16              // secrets in a ring
+
+struct signature {
+    int64_t time;    // t, seconds
+    bytes time_text; // t as written, inside the parsed header
+    uint8_t candidates[SIGNATURE_CANDIDATES_MAX][SHA256_SIZE];
+    size_t candidate_count;
+};
+
+enum signature_verdict {
+    SIGNATURE_HOLDS,
+    SIGNATURE_MISSING,   // no header, or an empty one
+    SIGNATURE_MALFORMED, // no t, two t, no v1, an item that is none
+    SIGNATURE_NO_MATCH,
+    SIGNATURE_TOO_OLD,
+    SIGNATURE_IN_FUTURE,
+};
+
+// HOLDS here means: parsed. MISSING or MALFORMED otherwise.
+enum signature_verdict signature_parse(bytes header, struct signature *out);
+
+// The keyed contexts of a ring of secrets; one thread. Secrets are copied into libcrypto only.
+struct signature_ring;
+struct signature_ring *signature_ring_open(const bytes *secrets, size_t count); // 1 to SECRETS_MAX
+void signature_ring_close(struct signature_ring *r);                            // null is allowed
+
+// One verification under way: start with a parsed header, add the body's pieces, finish.
+// A ring has one verification under way at a time unless each has a context of its own:
+// signature_check_open makes one.
+struct signature_check;
+struct signature_check *signature_check_open(struct signature_ring *r, const struct signature *s);
+void signature_check_add(struct signature_check *c, bytes piece);
+// `which` gets the index of the secret that matched. First the signature, then the age: |now - t| >
+// tolerance_s is TOO_OLD or IN_FUTURE. Frees the check.
+enum signature_verdict signature_check_finish(struct signature_check *c, int64_t now_s,
+                                              int64_t tolerance_s, size_t *which);
+void signature_check_close(struct signature_check *c); // given up; null is allowed
+
+// Signs for a destination: appends "t=…,v1=…" (77 bytes or so) for the body. `key` is the secret's
+// context.
+struct text;
+void signature_sign(struct hmac *key, int64_t time_s, bytes body, struct text *out);
+
+// "no v1 item" and the like, for an operator; tells nothing about secrets.
+const char *signature_verdict_text(enum signature_verdict v);
+
+#endif

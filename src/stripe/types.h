@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// The event types that Stripe documents, for hints and listings. Types we do not know are delivered
+// all the same.
+#ifndef STRIPE_TYPES_H
+#define STRIPE_TYPES_H
+
+#include "base/bytes.h"
+
+struct event_type {
+    const char *name;   // "charge.refunded"
+    const char *object; // data.object's `object`: "charge"
+};
+
+extern const struct event_type event_types[];
+extern const size_t event_type_count;
+
+bool event_type_known(bytes name);
+// The known type or family ("customer.*") nearest to a misspelt pattern, or null when nothing is
+// near.
+const char *event_type_nearest(bytes pattern);
+
+#endif
