@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include "rules/match.h"
+
+#define SHOWN_MAX 80 // bytes of one value in an explanation
+
+// The explanation of one rule: what held of it, or the one thing that did not.
+struct why {
+    struct text *out; // null: nobody asks
+    bool started;
+};
+
+static void say(struct why *w, const char *s) {
+    if (w->out != NULL)
+        text_adds(w->out, s);
+}
+
+static void say_value(struct why *w, bytes b) {
+    if (w->out != NULL)
+        text_add_printable(w->out, b, SHOWN_MAX);
+}
+
+// "; types": the key that the next words are about.
+static void say_key(struct why *w, const char *key) {
+    say(w, w->started ? "; " : "");
+    say(w, key);
+    say(w, " ");
+    w->started = true;
+}
+
+bool match_type(bytes pattern, bytes type) {
+    if (bytes_equal(pattern, B("*")))
+        return true;
+    if (bytes_ends(pattern, B(".*")))
+        return type.n >= pattern.n && bytes_starts(type, bytes_slice(pattern, 0, pattern.n - 1));
+    return bytes_equal(pattern, type);
+}
+
+static const bytes *find_in(const bytes *list, size_t n, bytes value) {
+    for (size_t i = 0; i < n; i++)
+        if (bytes_equal(list[i], value))
+            return &list[i];
+    return NULL;
+}
+
+static bool types_hold(const struct plan_rule *r, bytes type, struct why *w) {
+    if (r->type_count == 0)
+        return true;
+    const bytes *pattern = NULL;
+    for (size_t i = 0; i < r->type_count && pattern == NULL; i++)
+        if (match_type(r->types[i], type))
+            pattern = &r->types[i];
+    say_key(w, "types");
+    if (pattern != NULL) {
+        say_value(w, *pattern);
+        say(w, " matches ");
+    }
+    say_value(w, type);
+    say(w, pattern != NULL ? "" : " matches none of the list");
+    return pattern != NULL;
+}
+
+static bool list_holds(const char *key, const bytes *list, size_t n, bytes value, struct why *w) {
+    if (n == 0)
+        return true;
+    bool held = find_in(list, n, value) != NULL;
+    say_key(w, key);
+    say_value(w, value);
+    say(w, held ? " is in the list" : " is not in the list");
+    return held;
+}
+
+static bool scope_holds(enum scope scope, bytes account, struct why *w) {
+    if (scope == SCOPE_ANY)
+        return true;
+    bool held = (scope == SCOPE_CONNECT) == (account.n > 0);
+    say_key(w, "scope");
+    say(w, scope_name(scope));
+    say(w, held ? " fits" : " does not fit");
+    say(w, account.n > 0 ? ", the event has an account" : ", the event has no account");
+    return held;
+}
+
+static void say_json(struct why *w, json v) {
+    switch (json_type(v)) {
+    case JSON_ABSENT: say(w, "absent"); break;
+    case JSON_NULL: say(w, "null"); break;
+    case JSON_BOOL: say(w, json_true(v) ? "true" : "false"); break;
+    case JSON_NUMBER: say_value(w, json_number(v)); break;
+    case JSON_STRING: say_value(w, json_string(v)); break;
+    case JSON_ARRAY: say(w, "a list"); break;
+    case JSON_OBJECT: say(w, "an object"); break;
+    }
+}
+
+static bool where_holds(const struct plan_where *where, json event, struct why *w) {
+    json v = json_path(event, where->path);
+    bool held = false;
+    for (size_t i = 0; i < where->value_count && !held; i++)
+        held = json_equals_text(v, where->values[i]);
+    say_key(w, "where");
+    say_value(w, where->path);
+    say(w, " is ");
+    say_json(w, v);
+    if (held)
+        return true;
+    say(w, ", wanted ");
+    for (size_t i = 0; i < where->value_count; i++) {
+        say(w, i > 0 ? " or " : "");
+        say_value(w, where->values[i]);
+    }
+    return false;
+}
+
+static bool rule_holds(const struct plan_rule *r, const struct match_facts *f, struct why *w) {
+    bytes account = f->account.n > 0 ? f->account : B("platform");
+    if (!types_hold(r, f->type, w) ||
+        !list_holds("accounts", r->accounts, r->account_count, account, w) ||
+        !scope_holds(r->scope, f->account, w) ||
+        !list_holds("sources", r->sources, r->source_count, f->source, w) ||
+        !list_holds("secrets", r->secrets, r->secret_count, f->secret, w))
+        return false;
+    for (size_t i = 0; i < r->where_count; i++)
+        if (!where_holds(&r->wheres[i], f->event, w))
+            return false;
+    if (!w->started)
+        say(w, "it asks for nothing");
+    return true;
+}
+
+static void say_rule(struct text *why, size_t index, const struct text *words) {
+    text_adds(why, "rule ");
+    text_add_u64(why, index + 1);
+    text_adds(why, ": ");
+    text_add(why, text_bytes(words));
+}
+
+static bool rules_hold(const struct plan_destination *d, const struct match_facts *f,
+                       struct text *why) {
+    OWN(text_drop)
+    struct text words = {0};
+    OWN(text_drop)
+    struct text refusals = {0};
+    for (size_t i = 0; i < d->rule_count; i++) {
+        struct why w = {.out = why != NULL ? &words : NULL};
+        bool held = rule_holds(&d->rules[i], f, &w);
+        if (held && why != NULL)
+            say_rule(why, i, &words);
+        if (held)
+            return true;
+        if (why != NULL) {
+            // Of a rule that fails the last words name what failed; what held before it does not
+            // matter.
+            text_adds(&refusals, i > 0 ? "; " : "");
+            say_rule(&refusals, i, &words);
+            text_reset(&words);
+        }
+    }
+    if (why != NULL) {
+        text_adds(why, d->rule_count > 0 ? "no rule matches: " : "the match list is empty");
+        text_add(why, text_bytes(&refusals));
+    }
+    return false;
+}
+
+bool match_destination(const struct plan_destination *d, const struct match_facts *f,
+                       struct text *why) {
+    struct why w = {.out = why};
+    if (!mode_fits(d->livemode, f->livemode)) {
+        say(&w, "destination takes ");
+        say(&w, mode_name(d->livemode));
+        say(&w, " events only, this one is ");
+        say(&w, mode_name(f->livemode ? MODE_LIVE : MODE_TEST));
+        return false;
+    }
+    if (d->matches_all) {
+        say(&w, "no match list: every event");
+        return true;
+    }
+    return rules_hold(d, f, why);
+}

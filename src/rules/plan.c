@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+#include "rules/plan.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+
+static const char *const mode_names[] = {"both", "live", "test"};
+static const char *const scope_names[] = {"any", "account", "connect"};
+static const char *const kind_names[] = {"http"};
+
+#define COUNT(array_) (sizeof(array_) / sizeof((array_)[0]))
+
+static size_t name_find(const char *const *names, size_t n, bytes b) {
+    size_t i = 0;
+    while (i < n && !bytes_equal(b, bytes_of(names[i])))
+        i++;
+    return i;
+}
+
+const char *mode_name(enum mode m) {
+    return (size_t)m < COUNT(mode_names) ? mode_names[m] : "unknown";
+}
+
+const char *scope_name(enum scope s) {
+    return (size_t)s < COUNT(scope_names) ? scope_names[s] : "unknown";
+}
+
+const char *kind_name(enum destination_kind k) {
+    return (size_t)k < COUNT(kind_names) ? kind_names[k] : "unknown";
+}
+
+result mode_parse(bytes b, enum mode *out) {
+    size_t i = name_find(mode_names, COUNT(mode_names), b);
+    NEED(i < COUNT(mode_names), INVALID, "livemode is both, live or test");
+    *out = (enum mode)i;
+    return OK;
+}
+
+result scope_parse(bytes b, enum scope *out) {
+    size_t i = name_find(scope_names, COUNT(scope_names), b);
+    NEED(i < COUNT(scope_names), INVALID, "scope is any, account or connect");
+    *out = (enum scope)i;
+    return OK;
+}
+
+result kind_parse(bytes b, enum destination_kind *out) {
+    size_t i = name_find(kind_names, COUNT(kind_names), b);
+    NEED(i < COUNT(kind_names), INVALID, "there is no such kind of destination");
+    *out = (enum destination_kind)i;
+    return OK;
+}
+
+// An object with exactly `n` members. Each reader asks for n different keys, so none is unknown and
+// none stands twice.
+static result need_object(json v, size_t n) {
+    NEED(json_type(v) == JSON_OBJECT && json_size(v) == n, INVALID,
+         "the plan has an object with a key too many or too few");
+    return OK;
+}
+
+static result take(struct arena *a, size_t count, size_t size, void *out) {
+    size_t n;
+    NEED(!__builtin_mul_overflow(count, size, &n), MEMORY, "the plan is too large");
+    void *p = n == 0 ? NULL : arena_take(a, n);
+    NEED(p != NULL || n == 0, MEMORY, "the plan is too large");
+    *(void **)out = p;
+    return OK;
+}
+
+static result copy_string(struct arena *a, json v, bytes *out) {
+    NEED(json_type(v) == JSON_STRING, INVALID, "the plan lacks a text");
+    *out = arena_copy(a, json_string(v));
+    NEED(out->p != NULL, MEMORY, "the plan is too large");
+    return OK;
+}
+
+static result read_string(struct arena *a, json object, const char *key, bytes *out) {
+    return copy_string(a, json_get(object, key), out);
+}
+
+static result read_name(struct arena *a, json object, const char *key, bytes *out) {
+    TRY(read_string(a, object, key, out));
+    NEED(out->n > 0, INVALID, "a name or path in the plan is empty");
+    return OK;
+}
+
+static result read_number(json object, const char *key, int64_t max, int64_t *out) {
+    TRY(json_i64(json_get(object, key), out));
+    NEED(*out > 0 && *out <= max, INVALID, "a number in the plan is out of range");
+    return OK;
+}
+
+// The array under a key, and memory for as many things as it has elements.
+static result read_array(struct arena *a, json object, const char *key, size_t size, json *array,
+                         void *things, size_t *count) {
+    *array = json_get(object, key);
+    NEED(json_type(*array) == JSON_ARRAY, INVALID, "the plan lacks a list");
+    *count = json_size(*array);
+    return take(a, *count, size, things);
+}
+
+static result read_strings(struct arena *a, json object, const char *key, bytes **out, size_t *n) {
+    json array, v;
+    TRY(read_array(a, object, key, sizeof(bytes), &array, out, n));
+    for (size_t i = 0, at = 0; json_element(array, &at, &v); i++)
+        TRY(copy_string(a, v, &(*out)[i]));
+    return OK;
+}
+
+static result read_secret(struct arena *a, json v, struct plan_secret *s) {
+    TRY(need_object(v, 3));
+    TRY(read_name(a, v, "label", &s->label));
+    TRY(scope_parse(json_string(json_get(v, "scope")), &s->scope));
+    return read_string(a, v, "fingerprint", &s->fingerprint);
+}
+
+static result read_source(struct arena *a, json v, struct plan_source *s) {
+    json secrets, secret;
+    TRY(need_object(v, 5));
+    TRY(read_name(a, v, "path", &s->path));
+    TRY(read_name(a, v, "owner", &s->owner));
+    TRY(mode_parse(json_string(json_get(v, "livemode")), &s->livemode));
+    TRY(read_number(v, "tolerance_s", INT64_MAX, &s->tolerance_s));
+    TRY(read_array(a, v, "secrets", sizeof(*s->secrets), &secrets, &s->secrets, &s->secret_count));
+    for (size_t i = 0, at = 0; json_element(secrets, &at, &secret); i++)
+        TRY(read_secret(a, secret, &s->secrets[i]));
+    return OK;
+}
+
+static result read_rule(struct arena *a, json v, struct plan_rule *r) {
+    json wheres, where;
+    TRY(need_object(v, 6));
+    TRY(read_strings(a, v, "types", &r->types, &r->type_count));
+    TRY(read_strings(a, v, "accounts", &r->accounts, &r->account_count));
+    TRY(read_strings(a, v, "sources", &r->sources, &r->source_count));
+    TRY(read_strings(a, v, "secrets", &r->secrets, &r->secret_count));
+    TRY(scope_parse(json_string(json_get(v, "scope")), &r->scope));
+    TRY(read_array(a, v, "where", sizeof(*r->wheres), &wheres, &r->wheres, &r->where_count));
+    for (size_t i = 0, at = 0; json_element(wheres, &at, &where); i++) {
+        TRY(need_object(where, 2));
+        TRY(read_name(a, where, "path", &r->wheres[i].path));
+        TRY(read_strings(a, where, "values", &r->wheres[i].values, &r->wheres[i].value_count));
+    }
+    return OK;
+}
+
+static result read_match(struct arena *a, json v, struct plan_destination *d) {
+    json rules, rule;
+    d->matches_all = json_type(json_get(v, "match")) == JSON_NULL;
+    if (d->matches_all)
+        return OK;
+    TRY(read_array(a, v, "match", sizeof(*d->rules), &rules, &d->rules, &d->rule_count));
+    for (size_t i = 0, at = 0; json_element(rules, &at, &rule); i++)
+        TRY(read_rule(a, rule, &d->rules[i]));
+    return OK;
+}
+
+static result read_destination(struct arena *a, json v, struct plan_destination *d) {
+    json retry, wait;
+    int64_t concurrency;
+    TRY(need_object(v, 9));
+    TRY(read_name(a, v, "name", &d->name));
+    TRY(kind_parse(json_string(json_get(v, "kind")), &d->kind));
+    TRY(read_string(a, v, "url", &d->url));
+    TRY(read_string(a, v, "fingerprint", &d->fingerprint));
+    TRY(mode_parse(json_string(json_get(v, "livemode")), &d->livemode));
+    TRY(read_match(a, v, d));
+    TRY(read_number(v, "timeout_ms", INT64_MAX, &d->timeout_ms));
+    TRY(read_array(a, v, "retry_ms", sizeof(*d->retry_ms), &retry, &d->retry_ms, &d->retry_count));
+    for (size_t i = 0, at = 0; json_element(retry, &at, &wait); i++) {
+        TRY(json_i64(wait, &d->retry_ms[i]));
+        NEED(d->retry_ms[i] >= 0, INVALID, "a wait in the plan is negative");
+    }
+    TRY(read_number(v, "concurrency", UINT32_MAX, &concurrency));
+    d->concurrency = (uint32_t)concurrency;
+    return OK;
+}
+
+static result read_root(json root, struct plan *p) {
+    struct arena *a = &p->memory;
+    json array, v;
+    TRY(need_object(root, 2));
+    TRY(read_array(a, root, "sources", sizeof(*p->sources), &array, &p->sources, &p->source_count));
+    for (size_t i = 0, at = 0; json_element(array, &at, &v); i++)
+        TRY(read_source(a, v, &p->sources[i]));
+    TRY(read_array(a, root, "destinations", sizeof(*p->destinations), &array, &p->destinations,
+                   &p->destination_count));
+    for (size_t i = 0, at = 0; json_element(array, &at, &v); i++)
+        TRY(read_destination(a, v, &p->destinations[i]));
+    return OK;
+}
+
+static void plan_drop(struct plan **p) { plan_free(*p); }
+
+result plan_read(bytes in, uint64_t generation, struct plan **out) {
+    *out = NULL;
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    OWN(text_drop)
+    struct text canonical = {.max = PLAN_MEMORY_MAX};
+    OWN(plan_drop)
+    struct plan *p = NEW(struct plan);
+    arena_init(&p->memory, PLAN_MEMORY_MAX);
+    p->generation = generation;
+    TRY(json_parse(in, &doc));
+    TRY(read_root(json_root(doc), p));
+    plan_write(p, &canonical);
+    NEED(!canonical.failed, MEMORY, "the plan is too large");
+    p->json = arena_copy(&p->memory, text_bytes(&canonical));
+    NEED(p->json.p != NULL, MEMORY, "the plan is too large");
+    *out = p;
+    p = NULL;
+    return OK;
+}
+
+void plan_free(struct plan *p) {
+    if (p == NULL)
+        return;
+    arena_drop(&p->memory);
+    free(p);
+}
+
+// ,"key": without the comma before an object's first.
+static void write_key(struct text *t, const char *key) {
+    if (t->n > 0 && t->p[t->n - 1] != '{')
+        text_addc(t, ',');
+    text_add_json(t, bytes_of(key));
+    text_addc(t, ':');
+}
+
+static void write_string(struct text *t, const char *key, bytes b) {
+    write_key(t, key);
+    text_add_json(t, b);
+}
+
+static void write_number(struct text *t, const char *key, int64_t n) {
+    write_key(t, key);
+    text_add_i64(t, n);
+}
+
+static void write_strings(struct text *t, const char *key, const bytes *list, size_t n) {
+    write_key(t, key);
+    for (size_t i = 0; i < n; i++) {
+        text_addc(t, i == 0 ? '[' : ',');
+        text_add_json(t, list[i]);
+    }
+    text_adds(t, n == 0 ? "[]" : "]");
+}
+
+static void write_source(struct text *t, const struct plan_source *s) {
+    text_addc(t, '{');
+    write_string(t, "path", s->path);
+    write_string(t, "owner", s->owner);
+    write_string(t, "livemode", bytes_of(mode_name(s->livemode)));
+    write_number(t, "tolerance_s", s->tolerance_s);
+    write_key(t, "secrets");
+    text_addc(t, '[');
+    for (size_t i = 0; i < s->secret_count; i++) {
+        text_adds(t, i == 0 ? "{" : ",{");
+        write_string(t, "label", s->secrets[i].label);
+        write_string(t, "scope", bytes_of(scope_name(s->secrets[i].scope)));
+        write_string(t, "fingerprint", s->secrets[i].fingerprint);
+        text_addc(t, '}');
+    }
+    text_adds(t, "]}");
+}
+
+static void write_rule(struct text *t, const struct plan_rule *r) {
+    text_addc(t, '{');
+    write_strings(t, "types", r->types, r->type_count);
+    write_strings(t, "accounts", r->accounts, r->account_count);
+    write_strings(t, "sources", r->sources, r->source_count);
+    write_strings(t, "secrets", r->secrets, r->secret_count);
+    write_string(t, "scope", bytes_of(scope_name(r->scope)));
+    write_key(t, "where");
+    text_addc(t, '[');
+    for (size_t i = 0; i < r->where_count; i++) {
+        text_adds(t, i == 0 ? "{" : ",{");
+        write_string(t, "path", r->wheres[i].path);
+        write_strings(t, "values", r->wheres[i].values, r->wheres[i].value_count);
+        text_addc(t, '}');
+    }
+    text_adds(t, "]}");
+}
+
+static void write_match(struct text *t, const struct plan_destination *d) {
+    write_key(t, "match");
+    if (d->matches_all) {
+        text_adds(t, "null");
+        return;
+    }
+    text_addc(t, '[');
+    for (size_t i = 0; i < d->rule_count; i++) {
+        if (i > 0)
+            text_addc(t, ',');
+        write_rule(t, &d->rules[i]);
+    }
+    text_addc(t, ']');
+}
+
+static void write_destination(struct text *t, const struct plan_destination *d) {
+    text_addc(t, '{');
+    write_string(t, "name", d->name);
+    write_string(t, "kind", bytes_of(kind_name(d->kind)));
+    write_string(t, "url", d->url);
+    write_string(t, "fingerprint", d->fingerprint);
+    write_string(t, "livemode", bytes_of(mode_name(d->livemode)));
+    write_match(t, d);
+    write_number(t, "timeout_ms", d->timeout_ms);
+    write_key(t, "retry_ms");
+    text_addc(t, '[');
+    for (size_t i = 0; i < d->retry_count; i++) {
+        if (i > 0)
+            text_addc(t, ',');
+        text_add_i64(t, d->retry_ms[i]);
+    }
+    text_addc(t, ']');
+    write_number(t, "concurrency", d->concurrency);
+    text_addc(t, '}');
+}
+
+void plan_write(const struct plan *p, struct text *out) {
+    text_adds(out, "{\"sources\":[");
+    for (size_t i = 0; i < p->source_count; i++) {
+        if (i > 0)
+            text_addc(out, ',');
+        write_source(out, &p->sources[i]);
+    }
+    text_adds(out, "],\"destinations\":[");
+    for (size_t i = 0; i < p->destination_count; i++) {
+        if (i > 0)
+            text_addc(out, ',');
+        write_destination(out, &p->destinations[i]);
+    }
+    text_adds(out, "]}");
+}
+
+const struct plan_source *plan_source_find(const struct plan *p, bytes path) {
+    for (size_t i = 0; i < p->source_count; i++)
+        if (bytes_equal(p->sources[i].path, path))
+            return &p->sources[i];
+    return NULL;
+}
+
+const struct plan_destination *plan_destination_find(const struct plan *p, bytes name) {
+    for (size_t i = 0; i < p->destination_count; i++)
+        if (bytes_equal(p->destinations[i].name, name))
+            return &p->destinations[i];
+    return NULL;
+}
