@@ -34,9 +34,7 @@ void digest_sha256(const bytes *parts, size_t n, uint8_t out[SHA256_SIZE]) {
 }
 
 // `struct hmac` is libcrypto's context under our name.
-static EVP_MAC_CTX *context(struct hmac *h) {
-    return (EVP_MAC_CTX *)h;
-}
+static EVP_MAC_CTX *context(struct hmac *h) { return (EVP_MAC_CTX *)h; }
 
 struct hmac *hmac_open(bytes key) {
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
@@ -55,13 +53,15 @@ struct hmac *hmac_open(bytes key) {
     return (struct hmac *)ctx;
 }
 
-void hmac_close(struct hmac *h) {
-    EVP_MAC_CTX_free(context(h));
+struct hmac *hmac_copy(struct hmac *h) {
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(context(h));
+    ensure(ctx != NULL);
+    return (struct hmac *)ctx;
 }
 
-void hmac_start(struct hmac *h) {
-    ensure(EVP_MAC_init(context(h), NULL, 0, NULL) == 1);
-}
+void hmac_close(struct hmac *h) { EVP_MAC_CTX_free(context(h)); }
+
+void hmac_start(struct hmac *h) { ensure(EVP_MAC_init(context(h), NULL, 0, NULL) == 1); }
 
 void hmac_add(struct hmac *h, bytes b) {
     if (b.n > 0)

@@ -16,6 +16,8 @@ void digest_sha256(const bytes *parts, size_t n, uint8_t out[SHA256_SIZE]);
 // A keyed HMAC. One thread at a time.
 struct hmac;
 struct hmac *hmac_open(bytes key); // copies the key into libcrypto; never null
+// Another with the same key, for a message beside this one; cheaper than to set the key up anew.
+struct hmac *hmac_copy(struct hmac *h);
 void hmac_close(struct hmac *h);   // null is allowed
 void hmac_start(struct hmac *h);   // begins a message, dropping an unfinished one
 void hmac_add(struct hmac *h, bytes b);
