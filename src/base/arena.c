@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/arena.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +15,7 @@ struct arena_chunk {
     _Alignas(max_align_t) unsigned char data[];
 };
 
-void arena_init(struct arena *a, size_t cap) {
-    *a = (struct arena){.cap = cap};
-}
+void arena_init(struct arena *a, size_t cap) { *a = (struct arena){.cap = cap}; }
 
 // A chunk with room for n bytes. It takes more than asked only where the cap lets it.
 static struct arena_chunk *add_chunk(struct arena *a, size_t n) {
@@ -46,7 +45,7 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t n) {
 }
 
 void *arena_take(struct arena *a, size_t n) {
-    if (n > a->cap)
+    if (n > a->cap || n > SIZE_MAX - ALIGNMENT)
         return NULL;
     size_t rounded = (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (rounded == 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A capped arena: many small allocations with one lifetime, freed together. Lifetimes here are process, request,
-// batch and attempt. One thread at a time; an arena moves with the message that owns it.
+// A capped arena: many small allocations with one lifetime, freed together. Lifetimes here are
+// process, request, batch and attempt. One thread at a time; an arena moves with the message that
+// owns it.
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -19,7 +20,8 @@ struct arena {
 void arena_init(struct arena *a, size_t cap);
 // Zeroed, aligned for any type; null when the cap would be passed.
 void *arena_take(struct arena *a, size_t n);
-// A copy, NUL-terminated behind its end (not counted in n); {NULL, 0} when the cap would be passed and n > 0.
+// A copy, NUL-terminated behind its end (not counted in n); {NULL, 0} when the cap would be passed
+// and n > 0.
 bytes arena_copy(struct arena *a, bytes b);
 // Frees all; the arena can be used again.
 void arena_drop(struct arena *a);

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "base/bytes.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "base/memory.h"
 
-bytes bytes_of(const char *s) {
-    return s == NULL ? NO_BYTES : bytes_from(s, strlen(s));
-}
+bytes bytes_of(const char *s) { return s == NULL ? NO_BYTES : bytes_from(s, strlen(s)); }
 
 bool bytes_equal(bytes a, bytes b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-static uint8_t lower(uint8_t c) {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-}
+static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c; }
 
 bool bytes_equal_nocase(bytes a, bytes b) {
     if (a.n != b.n)
@@ -28,7 +23,14 @@ bool bytes_equal_nocase(bytes a, bytes b) {
 }
 
 bool bytes_equal_secret(bytes a, bytes b) {
-    return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
+    if (a.n != b.n)
+        return false;
+    // volatile, so that no compiler leaves the loop at the first difference
+    const volatile uint8_t *p = a.p, *q = b.p;
+    uint8_t differs = 0;
+    for (size_t i = 0; i < a.n; i++)
+        differs |= p[i] ^ q[i];
+    return differs == 0;
 }
 
 int bytes_compare(bytes a, bytes b) {
@@ -63,9 +65,7 @@ bytes bytes_slice(bytes b, size_t from, size_t to) {
     return b.p == NULL ? NO_BYTES : bytes_from(b.p + from, to - from);
 }
 
-static bool blank(uint8_t c) {
-    return c == ' ' || c == '\t';
-}
+static bool blank(uint8_t c) { return c == ' ' || c == '\t'; }
 
 bytes bytes_trim(bytes b) {
     size_t from = 0, to = b.n;

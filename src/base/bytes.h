@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `bytes`: pointer and length, the string used everywhere inside. It owns nothing and need not end in NUL.
+// `bytes`: pointer and length, the string used everywhere inside. It owns nothing and need not end
+// in NUL.
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
@@ -15,8 +16,11 @@ typedef struct bytes {
 } bytes;
 
 #define NO_BYTES ((bytes){NULL, 0})
-// From a string literal.
-#define B(literal_) ((bytes){(const uint8_t *)("" literal_), sizeof(literal_) - 1})
+// From a string literal. BYTES_INIT is for the rows of static tables, where a compound literal is
+// no constant.
+#define BYTES_INIT(literal_)                                                                       \
+    { (const uint8_t *)("" literal_), sizeof(literal_) - 1 }
+#define B(literal_) ((bytes)BYTES_INIT(literal_))
 // For printf's "%.*s".
 #define BYTES_ARG(b_) (int)(b_).n, (const char *)(b_).p
 
@@ -38,10 +42,12 @@ size_t bytes_search(bytes b, bytes needle);
 // [from, to), both clamped to the length.
 bytes bytes_slice(bytes b, size_t from, size_t to);
 bytes bytes_trim(bytes b); // without ASCII space and tab at both ends
-// Cuts at the first c: returns what stands before it and moves *rest behind it. Without c: all, and rest is empty.
+// Cuts at the first c: returns what stands before it and moves *rest behind it. Without c: all, and
+// rest is empty.
 bytes bytes_cut(bytes *rest, uint8_t c);
 
-// Decimal digits only, no sign, no space, no overflow; leading zeros are allowed. INVALID otherwise.
+// Decimal digits only, no sign, no space, no overflow; leading zeros are allowed. INVALID
+// otherwise.
 must result bytes_to_u64(bytes b, uint64_t *out);
 must result bytes_to_i64(bytes b, int64_t *out); // one leading '-' allowed
 // Exactly 2*n hexadecimal digits, lower case only (Stripe's form). INVALID otherwise.
@@ -54,7 +60,8 @@ bool bytes_utf8(bytes b);
 // The length, 1 to 4, of the well-formed sequence that starts at this index; 0 if none does.
 size_t bytes_utf8_at(bytes b, size_t at);
 
-// A NUL-terminated heap copy, for libc's border; the caller frees it. Never null (out of memory aborts).
+// A NUL-terminated heap copy, for libc's border; the caller frees it. Never null (out of memory
+// aborts).
 char *bytes_strdup(bytes b);
 
 #endif

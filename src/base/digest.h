@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// SHA-256 and HMAC-SHA256 (RFC 2104, FIPS 180-4) by libcrypto, with the set-up of keys kept: one EVP_MAC context a
-// secret and thread is initialised once and duplicated or re-used per message.
+// SHA-256 and HMAC-SHA256 (RFC 2104, FIPS 180-4) by libcrypto, with the set-up of keys kept: one
+// EVP_MAC context a secret and thread is initialised once and duplicated or re-used per message.
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
@@ -18,8 +18,8 @@ struct hmac;
 struct hmac *hmac_open(bytes key); // copies the key into libcrypto; never null
 // Another with the same key, for a message beside this one; cheaper than to set the key up anew.
 struct hmac *hmac_copy(struct hmac *h);
-void hmac_close(struct hmac *h);   // null is allowed
-void hmac_start(struct hmac *h);   // begins a message, dropping an unfinished one
+void hmac_close(struct hmac *h); // null is allowed
+void hmac_start(struct hmac *h); // begins a message, dropping an unfinished one
 void hmac_add(struct hmac *h, bytes b);
 void hmac_finish(struct hmac *h, uint8_t out[SHA256_SIZE]);
 

@@ -47,9 +47,7 @@ void heap_push(struct heap *h, void *item) {
     rise(h, h->n - 1, item);
 }
 
-void *heap_first(const struct heap *h) {
-    return h->n == 0 ? NULL : h->items[0];
-}
+void *heap_first(const struct heap *h) { return h->n == 0 ? NULL : h->items[0]; }
 
 void *heap_take(struct heap *h, size_t at) {
     ensure(at < h->n);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A binary min-heap of pointers that tells each object where it is, so that it can be taken out from the middle.
+// A binary min-heap of pointers that tells each object where it is, so that it can be taken out
+// from the middle.
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H
 
@@ -17,7 +18,7 @@ struct heap {
 
 void heap_drop(struct heap *h); // frees the array, not the items
 void heap_push(struct heap *h, void *item);
-void *heap_first(const struct heap *h); // null when empty; stays inside
+void *heap_first(const struct heap *h);     // null when empty; stays inside
 void *heap_take(struct heap *h, size_t at); // takes out the item at this index
 
 #endif

@@ -7,16 +7,13 @@
 #include "base/text.h"
 
 // `struct json_doc` is yyjson's document under our name, and `json.val` its value.
-static yyjson_val *value_of(json v) {
-    return v.val;
-}
+static yyjson_val *value_of(json v) { return v.val; }
 
-static json json_of(yyjson_val *v) {
-    return (json){v};
-}
+static json json_of(yyjson_val *v) { return (json){v}; }
 
 static bool too_deep(yyjson_doc *doc) {
-    // Values lie one behind the other, a container right before its members: `ends` are those of the open ones.
+    // Values lie one behind the other, a container right before its members: `ends` are those of
+    // the open ones.
     const yyjson_val *ends[JSON_DEPTH_MAX];
     size_t depth = 0;
     yyjson_val *v = yyjson_doc_get_root(doc);
@@ -71,9 +68,7 @@ enum json_type json_type(json v) {
     }
 }
 
-json json_get(json object, const char *key) {
-    return json_getb(object, bytes_of(key));
-}
+json json_get(json object, const char *key) { return json_getb(object, bytes_of(key)); }
 
 json json_getb(json object, bytes key) {
     size_t at = 0;
@@ -112,9 +107,7 @@ size_t json_size(json v) {
     return yyjson_is_ctn(value_of(v)) ? unsafe_yyjson_get_len(value_of(v)) : 0;
 }
 
-json json_at(json array, size_t i) {
-    return json_of(yyjson_arr_get(value_of(array), i));
-}
+json json_at(json array, size_t i) { return json_of(yyjson_arr_get(value_of(array), i)); }
 
 // Both walks keep in *at how many values lie between the container and its next member.
 static yyjson_val *next_value(yyjson_val *container, size_t *at) {
@@ -157,9 +150,7 @@ bytes json_number(json v) {
                : NO_BYTES;
 }
 
-bool json_true(json v) {
-    return yyjson_is_true(value_of(v));
-}
+bool json_true(json v) { return yyjson_is_true(value_of(v)); }
 
 result json_i64(json v, int64_t *out) {
     NEED(json_type(v) == JSON_NUMBER, INVALID, "a JSON value is not a number");

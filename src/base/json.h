@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Reading JSON (RFC 8259) through yyjson: parsed whole, numbers kept as their text so that none loses precision.
-// Writing JSON is `text` with text_add_json. Depth and size are limited: a document over the limits is INVALID.
+// Reading JSON (RFC 8259) through yyjson: parsed whole, numbers kept as their text so that none
+// loses precision. Writing JSON is `text` with text_add_json. Depth and size are limited: a
+// document over the limits is INVALID.
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -12,29 +13,41 @@
 
 #define JSON_DEPTH_MAX 128
 
-enum json_type { JSON_ABSENT, JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_ABSENT,
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 // A parsed document. It copies what it needs: the input may be freed.
 struct json_doc;
-// A value in a document; valid as long as the document. {NULL} is absent, and every getter accepts it.
+// A value in a document; valid as long as the document. {NULL} is absent, and every getter accepts
+// it.
 typedef struct json {
     void *val;
 } json;
 
-// INVALID: not JSON, not UTF-8, a lone surrogate escape, containers nested deeper than JSON_DEPTH_MAX, or followed by
-// other text. MEMORY: the allocator refused. On failure *out is null.
+// INVALID: not JSON, not UTF-8, a lone surrogate escape, containers nested deeper than
+// JSON_DEPTH_MAX, or followed by other text. MEMORY: the allocator refused. On failure *out is
+// null.
 must result json_parse(bytes in, struct json_doc **out);
 void json_close(struct json_doc **doc); // null is allowed; usable with OWN
 json json_root(const struct json_doc *doc);
 
 enum json_type json_type(json v);
-json json_get(json object, const char *key); // absent if not an object or no such key; the first of equal keys
+json json_get(json object,
+              const char *key); // absent if not an object or no such key; the first of equal keys
 json json_getb(json object, bytes key);
-// a.b.0.c : keys and array indexes separated by dots; v itself if the path is empty. No way to keys with dots.
+// a.b.0.c : keys and array indexes separated by dots; v itself if the path is empty. No way to keys
+// with dots.
 json json_path(json v, bytes path);
 bool json_has_twice(json object, const char *key); // the key stands there more than once
 size_t json_size(json v);                          // members of an array or object, else 0
-json json_at(json array, size_t i);                // takes time in i; walk with json_element instead
+json json_at(json array, size_t i); // takes time in i; walk with json_element instead
 // Walks an object's members in the document's order, start with *at = 0; false at the end.
 bool json_member(json object, size_t *at, bytes *key, json *value);
 // The same for an array's elements.

@@ -11,8 +11,9 @@ struct list {
 };
 
 // The object around its member.
-#define CONTAINER(ptr_, type_, member_) ((type_ *)(void *)((char *)(ptr_) - offsetof(type_, member_)))
-#define LIST_EACH(it_, head_) for (struct list *it_ = (head_)->next; it_ != (head_); it_ = it_->next)
+#define CONTAINER(ptr_, type_, member_) ((type_ *)(void *)((char *)(ptr_)-offsetof(type_, member_)))
+#define LIST_EACH(it_, head_)                                                                      \
+    for (struct list *it_ = (head_)->next; it_ != (head_); it_ = it_->next)
 // Allows the current link to be removed and freed.
 #define LIST_EACH_SAFE(it_, head_)                                                                 \
     for (struct list *it_ = (head_)->next, *it_##_next = it_->next; it_ != (head_);                \

@@ -10,7 +10,8 @@
 
 #define FIRST_SLOTS 16
 
-// Open addressing, linear probing, deletion by moving back, so that there are no tombstones. No value: free.
+// Open addressing, linear probing, deletion by moving back, so that there are no tombstones. No
+// value: free.
 struct map_slot {
     uint64_t hash;
     uint8_t *key;
@@ -18,9 +19,7 @@ struct map_slot {
     void *value;
 };
 
-static uint64_t turn(uint64_t v, unsigned by) {
-    return v << by | v >> (64 - by);
-}
+static uint64_t turn(uint64_t v, unsigned by) { return v << by | v >> (64 - by); }
 
 static void sip_round(uint64_t v[4]) {
     v[0] += v[1];

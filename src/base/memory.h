@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Heap memory by policy: small allocations whose failure nobody could handle abort; what outside data can make large
-// goes through a capped arena or a capped text and is refused there instead.
+// Heap memory by policy: small allocations whose failure nobody could handle abort; what outside
+// data can make large goes through a capped arena or a capped text and is refused there instead.
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 

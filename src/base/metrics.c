@@ -103,7 +103,8 @@ static void write_histogram(struct text *out, enum metric m) {
     }
     text_addf(out, "%s_sum%s%s%s ", r->name, open, r->labels, close);
     add_seconds(out, load(&values[m]));
-    // The count is the sum of the buckets just written, so that both agree whatever other threads do meanwhile.
+    // The count is the sum of the buckets just written, so that both agree whatever other threads
+    // do meanwhile.
     text_addf(out, "\n%s_count%s%s%s %" PRIu64 "\n", r->name, open, r->labels, close, count);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Counters and histograms of the process, declared in base/metrics.def, added to by any thread without locks
-// (relaxed atomics), rendered in Prometheus's text format.
+// Counters and histograms of the process, declared in base/metrics.def, added to by any thread
+// without locks (relaxed atomics), rendered in Prometheus's text format.
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 

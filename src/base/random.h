@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A small deterministic generator (splitmix64) for jitter and simulation: the same seed gives the same numbers
-// everywhere. Never for secrets: those come from port/clock's entropy.
+// A small deterministic generator (splitmix64) for jitter and simulation: the same seed gives the
+// same numbers everywhere. Never for secrets: those come from port/clock's entropy.
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 

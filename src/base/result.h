@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 // How a function says that it failed: a pointer to a static record of the place where it did.
 //
-// A result is one pointer: OK (null) or the place. It costs nothing to pass on, carries file and line without an
-// allocation, and the compiler refuses to let it be ignored (`must` on every declaration). Failing is silent: the
-// code that decides what to do with a failure logs it, once. Details that only the running program knows (a path,
-// an engine's message) travel in a `text` that the caller hands in.
+// A result is one pointer: OK (null) or the place. It costs nothing to pass on, carries file and
+// line without an allocation, and the compiler refuses to let it be ignored (`must` on every
+// declaration). Failing is silent: the code that decides what to do with a failure logs it, once.
+// Details that only the running program knows (a path, an engine's message) travel in a `text` that
+// the caller hands in.
 #ifndef BASE_RESULT_H
 #define BASE_RESULT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-// What class of failure it is, so that a caller can act on it. The wording for people is in place.text.
+// What class of failure it is, so that a caller can act on it. The wording for people is in
+// place.text.
 enum fail_code {
 #define FAIL_CODE(name, word, meaning) FAIL_##name,
 #include "base/fail_codes.def"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A state machine as a table: a row per state with its name and the states that may follow. A move the table does
-// not allow is a defect of the program, so it aborts; what outside data asks for is asked with states_may first.
+// A state machine as a table: a row per state with its name and the states that may follow. A move
+// the table does not allow is a defect of the program, so it aborts; what outside data asks for is
+// asked with states_may first.
 #ifndef BASE_STATES_H
 #define BASE_STATES_H
 
@@ -24,7 +25,7 @@ struct states {
     unsigned n; // at most STATES_MAX
 };
 
-#define STATES(what_, rows_) \
+#define STATES(what_, rows_)                                                                       \
     { (what_), (rows_), sizeof(rows_) / sizeof((rows_)[0]) }
 
 // May `to` follow `from`? A state may follow itself only where its row says so.
@@ -32,8 +33,9 @@ bool states_may(const struct states *table, unsigned from, unsigned to);
 bool states_final(const struct states *table, unsigned state);
 const char *states_name(const struct states *table, unsigned state); // "unknown" outside the table
 
-// Sets *state_ (an unsigned or an enum) to next_. Aborts, naming both states and the caller, if the table forbids it.
-#define states_move(table_, state_, next_) \
+// Sets *state_ (an unsigned or an enum) to next_. Aborts, naming both states and the caller, if the
+// table forbids it.
+#define states_move(table_, state_, next_)                                                         \
     (*(state_) = states_moved((table_), (unsigned)*(state_), (next_), __FILE__, __LINE__, __func__))
 
 // For states_move: the next state.

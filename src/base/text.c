@@ -57,13 +57,9 @@ void text_add(struct text *t, bytes b) {
     t->p[t->n] = '\0';
 }
 
-void text_adds(struct text *t, const char *s) {
-    text_add(t, bytes_of(s));
-}
+void text_adds(struct text *t, const char *s) { text_add(t, bytes_of(s)); }
 
-void text_addc(struct text *t, char c) {
-    text_add(t, bytes_from(&c, 1));
-}
+void text_addc(struct text *t, char c) { text_add(t, bytes_from(&c, 1)); }
 
 void text_addf(struct text *t, const char *format, ...) {
     va_list args;
@@ -101,9 +97,7 @@ void text_add_u64(struct text *t, uint64_t v) {
 }
 
 // The magnitude, which for INT64_MIN no int64_t holds.
-static uint64_t size_of(int64_t v) {
-    return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-}
+static uint64_t size_of(int64_t v) { return v < 0 ? 0 - (uint64_t)v : (uint64_t)v; }
 
 void text_add_i64(struct text *t, int64_t v) {
     if (v < 0)
@@ -153,7 +147,8 @@ void text_add_json(struct text *t, bytes b) {
     text_addc(t, '"');
 }
 
-// U+0000 to U+001F, U+007F to U+009F, and what turns the direction of a line (U+202A to U+202E, U+2066 to U+2069).
+// U+0000 to U+001F, U+007F to U+009F, and what turns the direction of a line (U+202A to U+202E,
+// U+2066 to U+2069).
 static bool is_control(const uint8_t *p, size_t n) {
     if (n == 1)
         return p[0] < 0x20 || p[0] == 0x7f;
@@ -185,12 +180,10 @@ void text_add_printable(struct text *t, bytes b, size_t max_n) {
     }
 }
 
-static int64_t floor_div(int64_t a, int64_t b) {
-    return a / b - (a % b < 0);
-}
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
-// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that the leap day is
-// the last, and in eras of 400 years.
+// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that
+// the leap day is the last, and in eras of 400 years.
 static int64_t days_of(int64_t year, int64_t month, int64_t day) {
     int64_t y = month <= 2 ? year - 1 : year;
     int64_t era = floor_div(y, 400), year_of_era = y - era * 400;
@@ -200,7 +193,7 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day) {
 }
 
 void text_add_time(struct text *t, int64_t unix_ms) {
-    int64_t days = floor_div(unix_ms, DAY), ms = unix_ms - days * DAY;
+    int64_t days = floor_div(unix_ms, DAY), ms = (unix_ms % DAY + DAY) % DAY;
     int64_t era = floor_div(days + 719468, 146097), day_of_era = days + 719468 - era * 146097;
     int64_t year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
@@ -248,13 +241,9 @@ void text_add_duration(struct text *t, int64_t ms) {
     text_adds(t, u->name);
 }
 
-bytes text_bytes(const struct text *t) {
-    return bytes_from(t->p, t->n);
-}
+bytes text_bytes(const struct text *t) { return bytes_from(t->p, t->n); }
 
-const char *text_str(const struct text *t) {
-    return t->p == NULL ? "" : t->p;
-}
+const char *text_str(const struct text *t) { return t->p == NULL ? "" : t->p; }
 
 char *text_give(struct text *t) {
     char *p = t->p != NULL ? t->p : bytes_strdup(NO_BYTES);
@@ -369,9 +358,7 @@ result text_parse_time(bytes b, int64_t *out_unix_ms) {
     return OK;
 }
 
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 size_t text_distance(bytes a, bytes b) {
     size_t rows[3][DISTANCE_MAX + 1];
