@@ -54,7 +54,8 @@ struct journal_store {
                         struct record **out, size_t *n);
     void (*cursor_close)(struct journal_cursor *c); // null is allowed
 
-    // Checks everything that can be read; appends what it found to `out`, a line each. Any thread.
+    // Checks everything that can be read. OK: all is sound, and one line in `out` says what there
+    // is; CORRUPT: `out` says what is wrong and where. Any thread, also beside append and release.
     must result (*verify)(struct journal_store *s, struct text *out);
     void (*close)(struct journal_store *s); // null is allowed
 };
