@@ -113,7 +113,7 @@ json json_at(json array, size_t i) { return json_of(yyjson_arr_get(value_of(arra
 static yyjson_val *next_value(yyjson_val *container, size_t *at) {
     size_t from = *at == 0 ? 1 : *at;
     yyjson_val *v = container + from;
-    if (unsafe_yyjson_get_len(container) == 0 || v >= unsafe_yyjson_get_next(container))
+    if (v >= unsafe_yyjson_get_next(container))
         return NULL;
     *at = (size_t)(unsafe_yyjson_get_next(v) - container);
     return v;

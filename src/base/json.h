@@ -39,8 +39,8 @@ void json_close(struct json_doc **doc); // null is allowed; usable with OWN
 json json_root(const struct json_doc *doc);
 
 enum json_type json_type(json v);
-json json_get(json object,
-              const char *key); // absent if not an object or no such key; the first of equal keys
+// Absent if it is no object or has no such key; the first of equal keys.
+json json_get(json object, const char *key);
 json json_getb(json object, bytes key);
 // a.b.0.c : keys and array indexes separated by dots; v itself if the path is empty. No way to keys
 // with dots.

@@ -108,22 +108,28 @@ static void writes_the_text_format(void **state) {
     map_drop(&series);
 }
 
+#define ROUNDS 500000
+
 static void *add_many(void *arg) {
-    for (int i = 0; i < 50000; i++) {
+    pthread_barrier_wait(arg); // else one could be done before the next begins
+    for (int i = 0; i < ROUNDS; i++) {
         metric_add(METRIC_JOURNAL_RECORDS, 1);
         metric_time(METRIC_APPEND_TIME, 75);
     }
-    return arg;
+    return NULL;
 }
 
 static void loses_nothing_between_threads(void **state) {
     pthread_t threads[4];
+    pthread_barrier_t all_there;
+    assert_int_equal(pthread_barrier_init(&all_there, NULL, 4), 0);
     for (size_t i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, add_many, NULL), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, add_many, &all_there), 0);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    assert_int_equal(metric_get(METRIC_JOURNAL_RECORDS), 200000);
-    assert_int_equal(metric_get(METRIC_APPEND_TIME), 200000);
+    pthread_barrier_destroy(&all_there);
+    assert_int_equal(metric_get(METRIC_JOURNAL_RECORDS), 4 * ROUNDS);
+    assert_int_equal(metric_get(METRIC_APPEND_TIME), 4 * ROUNDS);
 }
 
 int main(void) {
