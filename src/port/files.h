@@ -20,7 +20,8 @@ enum file_mode {
 };
 
 struct files {
-    // Modes as above; created files are 0600. ABSENT, EXISTS, REFUSED (permission), IO.
+    // Modes as above; created files are 0600, their names durable. ABSENT, EXISTS, REFUSED
+    // (permission), FULL (no room for the name), IO.
     must result (*open)(struct files *fs, const char *path, enum file_mode mode, struct file **out);
     // Takes the exclusive lock of a gateway on it; LOCKED if another process holds it. Ends with
     // close.

@@ -12,13 +12,17 @@
 struct loop;
 struct timer;
 
+// From then on the process ignores SIGPIPE, if it did not handle it.
 must result loop_open(struct loop **out);
-void loop_run(struct loop *l);  // until loop_stop, or nothing is left to wait for
+// Until loop_stop, or nothing is left to wait for: a mailbox and a signal always are. May be called
+// again.
+void loop_run(struct loop *l);
 void loop_stop(struct loop *l); // any thread
-// Closes what is still open (timers, mailboxes; connections and listeners must be closed before).
-// Null is allowed.
+// Closes what is still open: timers, the mailbox, signals. Mail that still lies there is taken
+// first; nobody may post any more. Connections, listeners and fetchers must be closed before; those
+// that still linger are cut, with their last call of `closed`. Null is allowed.
 void loop_close(struct loop *l);
-int64_t loop_now_us(struct loop *l); // monotonic, as of this turn of the loop
+int64_t loop_now_us(struct loop *l); // monotonic, in whole ms, as of this turn of the loop
 
 // The loop's mailbox: `take(ctx, mail)` is called for each message, on the loop's thread. One a
 // loop; owned by it.
