@@ -5,9 +5,11 @@
 // Pure.
 //
 // The bytes themselves are never rewritten. Unknown types and fields are welcome; a field that we
-// need and that is not of its type makes the body no event: id (1 to 255 bytes, no control
-// characters), object, type (1 to 255), created (an integer; RFC 3339 in thin events), livemode (a
+// need and that is not of its type makes the body no event: id and type (1 to 255 bytes, no control
+// characters), object, created (an integer; an RFC 3339 date and time in thin events), livemode (a
 // boolean). One of these standing twice makes it no event, since readers would disagree about it.
+// `account` and `context` may be absent or null; else they keep the rule of id, since `account`
+// becomes a header of what is delivered.
 #ifndef STRIPE_EVENT_H
 #define STRIPE_EVENT_H
 

@@ -7,8 +7,9 @@
 #include "base/bytes.h"
 
 struct event_type {
-    const char *name;   // "charge.refunded"
-    const char *object; // data.object's `object`: "charge"
+    const char *name; // "charge.refunded"
+    const char
+        *object; // data.object's `object`: "charge"; several are possible: "bank_account|card"
 };
 
 extern const struct event_type event_types[];
