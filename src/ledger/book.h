@@ -10,27 +10,38 @@
 #include "ledger/store.h"
 #include "rules/plan.h"
 
+// What one batch did, for the counters; added to metrics once it is committed.
+struct book_tally {
+    uint32_t booked, suspended, events_new, events_duplicate, events_ignored;
+    uint32_t scope_misfits, livemode_misfits, dead;
+};
+
 struct book {
     struct store *store;
     struct store_state state;
-    struct plan *plan;  // in force
-    struct plan *older; // the last older generation that was needed; null
-    // Told to the ledger: these destinations may have something due now.
-    void (*touched)(void *ctx, uint32_t destination, bytes name);
-    // An outcome was booked (or its record suspended): the delivery is taken no more.
+    struct plan *plan;  // in force; null before the first
+    struct plan *older; // the older generation that was needed last; null
+    struct book_tally tally;
+    // Told to the ledger: this destination may have something due now, is held, or is gone.
+    void (*touched)(void *ctx, uint32_t destination);
+    // An outcome was booked: the delivery is taken no more.
     void (*released)(void *ctx, uint64_t delivery);
     void *ctx;
 };
 
-must result book_open(struct book *b, struct store *s); // loads state and plan
+// Loads state and plan. ABSENT cannot happen: empty books are books.
+must result book_open(struct book *b, struct store *s);
 void book_close(struct book *b);
 
-// Books one record and advances the state (not yet committed). A failure that store.h calls the
-// record's own leaves the store half-changed: undo to the mark, then book_suspend.
+// Books one record and advances the state (nothing is committed here). A failure that store.h calls
+// the record's own leaves the store half-changed: undo to a mark, then book_suspend.
 must result book_record(struct book *b, const struct record *r);
-// Puts the record into suspense with the failure's reason instead, and advances the state.
+// Books it as not bookable instead, and advances the state: a command is answered with the reason,
+// anything else waits in suspense with its bytes.
 must result book_suspend(struct book *b, const struct record *r, const char *reason);
 // After a rollback: state and plan as the store has them.
 must result book_reload(struct book *b);
+// Is this failure the store's, not the record's: wait and try again?
+bool book_waits(result failed);
 
 #endif

@@ -39,8 +39,10 @@ struct store_state {
     uint64_t generation;    // of the plan in force
     uint64_t next_delivery; // number of the next delivery, from 1
     uint8_t journal_id[16]; // the journal these books belong to; zero before the first
-    uint64_t start_booked;  // `booked` when the process last started
-    uint32_t start_count;   // starts in a row at that position without a clean stop
+    // Of a start that has not yet got past its first records: where it began, and how many
+    // starts in a row tried and died there. 0 once the books moved on.
+    uint64_t start_booked;
+    uint32_t start_count;
 };
 
 struct event_row {

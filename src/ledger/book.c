@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+#include "ledger/book.h"
+
+#include <string.h>
+
+#include "base/ensure.h"
+#include "ledger/book_internal.h"
+#include "rules/record.h"
+
+result book_open(struct book *b, struct store *s) {
+    b->store = s;
+    return book_reload(b);
+}
+
+void book_close(struct book *b) {
+    plan_free(b->plan);
+    plan_free(b->older);
+    b->plan = b->older = NULL;
+}
+
+bool book_waits(result failed) {
+    return failed_as(failed, FAIL_FULL) || failed_as(failed, FAIL_IO) ||
+           failed_as(failed, FAIL_BUSY) || failed_as(failed, FAIL_MEMORY);
+}
+
+static result plan_load(struct book *b, uint64_t generation, struct plan **out) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, PLAN_MEMORY_MAX);
+    bytes in;
+    TRY(b->store->plan_get(b->store, generation, &a, &in));
+    return plan_read(in, generation, out);
+}
+
+result book_reload(struct book *b) {
+    book_close(b);
+    b->tally = (struct book_tally){0};
+    TRY(b->store->state_get(b->store, &b->state));
+    if (b->state.generation != 0)
+        TRY(plan_load(b, b->state.generation, &b->plan));
+    return OK;
+}
+
+result book_plan(struct book *b, uint64_t generation, const struct plan **out) {
+    if (b->plan != NULL && b->plan->generation == generation) {
+        *out = b->plan;
+        return OK;
+    }
+    if (b->older == NULL || b->older->generation != generation) {
+        struct plan *p = NULL;
+        TRY(plan_load(b, generation, &p));
+        plan_free(b->older);
+        b->older = p;
+    }
+    *out = b->older;
+    return OK;
+}
+
+static bool scope_misfits(enum scope scope, bytes account) {
+    return (scope == SCOPE_CONNECT && account.n == 0) || (scope == SCOPE_ACCOUNT && account.n > 0);
+}
+
+// The event of this receipt: as booked before, or inserted now.
+static result event_of_receipt(struct book *b, const struct record *r, const struct event *e,
+                               const struct receipt_record *in, bool ignored, struct arena *a,
+                               struct event_row *out, bool *is_new) {
+    struct store *s = b->store;
+    result found = s->event_find(s, in->owner, e->account, e->livemode, e->id, a, out);
+    *is_new = failed_as(found, FAIL_ABSENT);
+    if (!*is_new)
+        return found;
+    *out = (struct event_row){
+        .seq = r->position,
+        .id = e->id,
+        .type = e->type,
+        .owner = in->owner,
+        .account = e->account,
+        .livemode = e->livemode,
+        .thin = e->thin,
+        .created = e->created,
+        .received_at = r->time_ms,
+        .api_version = e->api_version,
+        .context = e->context,
+        .object_id = e->object_id,
+        .object_type = e->object_type,
+        .request_id = e->request_id,
+        .idempotency_key = e->idempotency_key,
+        .snapshot_id = e->snapshot_id,
+        .status = ignored ? EVENT_IGNORED : EVENT_DONE,
+    };
+    return s->event_insert(s, out);
+}
+
+static result insert_receipt(struct book *b, const struct record *r, const struct event *e,
+                             const struct receipt_record *in, const struct event_row *event,
+                             bool ignored, struct arena *a) {
+    struct store *s = b->store;
+    struct receipt_row row = {
+        .seq = r->position,
+        .event_seq = event->seq,
+        .source = in->source,
+        .secret_label = in->secret_label,
+        .received_at = r->time_ms,
+        .api_version = e->api_version,
+        .scope_misfit = scope_misfits(in->secret_scope, e->account),
+        .livemode_misfit = ignored,
+        .generation = r->generation,
+        .body_seq = r->position,
+    };
+    digest_sha256(&in->body, 1, row.sha256);
+    if (event->seq != r->position) {
+        struct receipt_row same;
+        result found = s->receipt_same(s, event->seq, row.sha256, a, &same);
+        if (found == OK)
+            row.body_seq = same.body_seq;
+        else if (!failed_as(found, FAIL_ABSENT))
+            return found;
+    }
+    b->tally.scope_misfits += row.scope_misfit;
+    b->tally.livemode_misfits += ignored;
+    return s->receipt_insert(s, &row, in->body);
+}
+
+// Adds what this receipt owes to destinations that have no delivery of the event yet.
+static result owe_matching(struct book *b, const struct record *r, const struct event *e,
+                           const struct receipt_record *in, const struct event_row *event,
+                           bool is_new, struct arena *a, bool *owed) {
+    const struct plan *plan = NULL;
+    TRY(book_plan(b, r->generation, &plan));
+    struct delivery_row *before = NULL;
+    size_t before_count = 0;
+    if (!is_new)
+        TRY(b->store->deliveries_of(b->store, event->seq, a, &before, &before_count));
+    struct match_facts facts = {
+        .type = e->type,
+        .account = e->account,
+        .livemode = e->livemode,
+        .source = in->source,
+        .secret = in->secret_label,
+        .event = json_root(e->doc),
+    };
+    for (size_t i = 0; i < plan->destination_count; i++) {
+        const struct plan_destination *to = &plan->destinations[i];
+        if (!match_destination(to, &facts, NULL))
+            continue;
+        struct destination_row d;
+        TRY(b->store->destination_find(b->store, to->name, a, &d));
+        bool has = false;
+        for (size_t k = 0; k < before_count; k++)
+            has = has || before[k].destination == d.number;
+        if (has)
+            continue;
+        uint64_t seq;
+        TRY(book_owe(b, event, r->position, &d, r->time_ms, false, &seq));
+        *owed = true;
+    }
+    return OK;
+}
+
+static result book_receipt(struct book *b, const struct record *r, struct arena *a) {
+    struct receipt_record in;
+    TRY(receipt_decode(r->payload, &in));
+    OWN(event_drop)
+    struct event e = {0};
+    TRY(event_parse(in.body, &e, NULL));
+    bool ignored = !mode_fits(in.livemode, e.livemode);
+    struct event_row event;
+    bool is_new = false;
+    TRY(event_of_receipt(b, r, &e, &in, ignored, a, &event, &is_new));
+    TRY(insert_receipt(b, r, &e, &in, &event, ignored, a));
+    b->tally.events_new += is_new;
+    b->tally.events_duplicate += !is_new;
+    b->tally.events_ignored += ignored;
+    if (ignored)
+        return OK;
+    bool owed = false;
+    TRY(owe_matching(b, r, &e, &in, &event, is_new, a, &owed));
+    if (owed || event.status == EVENT_IGNORED)
+        TRY(book_settle(b, event.seq, a));
+    return OK;
+}
+
+// Where the outcome leaves an open delivery.
+static void apply_verdict(struct delivery_row *d, const struct outcome_record *in,
+                          const struct retry_verdict *v, int64_t now_ms) {
+    d->last_error = in->error;
+    if (in->outcome == OUTCOME_DONE) {
+        d->state = DELIVERY_DONE;
+        d->last_error = NO_BYTES;
+        d->ended_at = now_ms;
+        return;
+    }
+    if (v->not_yet) {
+        d->not_yets++;
+    } else {
+        d->not_yets = 0;
+        d->failures++;
+    }
+    d->state = v->dead ? DELIVERY_DEAD : DELIVERY_WAITING;
+    if (v->dead)
+        d->ended_at = now_ms;
+    else
+        d->next_at = v->next_at;
+}
+
+static result insert_attempt(struct book *b, const struct outcome_record *in) {
+    struct attempt_row row = {
+        .delivery = in->delivery,
+        .number = in->attempt,
+        .started_at = in->started_at,
+        .micros = in->micros,
+        .outcome = in->outcome,
+        .status = in->status,
+        .error = in->error,
+        .answer = in->answer,
+    };
+    return b->store->attempt_insert(b->store, &row);
+}
+
+static result book_outcome(struct book *b, const struct record *r, struct arena *a) {
+    struct outcome_record in;
+    TRY(outcome_decode(r->payload, &in));
+    struct delivery_row d;
+    TRY(b->store->delivery_get(b->store, in.delivery, a, &d));
+    if (b->released != NULL)
+        b->released(b->ctx, in.delivery);
+    if (in.attempt != d.attempts + 1)
+        return OK; // a late outcome of an attempt that was given up: the books have gone on
+    TRY(insert_attempt(b, &in));
+    d.attempts++;
+    if (!delivery_state_open(d.state)) { // cancelled while it was under way
+        if (in.outcome != OUTCOME_DONE)
+            return b->store->delivery_update(b->store, &d);
+        apply_verdict(&d, &in, NULL, r->time_ms);
+    } else {
+        const struct plan *plan = NULL;
+        TRY(book_plan(b, r->generation, &plan));
+        struct destination_row to;
+        TRY(book_destination(b, d.destination, a, &to));
+        const struct plan_destination *rule = plan_destination_find(plan, to.name);
+        NEED(rule != NULL, MISMATCH, "the outcome names a destination that its plan lacks");
+        struct retry_verdict v =
+            retry_decide(rule->retry_ms, rule->retry_count, d.failures, d.not_yets, in.outcome,
+                         in.retry_after_ms, r->seed ^ in.delivery, r->time_ms);
+        apply_verdict(&d, &in, &v, r->time_ms);
+        b->tally.dead += d.state == DELIVERY_DEAD;
+        b->touched(b->ctx, d.destination);
+    }
+    TRY(b->store->delivery_update(b->store, &d));
+    return delivery_state_open(d.state) ? OK : book_settle(b, d.event_seq, a);
+}
+
+// Rows for destinations that the plan names, and none present that it does not name.
+static result place_destinations(struct book *b, int64_t now_ms, struct arena *a) {
+    struct store *s = b->store;
+    struct destination_row *rows = NULL;
+    size_t n = 0;
+    TRY(s->destinations(s, a, &rows, &n));
+    for (size_t i = 0; i < n; i++) {
+        rows[i].present = plan_destination_find(b->plan, rows[i].name) != NULL;
+        TRY(s->destination_put(s, &rows[i]));
+        TRY(book_cancel_misfits(b, &rows[i], now_ms));
+        b->touched(b->ctx, rows[i].number);
+    }
+    uint32_t number = (uint32_t)n;
+    for (size_t i = 0; i < b->plan->destination_count; i++) {
+        struct destination_row d = {.name = b->plan->destinations[i].name, .present = true};
+        bool known = false;
+        for (size_t k = 0; k < n; k++)
+            known = known || bytes_equal(rows[k].name, d.name);
+        if (known)
+            continue;
+        d.number = ++number;
+        TRY(s->destination_put(s, &d));
+        b->touched(b->ctx, d.number);
+    }
+    return OK;
+}
+
+static result book_adoption(struct book *b, const struct record *r, struct arena *a) {
+    struct plan *p = NULL;
+    TRY(plan_read(r->payload, r->position, &p));
+    plan_free(b->older);
+    b->older = b->plan;
+    b->plan = p;
+    b->state.generation = r->position;
+    TRY(b->store->plan_put(b->store, r->position, r->payload));
+    return place_destinations(b, r->time_ms, a);
+}
+
+static result book_command_record(struct book *b, const struct record *r, struct arena *a) {
+    OWN(text_drop)
+    struct text answer = {0};
+    TRY(book_command(b, r, a, &answer));
+    NEED(!answer.failed, MEMORY, "a command's answer is too large");
+    return b->store->answer_put(b->store, r->position, text_bytes(&answer));
+}
+
+result book_apply(struct book *b, const struct record *r, struct arena *a) {
+    switch ((enum record_kind)r->kind) {
+    case RECORD_EVENT: return book_receipt(b, r, a);
+    case RECORD_OUTCOME: return book_outcome(b, r, a);
+    case RECORD_COMMAND: return book_command_record(b, r, a);
+    case RECORD_PLAN: return book_adoption(b, r, a);
+    }
+    FAIL(FORMAT, "a kind of record that this program does not know");
+}
+
+static result advance(struct book *b, const struct record *r) {
+    b->state.booked = r->position;
+    b->state.time_ms = r->time_ms;
+    b->state.start_count = 0;
+    return b->store->state_put(b->store, &b->state);
+}
+
+result book_record(struct book *b, const struct record *r) {
+    ensure(r->position == b->state.booked + 1);
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    TRY(book_apply(b, r, &a));
+    b->tally.booked++;
+    return advance(b, r);
+}
+
+result book_suspend(struct book *b, const struct record *r, const char *reason) {
+    ensure(r->position == b->state.booked + 1);
+    if (r->kind == RECORD_COMMAND) {
+        OWN(text_drop)
+        struct text answer = {0};
+        text_adds(&answer, "{\"error\":");
+        text_add_json(&answer, bytes_of(reason));
+        text_adds(&answer, "}");
+        TRY(b->store->answer_put(b->store, r->position, text_bytes(&answer)));
+    } else {
+        struct suspense_row row = {
+            .position = r->position,
+            .kind = r->kind,
+            .time_ms = r->time_ms,
+            .seed = r->seed,
+            .generation = r->generation,
+            .payload = r->payload,
+            .reason = bytes_of(reason),
+            .state = SUSPENSE_WAITING,
+        };
+        TRY(b->store->suspense_put(b->store, &row));
+        b->tally.suspended++;
+        struct outcome_record in;
+        if (r->kind == RECORD_OUTCOME && b->released != NULL &&
+            outcome_decode(r->payload, &in) == OK)
+            b->released(b->ctx, in.delivery);
+    }
+    return advance(b, r);
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+#include "ledger/book_internal.h"
+#include "rules/command.h"
+
+// One command under way: what was asked, when, and the answer being written.
+struct asked {
+    struct book *book;
+    const struct record *record;
+    json fields;
+    struct arena *scratch;
+    struct text *answer;
+};
+
+static result refuse(const struct asked *q, const char *why) {
+    text_adds(q->answer, "{\"error\":");
+    text_add_json(q->answer, bytes_of(why));
+    text_adds(q->answer, "}");
+    return OK;
+}
+
+static result agree(const struct asked *q) {
+    text_adds(q->answer, "{\"ok\":true}");
+    return OK;
+}
+
+static bool number_field(const struct asked *q, const char *key, uint64_t *out) {
+    int64_t v = 0;
+    if (json_i64(json_get(q->fields, key), &v) != OK || v < 0)
+        return false;
+    *out = (uint64_t)v;
+    return true;
+}
+
+static bytes string_field(const struct asked *q, const char *key) {
+    return json_string(json_get(q->fields, key));
+}
+
+static void add_refused(struct text *refused, uint64_t event, bytes destination, bytes why) {
+    if (refused->n > 0)
+        text_addc(refused, ',');
+    text_adds(refused, "{\"event\":");
+    text_add_u64(refused, event);
+    text_adds(refused, ",\"destination\":");
+    text_add_json(refused, destination);
+    text_adds(refused, ",\"why\":");
+    text_add_json(refused, why);
+    text_addc(refused, '}');
+}
+
+static void add_number(struct text *numbers, uint64_t n) {
+    if (numbers->n > 0)
+        text_addc(numbers, ',');
+    text_add_u64(numbers, n);
+}
+
+// One delivery of a stored event to one destination, or the reason why not.
+static result replay_to(const struct asked *q, const struct event_row *e, bytes name,
+                        struct text *made, struct text *refused) {
+    struct book *b = q->book;
+    const char *why = NULL;
+    if (!book_may_deliver(b, name, e->livemode, &why)) {
+        add_refused(refused, e->seq, name, bytes_of(why));
+        return OK;
+    }
+    struct destination_row d;
+    TRY(b->store->destination_find(b->store, name, q->scratch, &d));
+    uint64_t seq;
+    TRY(book_owe(b, e, e->seq, &d, q->record->time_ms, true, &seq));
+    add_number(made, seq);
+    return OK;
+}
+
+static result replay_to_matching(const struct asked *q, const struct event_row *row,
+                                 struct text *made, struct text *refused) {
+    struct book *b = q->book;
+    struct receipt_row receipt;
+    TRY(b->store->receipt_get(b->store, row->seq, q->scratch, &receipt));
+    bytes body;
+    TRY(b->store->body_get(b->store, row->seq, q->scratch, &body));
+    OWN(event_drop)
+    struct event e = {0};
+    TRY(event_parse(body, &e, NULL));
+    struct match_facts facts = {
+        .type = row->type,
+        .account = row->account,
+        .livemode = row->livemode,
+        .source = receipt.source,
+        .secret = receipt.secret_label,
+        .event = json_root(e.doc),
+    };
+    for (size_t i = 0; i < b->plan->destination_count; i++)
+        if (match_destination(&b->plan->destinations[i], &facts, NULL))
+            TRY(replay_to(q, row, b->plan->destinations[i].name, made, refused));
+    return OK;
+}
+
+static result replay_event(const struct asked *q, uint64_t seq, bytes to, struct text *made,
+                           struct text *refused) {
+    struct book *b = q->book;
+    struct event_row e;
+    result found = b->store->event_get(b->store, seq, q->scratch, &e);
+    if (failed_as(found, FAIL_ABSENT)) {
+        add_refused(refused, seq, to, B("there is no such event"));
+        return OK;
+    }
+    TRY(found);
+    size_t made_before = made->n, refused_before = refused->n;
+    if (to.n > 0)
+        TRY(replay_to(q, &e, to, made, refused));
+    else
+        TRY(replay_to_matching(q, &e, made, refused));
+    if (made->n > made_before)
+        return book_settle(b, seq, q->scratch);
+    if (refused->n == refused_before)
+        add_refused(refused, seq, NO_BYTES, B("it matches no destination"));
+    return OK;
+}
+
+static result do_replay(const struct asked *q) {
+    json events = json_get(q->fields, "events");
+    size_t n = json_type(events) == JSON_ARRAY ? json_size(events) : 0;
+    bool good = n > 0 && n <= REPLAY_EVENTS_MAX;
+    for (size_t i = 0; i < n && good; i++) {
+        int64_t seq = 0;
+        good = json_i64(json_at(events, i), &seq) == OK && seq > 0;
+    }
+    if (!good)
+        return refuse(q, "events must be a list of 1 to 500 event numbers");
+    if (q->book->plan == NULL)
+        return refuse(q, "no configuration has been adopted yet");
+    OWN(text_drop)
+    struct text made = {0};
+    OWN(text_drop)
+    struct text refused = {0};
+    for (size_t i = 0; i < n; i++) {
+        int64_t seq = 0;
+        TRY(json_i64(json_at(events, i), &seq));
+        TRY(replay_event(q, (uint64_t)seq, string_field(q, "to"), &made, &refused));
+    }
+    text_addf(q->answer, "{\"ok\":true,\"deliveries\":[%s],\"refused\":[%s]}", text_str(&made),
+              text_str(&refused));
+    return OK;
+}
+
+// The delivery that the command names, with its event and destination. False: refused already.
+static result delivery_field(const struct asked *q, struct delivery_row *d, bool *there) {
+    uint64_t seq = 0;
+    *there = false;
+    if (!number_field(q, "delivery", &seq))
+        return refuse(q, "delivery must be a number");
+    result found = q->book->store->delivery_get(q->book->store, seq, q->scratch, d);
+    if (failed_as(found, FAIL_ABSENT))
+        return refuse(q, "there is no such delivery");
+    *there = found == OK;
+    return found;
+}
+
+static result do_retry(const struct asked *q) {
+    struct book *b = q->book;
+    struct delivery_row d;
+    bool there;
+    TRY(delivery_field(q, &d, &there));
+    if (!there)
+        return OK;
+    if (d.state == DELIVERY_DONE)
+        return refuse(q, "this delivery is done; to send the event again, replay it");
+    struct event_row e;
+    struct destination_row to;
+    TRY(b->store->event_get(b->store, d.event_seq, q->scratch, &e));
+    TRY(book_destination(b, d.destination, q->scratch, &to));
+    const char *why = NULL;
+    if (!book_may_deliver(b, to.name, e.livemode, &why))
+        return refuse(q, why);
+    d.state = DELIVERY_DUE;
+    d.failures = d.not_yets = 0;
+    d.next_at = q->record->time_ms;
+    d.ended_at = 0;
+    TRY(b->store->delivery_update(b->store, &d));
+    b->touched(b->ctx, d.destination);
+    TRY(book_settle(b, d.event_seq, q->scratch));
+    return agree(q);
+}
+
+static result do_cancel(const struct asked *q) {
+    struct delivery_row d;
+    bool there;
+    TRY(delivery_field(q, &d, &there));
+    if (!there)
+        return OK;
+    if (!delivery_state_open(d.state))
+        return refuse(q, "this delivery has ended already");
+    TRY(book_cancel(q->book, &d, "cancelled by hand", q->record->time_ms, q->scratch));
+    return agree(q);
+}
+
+static result set_held(const struct asked *q, bool held) {
+    struct store *s = q->book->store;
+    struct destination_row d;
+    result found = s->destination_find(s, string_field(q, "destination"), q->scratch, &d);
+    if (failed_as(found, FAIL_ABSENT))
+        return refuse(q, "there is no such destination");
+    TRY(found);
+    if (d.held == held)
+        return refuse(q, held ? "it is held already" : "it is not held");
+    d.held = held;
+    d.hold_reason = held ? string_field(q, "reason") : NO_BYTES;
+    d.held_at = held ? q->record->time_ms : 0;
+    TRY(s->destination_put(s, &d));
+    q->book->touched(q->book->ctx, d.number);
+    return agree(q);
+}
+
+static result do_hold(const struct asked *q) { return set_held(q, true); }
+static result do_release(const struct asked *q) { return set_held(q, false); }
+
+static result suspended_field(const struct asked *q, struct suspense_row *row, bool *there) {
+    uint64_t position = 0;
+    *there = false;
+    if (!number_field(q, "position", &position))
+        return refuse(q, "position must be a number");
+    struct store *s = q->book->store;
+    result found = s->suspense_get(s, position, q->scratch, row);
+    if (failed_as(found, FAIL_ABSENT))
+        return refuse(q, "nothing is suspended at this position");
+    TRY(found);
+    if (row->state != SUSPENSE_WAITING)
+        return refuse(q, "this record was booked or dropped already");
+    *there = true;
+    return OK;
+}
+
+static result do_suspense_book(const struct asked *q) {
+    struct suspense_row row;
+    bool there;
+    TRY(suspended_field(q, &row, &there));
+    if (!there)
+        return OK;
+    struct record r = {
+        .position = row.position,
+        .time_ms = row.time_ms,
+        .seed = row.seed,
+        .generation = row.generation,
+        .kind = row.kind,
+        .payload = row.payload,
+    };
+    TRY(book_apply(q->book, &r, q->scratch)); // fails: undone, and answered with the reason
+    row.state = SUSPENSE_BOOKED;
+    TRY(q->book->store->suspense_put(q->book->store, &row));
+    return agree(q);
+}
+
+static result do_suspense_drop(const struct asked *q) {
+    struct suspense_row row;
+    bool there;
+    TRY(suspended_field(q, &row, &there));
+    if (!there)
+        return OK;
+    row.state = SUSPENSE_DROPPED;
+    TRY(q->book->store->suspense_put(q->book->store, &row));
+    return agree(q);
+}
+
+static result do_key_create(const struct asked *q) {
+    struct key_row row = {
+        .id = string_field(q, "id"),
+        .name = string_field(q, "name"),
+        .mode = string_field(q, "mode"),
+        .hash = string_field(q, "hash"),
+        .created_at = q->record->time_ms,
+    };
+    if (row.id.n == 0 || row.hash.n != 2 * SHA256_SIZE)
+        return refuse(q, "a key needs an id and the SHA-256 of its text");
+    if (!bytes_equal(row.mode, B("operator")) && !bytes_equal(row.mode, B("viewer")))
+        return refuse(q, "mode must be operator or viewer");
+    struct key_row before;
+    struct store *s = q->book->store;
+    if (s->key_get(s, row.id, q->scratch, &before) == OK)
+        return refuse(q, "there is a key of this id already");
+    TRY(s->key_put(s, &row));
+    return agree(q);
+}
+
+static result do_key_revoke(const struct asked *q) {
+    struct store *s = q->book->store;
+    struct key_row row;
+    result found = s->key_get(s, string_field(q, "id"), q->scratch, &row);
+    if (failed_as(found, FAIL_ABSENT))
+        return refuse(q, "there is no key of this id");
+    TRY(found);
+    if (row.revoked_at != 0)
+        return refuse(q, "this key is revoked already");
+    row.revoked_at = q->record->time_ms;
+    TRY(s->key_put(s, &row));
+    return agree(q);
+}
+
+result book_command(struct book *b, const struct record *r, struct arena *a, struct text *answer) {
+    static result (*const run[COMMANDS])(const struct asked *) = {
+        [COMMAND_REPLAY] = do_replay,
+        [COMMAND_RETRY] = do_retry,
+        [COMMAND_CANCEL] = do_cancel,
+        [COMMAND_HOLD] = do_hold,
+        [COMMAND_RELEASE] = do_release,
+        [COMMAND_SUSPENSE_BOOK] = do_suspense_book,
+        [COMMAND_SUSPENSE_DROP] = do_suspense_drop,
+        [COMMAND_KEY_CREATE] = do_key_create,
+        [COMMAND_KEY_REVOKE] = do_key_revoke,
+    };
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    TRY(json_parse(r->payload, &doc));
+    struct asked q = {b, r, json_root(doc), a, answer};
+    enum command c = command_find(json_string(json_get(q.fields, "do")));
+    if (c == COMMANDS)
+        return refuse(&q, "no command has this name");
+    return run[c](&q);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include "base/ensure.h"
+#include "ledger/book_internal.h"
+
+#define CANCEL_PAGE 500
+
+result book_destination(struct book *b, uint32_t number, struct arena *a,
+                        struct destination_row *out) {
+    struct destination_row *rows = NULL;
+    size_t n = 0;
+    TRY(b->store->destinations(b->store, a, &rows, &n));
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].number == number) {
+            *out = rows[i];
+            return OK;
+        }
+    FAIL(ABSENT, "no destination has this number");
+}
+
+bool book_may_deliver(const struct book *b, bytes destination, bool livemode, const char **why) {
+    const struct plan_destination *d =
+        b->plan == NULL ? NULL : plan_destination_find(b->plan, destination);
+    if (d == NULL) {
+        *why = "its destination left the configuration";
+        return false;
+    }
+    if (!mode_fits(d->livemode, livemode)) {
+        *why = livemode ? "its destination takes test events only, this one is live"
+                        : "its destination takes live events only, this one is test";
+        return false;
+    }
+    return true;
+}
+
+result book_owe(struct book *b, const struct event_row *e, uint64_t receipt,
+                const struct destination_row *d, int64_t now_ms, bool replay, uint64_t *seq) {
+    struct delivery_row row = {
+        .seq = b->state.next_delivery,
+        .event_seq = e->seq,
+        .receipt_seq = receipt,
+        .destination = d->number,
+        .state = DELIVERY_DUE,
+        .created_at = now_ms,
+        .next_at = now_ms,
+        .replay = replay,
+    };
+    const char *why = NULL;
+    if (!book_may_deliver(b, d->name, e->livemode, &why)) {
+        row.state = DELIVERY_CANCELLED;
+        row.ended_at = now_ms;
+        row.last_error = bytes_of(why);
+    }
+    *seq = row.seq;
+    b->state.next_delivery++;
+    b->touched(b->ctx, d->number);
+    return b->store->delivery_insert(b->store, &row);
+}
+
+result book_settle(struct book *b, uint64_t event, struct arena *a) {
+    struct delivery_row *all = NULL;
+    size_t n = 0;
+    TRY(b->store->deliveries_of(b->store, event, a, &all, &n));
+    enum event_status status = EVENT_DONE;
+    bytes error = NO_BYTES;
+    for (size_t i = 0; i < n; i++) {
+        if (delivery_state_open(all[i].state))
+            return b->store->event_status(b->store, event, EVENT_PENDING, NO_BYTES);
+        bool last = true; // to its destination
+        for (size_t k = i + 1; k < n; k++)
+            last = last && all[k].destination != all[i].destination;
+        if (last && all[i].state == DELIVERY_DEAD) {
+            status = EVENT_FAILED;
+            error = all[i].last_error;
+        }
+    }
+    return b->store->event_status(b->store, event, status, error);
+}
+
+result book_cancel(struct book *b, struct delivery_row *d, const char *why, int64_t now_ms,
+                   struct arena *a) {
+    ensure(delivery_state_open(d->state));
+    d->state = DELIVERY_CANCELLED;
+    d->ended_at = now_ms;
+    d->last_error = bytes_of(why);
+    TRY(b->store->delivery_update(b->store, d));
+    return book_settle(b, d->event_seq, a);
+}
+
+result book_cancel_misfits(struct book *b, const struct destination_row *d, int64_t now_ms) {
+    const char *why = NULL;
+    if (book_may_deliver(b, d->name, true, &why) && book_may_deliver(b, d->name, false, &why))
+        return OK;
+    for (uint64_t after = 0;;) {
+        OWN(arena_drop)
+        struct arena a;
+        arena_init(&a, BOOK_SCRATCH_MAX);
+        struct delivery_row *open = NULL;
+        size_t n = 0;
+        TRY(b->store->deliveries_open(b->store, d->number, after, CANCEL_PAGE, &a, &open, &n));
+        for (size_t i = 0; i < n; i++) {
+            struct event_row e;
+            TRY(b->store->event_get(b->store, open[i].event_seq, &a, &e));
+            if (!book_may_deliver(b, d->name, e.livemode, &why))
+                TRY(book_cancel(b, &open[i], why, now_ms, &a));
+            after = open[i].seq;
+        }
+        if (n < CANCEL_PAGE)
+            return OK;
+    }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// What the files of booking share: book.c (dispatching, receipts, outcomes, plans), book_delivery.c
+// (deliveries and what follows from their states), book_command.c (commands).
+#ifndef LEDGER_BOOK_INTERNAL_H
+#define LEDGER_BOOK_INTERNAL_H
+
+#include "ledger/book.h"
+#include "rules/match.h"
+#include "stripe/event.h"
+
+#define BOOK_SCRATCH_MAX (256u << 20)
+
+// The plan of a generation: in force, or an older one read again. ABSENT.
+must result book_plan(struct book *b, uint64_t generation, const struct plan **out);
+
+// May an event of this livemode go to this destination under the plan in force? False with the
+// reason: whatever was promised or asked for, a destination gets only what it takes today.
+bool book_may_deliver(const struct book *b, bytes destination, bool livemode, const char **why);
+
+// Inserts a delivery that is due at once, or cancelled with a reason when it may not go out.
+must result book_owe(struct book *b, const struct event_row *e, uint64_t receipt,
+                     const struct destination_row *d, int64_t now_ms, bool replay, uint64_t *seq);
+// Ends a delivery that is open, and sets its event's status anew.
+must result book_cancel(struct book *b, struct delivery_row *d, const char *why, int64_t now_ms,
+                        struct arena *a);
+// All open deliveries of a destination that may not go out any more.
+must result book_cancel_misfits(struct book *b, const struct destination_row *d, int64_t now_ms);
+// Pending while a delivery is open, failed if the last one to some destination died, else done.
+must result book_settle(struct book *b, uint64_t event, struct arena *a);
+
+// Runs a command and appends its answer.
+must result book_command(struct book *b, const struct record *r, struct arena *a,
+                         struct text *answer);
+// Books what the record says, without advancing the state.
+must result book_apply(struct book *b, const struct record *r, struct arena *a);
+
+must result book_destination(struct book *b, uint32_t number, struct arena *a,
+                             struct destination_row *out);
+
+#endif

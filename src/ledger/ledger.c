@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: MIT
+#include "ledger/ledger.h"
+
+#include <stdlib.h>
+
+#include "base/ensure.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "ledger/book.h"
+#include "ledger/serve.h"
+#include "port/log.h"
+
+#define BATCH_RECORDS 512
+#define BATCH_BYTES (4u << 20)
+#define BATCH_MEMORY_MAX (128u << 20)
+#define WAIT_FIRST_US 50000
+#define WAIT_MAX_US 5000000
+// After a start that died: so many records are booked one by one, since the one that kills is among
+// them.
+#define CAREFUL_RECORDS 512
+
+struct ledger {
+    struct ledger_options o;
+    struct mailbox *wakes, *takes, *gifts, *awaits; // wakes is the one the thread sleeps on
+    struct mail wake_mail;
+    atomic_bool wake_posted, stopping;
+    atomic_ullong booked, generation;
+
+    struct book book;
+    struct journal_cursor *cursor;
+    struct arena batch_memory; // of the records read and not booked yet
+    struct record *records;
+    size_t record_count, record_at;
+    uint32_t careful;
+    bool starting; // no batch committed yet since the start
+
+    uint64_t *released; // by the batch under way; taken no more once it is committed
+    size_t released_count, released_cap;
+
+    int64_t wait_us, wait_until_us; // while the store cannot be written
+    struct serve *serve;
+    struct await *waiting; // chain by mail.next
+};
+
+static void on_touched(void *ctx, uint32_t destination) {
+    struct ledger *l = ctx;
+    serve_touch(l->serve, destination);
+}
+
+static void on_released(void *ctx, uint64_t delivery) {
+    struct ledger *l = ctx;
+    if (l->released_count == l->released_cap) {
+        l->released_cap = l->released_cap == 0 ? 64 : l->released_cap * 2;
+        l->released = memory_grow(l->released, l->released_cap, sizeof *l->released);
+    }
+    l->released[l->released_count++] = delivery;
+}
+
+static void publish(struct ledger *l) {
+    atomic_store(&l->booked, l->book.state.booked);
+    atomic_store(&l->generation, l->book.state.generation);
+}
+
+result ledger_open(const struct ledger_options *o, struct ledger **out) {
+    struct ledger *l = NEW(struct ledger);
+    l->o = *o;
+    if (l->o.batch_max == 0)
+        l->o.batch_max = BATCH_RECORDS;
+    l->wakes = mailbox_open(NULL, NULL);
+    l->takes = mailbox_open(NULL, NULL);
+    l->gifts = mailbox_open(NULL, NULL);
+    l->awaits = mailbox_open(NULL, NULL);
+    l->starting = true;
+    arena_init(&l->batch_memory, BATCH_MEMORY_MAX);
+    l->serve = serve_open(o->store, o->clock);
+    l->book.touched = on_touched;
+    l->book.released = on_released;
+    l->book.ctx = l;
+    *out = l;
+    result opened = book_open(&l->book, o->store);
+    if (opened == OK)
+        opened = o->records->cursor_open(o->records, l->book.state.booked, &l->cursor);
+    if (opened != OK) {
+        ledger_close(l);
+        *out = NULL;
+        return opened;
+    }
+    if (l->book.state.start_booked == l->book.state.booked && l->book.state.start_count > 0)
+        l->careful = CAREFUL_RECORDS;
+    serve_rebase(l->serve, l->book.state.time_ms);
+    publish(l);
+    return OK;
+}
+
+// Everything in these boxes is told that we are closing.
+static void answer_closed(struct ledger *l) {
+    struct mail *m = mailbox_drain(l->takes);
+    while (m != NULL) {
+        struct take *t = CONTAINER(m, struct take, mail);
+        m = m->next;
+        t->failed = PLACE(CLOSED, "the ledger is closing");
+        mailbox_post(t->reply, &t->mail);
+    }
+    m = mailbox_drain(l->awaits);
+    while (m != NULL || l->waiting != NULL) {
+        struct await *a = m != NULL ? CONTAINER(m, struct await, mail) : l->waiting;
+        if (m != NULL)
+            m = m->next;
+        else
+            l->waiting = a->mail.next == NULL ? NULL : CONTAINER(a->mail.next, struct await, mail);
+        a->failed = PLACE(CLOSED, "the ledger is closing");
+        mailbox_post(a->reply, &a->mail);
+    }
+    m = mailbox_drain(l->gifts);
+    while (m != NULL) {
+        struct give_back *g = CONTAINER(m, struct give_back, mail);
+        m = m->next;
+        free(g);
+    }
+}
+
+void ledger_close(struct ledger *l) {
+    if (l == NULL)
+        return;
+    answer_closed(l);
+    serve_close(l->serve);
+    (void)mailbox_drain(l->wakes);
+    mailbox_close(l->wakes);
+    mailbox_close(l->takes);
+    mailbox_close(l->gifts);
+    mailbox_close(l->awaits);
+    if (l->cursor != NULL)
+        l->o.records->cursor_close(l->cursor);
+    arena_drop(&l->batch_memory);
+    book_close(&l->book);
+    free(l->released);
+    free(l);
+}
+
+void ledger_wake(struct ledger *l) {
+    if (!atomic_exchange(&l->wake_posted, true))
+        mailbox_post(l->wakes, &l->wake_mail);
+}
+
+void ledger_take(struct ledger *l, struct take *t) {
+    mailbox_post(l->takes, &t->mail);
+    ledger_wake(l);
+}
+
+void ledger_give_back(struct ledger *l, struct give_back *g) {
+    mailbox_post(l->gifts, &g->mail);
+    ledger_wake(l);
+}
+
+void ledger_await(struct ledger *l, struct await *a) {
+    mailbox_post(l->awaits, &a->mail);
+    ledger_wake(l);
+}
+
+void ledger_stop(struct ledger *l) {
+    atomic_store(&l->stopping, true);
+    ledger_wake(l);
+}
+
+uint64_t ledger_booked(const struct ledger *l) { return atomic_load(&l->booked); }
+uint64_t ledger_generation(const struct ledger *l) { return atomic_load(&l->generation); }
+
+result ledger_plan(struct ledger *l, struct text *out, uint64_t *generation) {
+    *generation = l->book.state.generation;
+    if (l->book.plan != NULL)
+        text_add(out, l->book.plan->json);
+    return OK;
+}
+
+static bool handle_mail(struct ledger *l) {
+    // Before draining: what is posted from now on posts a wake of its own.
+    bool any = mailbox_drain(l->wakes) != NULL;
+    if (any)
+        atomic_store(&l->wake_posted, false);
+    struct mail *m = mailbox_drain(l->gifts);
+    any = any || m != NULL;
+    while (m != NULL) {
+        struct give_back *g = CONTAINER(m, struct give_back, mail);
+        m = m->next;
+        serve_give_back(l->serve, g->delivery);
+        free(g);
+    }
+    m = mailbox_drain(l->takes);
+    any = any || m != NULL;
+    while (m != NULL) {
+        struct take *t = CONTAINER(m, struct take, mail);
+        m = m->next;
+        serve_add(l->serve, t);
+    }
+    m = mailbox_drain(l->awaits);
+    any = any || m != NULL;
+    while (m != NULL) {
+        struct await *a = CONTAINER(m, struct await, mail);
+        m = m->next;
+        a->mail.next = l->waiting == NULL ? NULL : &l->waiting->mail;
+        l->waiting = a;
+    }
+    return any;
+}
+
+static void answer_await(struct ledger *l, struct await *a) {
+    OWN(arena_drop)
+    struct arena memory;
+    arena_init(&memory, BATCH_BYTES);
+    bytes answer = NO_BYTES;
+    result got = l->o.store->answer_get(l->o.store, a->position, &memory, &answer);
+    a->failed = failed_as(got, FAIL_ABSENT) ? OK : got;
+    text_add(&a->answer, answer);
+    mailbox_post(a->reply, &a->mail);
+}
+
+static bool answer_awaits(struct ledger *l) {
+    struct await *a = l->waiting;
+    bool any = false;
+    l->waiting = NULL;
+    while (a != NULL) {
+        struct mail *next = a->mail.next;
+        if (a->position <= l->book.state.booked) {
+            answer_await(l, a);
+            any = true;
+        } else {
+            a->mail.next = l->waiting == NULL ? NULL : &l->waiting->mail;
+            l->waiting = a;
+        }
+        a = next == NULL ? NULL : CONTAINER(next, struct await, mail);
+    }
+    return any;
+}
+
+// The store cannot be written now: later, with a growing pause; the records stay in the journal.
+static void book_later(struct ledger *l, result failed) {
+    l->o.store->rollback(l->o.store);
+    l->released_count = 0;
+    result reloaded = book_reload(&l->book);
+    metric_add(METRIC_BOOK_WAITS, 1);
+    if (l->wait_us == 0)
+        log_event(LOG_BOOKING_WAITS, log_r(failed),
+                  log_s("engine", l->o.store->message(l->o.store)));
+    if (reloaded != OK && !book_waits(reloaded))
+        log_event(LOG_BOOKING_WAITS, log_r(reloaded));
+    l->wait_us = l->wait_us == 0 ? WAIT_FIRST_US
+                                 : (l->wait_us * 2 > WAIT_MAX_US ? WAIT_MAX_US : l->wait_us * 2);
+    l->wait_until_us = clock_mono_us(l->o.clock) + l->wait_us;
+}
+
+static result suspend(struct ledger *l, const struct record *r, const char *reason) {
+    TRY(book_suspend(&l->book, r, reason));
+    log_event(LOG_SUSPENDED, log_i("position", r->position), log_s("reason", reason));
+    return OK;
+}
+
+// One record under a mark: if it is its own fault that it cannot be booked, it is suspended.
+static result book_marked(struct ledger *l, const struct record *r) {
+    struct store *s = l->o.store;
+    TRY(s->mark(s));
+    struct store_state before = l->book.state;
+    size_t released = l->released_count;
+    result booked = book_record(&l->book, r);
+    if (booked == OK)
+        return s->unmark(s);
+    if (book_waits(booked))
+        return booked;
+    TRY(s->undo(s));
+    l->book.state = before;
+    l->released_count = released;
+    return suspend(l, r, booked->text);
+}
+
+static result book_each(struct ledger *l, const struct record *records, size_t n, bool marked) {
+    TRY(l->o.store->begin(l->o.store));
+    for (size_t i = 0; i < n; i++)
+        TRY(marked ? book_marked(l, &records[i]) : book_record(&l->book, &records[i]));
+    return l->o.store->commit(l->o.store);
+}
+
+// Before the first records after a start: a durable note that they are being tried.
+static result note_start(struct ledger *l) {
+    struct store *s = l->o.store;
+    struct store_state *state = &l->book.state;
+    state->start_count = state->start_booked == state->booked ? state->start_count + 1 : 1;
+    state->start_booked = state->booked;
+    TRY(s->begin(s));
+    TRY(s->state_put(s, state));
+    return s->commit(s);
+}
+
+static result book_untried(struct ledger *l, const struct record *r) {
+    TRY(l->o.store->begin(l->o.store));
+    TRY(suspend(l, r, "the process died twice while booking this record"));
+    return l->o.store->commit(l->o.store);
+}
+
+static result book_some(struct ledger *l, const struct record *records, size_t *n) {
+    bool died_twice = l->careful > 0 && l->book.state.start_count >= 2 &&
+                      l->book.state.start_booked == l->book.state.booked;
+    if (l->careful > 0)
+        *n = 1;
+    if (died_twice)
+        return book_untried(l, records);
+    if (l->starting || l->careful > 0)
+        TRY(note_start(l));
+    result booked = book_each(l, records, *n, false);
+    if (booked == OK || book_waits(booked))
+        return booked;
+    l->o.store->rollback(l->o.store);
+    l->released_count = 0;
+    TRY(book_reload(&l->book));
+    return book_each(l, records, *n, true);
+}
+
+static void count_batch(struct ledger *l, const struct record *last, int64_t began_us) {
+    const struct book_tally *t = &l->book.tally;
+    metric_add(METRIC_BOOKED, t->booked);
+    metric_add(METRIC_SUSPENDED, t->suspended);
+    metric_add(METRIC_EVENTS_NEW, t->events_new);
+    metric_add(METRIC_EVENTS_DUPLICATE, t->events_duplicate);
+    metric_add(METRIC_EVENTS_IGNORED, t->events_ignored);
+    metric_add(METRIC_SCOPE_MISFIT, t->scope_misfits);
+    metric_add(METRIC_LIVEMODE_MISFIT, t->livemode_misfits);
+    metric_add(METRIC_DELIVERIES_DEAD, t->dead);
+    l->book.tally = (struct book_tally){0};
+    metric_time(METRIC_BOOK_TIME, clock_mono_us(l->o.clock) - began_us);
+    int64_t lag_ms = clock_wall_ms(l->o.clock) - last->time_ms;
+    metric_time(METRIC_LAG_TIME, lag_ms < 0 ? 0 : lag_ms * 1000);
+}
+
+static void batch_committed(struct ledger *l, const struct record *last, size_t n,
+                            int64_t began_us) {
+    count_batch(l, last, began_us);
+    l->record_at += n;
+    l->starting = false;
+    if (l->careful > 0)
+        l->careful--;
+    for (size_t i = 0; i < l->released_count; i++)
+        serve_give_back(l->serve, l->released[i]);
+    l->released_count = 0;
+    if (l->wait_us != 0)
+        log_event(LOG_BOOKING_GOES_ON, log_i("position", l->book.state.booked));
+    l->wait_us = l->wait_until_us = 0;
+    serve_rebase(l->serve, l->book.state.time_ms);
+    publish(l);
+    journal_booked(l->o.journal, l->book.state.booked);
+}
+
+// Reads more records when those in hand are booked. False: there is nothing to book.
+static result have_records(struct ledger *l, bool *have) {
+    if (l->record_at == l->record_count) {
+        arena_drop(&l->batch_memory);
+        l->record_at = l->record_count = 0;
+        TRY(l->o.records->read(l->cursor, BATCH_BYTES, &l->batch_memory, &l->records,
+                               &l->record_count));
+    }
+    *have = l->record_at < l->record_count;
+    return OK;
+}
+
+static bool book_batch(struct ledger *l) {
+    int64_t now = clock_mono_us(l->o.clock);
+    if (now < l->wait_until_us)
+        return false;
+    bool have = false;
+    result ready = have_records(l, &have);
+    if (ready != OK) {
+        l->record_count = l->record_at = 0;
+        book_later(l, ready);
+        return false;
+    }
+    if (!have)
+        return false;
+    const struct record *records = l->records + l->record_at;
+    size_t n = l->record_count - l->record_at;
+    if (n > l->o.batch_max)
+        n = l->o.batch_max;
+    ensure(records[0].position == l->book.state.booked + 1);
+    result booked = book_some(l, records, &n);
+    if (booked != OK) {
+        book_later(l, booked);
+        return false;
+    }
+    batch_committed(l, &records[n - 1], n, now);
+    return true;
+}
+
+bool ledger_step(struct ledger *l) {
+    bool any = handle_mail(l);
+    any = book_batch(l) || any;
+    any = answer_awaits(l) || any;
+    return serve_step(l->serve) || any;
+}
+
+int64_t ledger_due_us(const struct ledger *l) {
+    int64_t due = serve_due_us(l->serve);
+    if (l->wait_until_us != 0 && l->wait_until_us < due)
+        due = l->wait_until_us;
+    return due;
+}
+
+void ledger_run(void *ctx) {
+    struct ledger *l = ctx;
+    while (!atomic_load(&l->stopping)) {
+        if (ledger_step(l))
+            continue;
+        int64_t due = ledger_due_us(l);
+        int64_t wait = due == INT64_MAX ? -1 : due - clock_mono_us(l->o.clock);
+        if (due == INT64_MAX || wait > 0)
+            (void)mailbox_wait(l->wakes, wait);
+    }
+}
