@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: MIT
+// Tables are arrays of rows sorted by key. A row is never changed: another one takes its place, and
+// the log keeps the one that was there until the commit. Indexes follow from the rows.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ensure.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "ledger/rows.h"
+
+struct row_key {
+    uint64_t a, b, c;
+};
+
+struct entry {
+    struct row_key key;
+    void *row;
+};
+
+struct table {
+    struct entry *at;
+    size_t n, cap;
+};
+
+enum table_id {
+    STATE,
+    PLANS,
+    EVENTS,
+    RECEIPTS,
+    BODIES,
+    DELIVERIES,
+    ATTEMPTS,
+    DESTINATIONS,
+    SUSPENDED,
+    KEYS,
+    ANSWERS,
+    TABLES
+};
+
+static const struct shape *const shapes[TABLES] = {
+    &shape_state,    &shape_plan,     &shape_event,   &shape_receipt,
+    &shape_body,     &shape_delivery, &shape_attempt, &shape_destination,
+    &shape_suspense, &shape_key,      &shape_answer,
+};
+
+struct change {
+    enum table_id table;
+    struct row_key key;
+    void *before, *after;
+};
+
+struct memory {
+    struct store store;
+    struct table tables[TABLES];
+    struct table receipts_of;   // event_seq, seq
+    struct table deliveries_of; // event_seq, seq
+    struct table open;          // destination, next_at, seq
+    struct map event_keys;      // owner, account, livemode, id
+    struct change *log;
+    size_t log_n, log_cap, mark;
+    bool begun, marked;
+};
+
+static struct memory *self(struct store *s) { return (struct memory *)s; }
+
+static int key_compare(struct row_key x, struct row_key y) {
+    if (x.a != y.a)
+        return x.a < y.a ? -1 : 1;
+    if (x.b != y.b)
+        return x.b < y.b ? -1 : 1;
+    return x.c == y.c ? 0 : x.c < y.c ? -1 : 1;
+}
+
+// Index of the first entry that is not below the key.
+static size_t table_from(const struct table *t, struct row_key key) {
+    size_t low = 0, high = t->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (key_compare(t->at[middle].key, key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void *table_get(const struct table *t, struct row_key key) {
+    size_t i = table_from(t, key);
+    return i < t->n && key_compare(t->at[i].key, key) == 0 ? t->at[i].row : NULL;
+}
+
+// Sets, replaces, or (with null) removes; returns what was there.
+static void *table_set(struct table *t, struct row_key key, void *row) {
+    size_t i = table_from(t, key);
+    bool there = i < t->n && key_compare(t->at[i].key, key) == 0;
+    void *before = there ? t->at[i].row : NULL;
+    if (there && row == NULL) {
+        memmove(&t->at[i], &t->at[i + 1], (t->n - i - 1) * sizeof *t->at);
+        t->n--;
+    } else if (there) {
+        t->at[i].row = row;
+    } else if (row != NULL) {
+        if (t->n == t->cap) {
+            t->cap = t->cap > 0 ? t->cap * 2 : 16;
+            t->at = memory_grow(t->at, t->cap, sizeof *t->at);
+        }
+        memmove(&t->at[i + 1], &t->at[i], (t->n - i) * sizeof *t->at);
+        t->at[i] = (struct entry){key, row};
+        t->n++;
+    }
+    return before;
+}
+
+static struct row_key key1(uint64_t a) { return (struct row_key){a, 0, 0}; }
+static struct row_key key2(uint64_t a, uint64_t b) { return (struct row_key){a, b, 0}; }
+
+// next_at may be negative; the order stays.
+static uint64_t ordered(int64_t v) { return (uint64_t)v + (UINT64_C(1) << 63); }
+
+static void event_key(struct text *t, bytes owner, bytes account, bool livemode, bytes id) {
+    text_addf(t, "%zu,%zu,%d,", owner.n, account.n, livemode);
+    text_add(t, owner);
+    text_add(t, account);
+    text_add(t, id);
+    ensure(!t->failed);
+}
+
+static void index_event(struct memory *m, const struct event_row *before, struct event_row *after) {
+    const struct event_row *row = after != NULL ? after : before;
+    OWN(text_drop)
+    struct text key = {0};
+    event_key(&key, row->owner, row->account, row->livemode, row->id);
+    if (after != NULL)
+        map_put(&m->event_keys, text_bytes(&key), after);
+    else
+        map_remove(&m->event_keys, text_bytes(&key));
+}
+
+static void index_delivery(struct memory *m, struct delivery_row *row, bool add) {
+    table_set(&m->deliveries_of, key2(row->event_seq, row->seq), add ? row : NULL);
+    if (delivery_state_open(row->state))
+        table_set(&m->open, (struct row_key){row->destination, ordered(row->next_at), row->seq},
+                  add ? row : NULL);
+}
+
+// Puts the row in place, indexes included, without a word in the log.
+static void *place_row(struct memory *m, enum table_id id, struct row_key key, void *row) {
+    void *before = table_set(&m->tables[id], key, row);
+    if (id == EVENTS) {
+        index_event(m, before, row);
+    } else if (id == RECEIPTS) {
+        const struct receipt_row *r = row != NULL ? row : before;
+        table_set(&m->receipts_of, key2(r->event_seq, r->seq), row);
+    } else if (id == DELIVERIES) {
+        if (before != NULL)
+            index_delivery(m, before, false);
+        if (row != NULL)
+            index_delivery(m, row, true);
+    }
+    return before;
+}
+
+static void change(struct memory *m, enum table_id id, struct row_key key, const void *row) {
+    ensure(m->begun);
+    if (m->log_n == m->log_cap) {
+        m->log_cap = m->log_cap > 0 ? m->log_cap * 2 : 64;
+        m->log = memory_grow(m->log, m->log_cap, sizeof *m->log);
+    }
+    void *after = row_new(shapes[id], row);
+    m->log[m->log_n++] = (struct change){id, key, place_row(m, id, key, after), after};
+}
+
+static void back_to(struct memory *m, size_t n) {
+    while (m->log_n > n) {
+        const struct change *c = &m->log[--m->log_n];
+        place_row(m, c->table, c->key, c->before);
+        free(c->after);
+    }
+}
+
+static void *row_of(struct memory *m, enum table_id id, struct row_key key) {
+    return table_get(&m->tables[id], key);
+}
+
+static result insert(struct memory *m, enum table_id id, struct row_key key, const void *row) {
+    NEED(row_of(m, id, key) == NULL, EXISTS, "a row with this number is there already");
+    change(m, id, key, row);
+    return OK;
+}
+
+static result copy_out(struct memory *m, enum table_id id, struct row_key key, struct arena *a,
+                       void *out) {
+    const void *row = row_of(m, id, key);
+    NEED(row != NULL, ABSENT, "there is no such row");
+    return row_copy(shapes[id], row, a, out);
+}
+
+static result begin(struct store *s) {
+    struct memory *m = self(s);
+    ensure(!m->begun);
+    m->begun = true;
+    return OK;
+}
+
+static result commit(struct store *s) {
+    struct memory *m = self(s);
+    ensure(m->begun && !m->marked);
+    for (size_t i = 0; i < m->log_n; i++)
+        free(m->log[i].before);
+    m->log_n = 0;
+    m->begun = false;
+    return OK;
+}
+
+static void rollback(struct store *s) {
+    struct memory *m = self(s);
+    back_to(m, 0);
+    m->begun = m->marked = false;
+}
+
+static result mark(struct store *s) {
+    struct memory *m = self(s);
+    ensure(m->begun && !m->marked);
+    m->mark = m->log_n;
+    m->marked = true;
+    return OK;
+}
+
+static result unmark(struct store *s) {
+    ensure(self(s)->marked);
+    self(s)->marked = false;
+    return OK;
+}
+
+static result undo(struct store *s) {
+    struct memory *m = self(s);
+    ensure(m->marked);
+    back_to(m, m->mark);
+    m->marked = false;
+    return OK;
+}
+
+static result state_get(struct store *s, struct store_state *out) {
+    const struct store_state *row = row_of(self(s), STATE, key1(0));
+    *out = row != NULL ? *row : (struct store_state){.next_delivery = 1};
+    return OK;
+}
+
+static result state_put(struct store *s, const struct store_state *in) {
+    change(self(s), STATE, key1(0), in);
+    return OK;
+}
+
+static result blob_get(struct memory *m, enum table_id id, uint64_t key, struct arena *a,
+                       bytes *out) {
+    struct blob_row row;
+    TRY(copy_out(m, id, key1(key), a, &row));
+    *out = row.value;
+    return OK;
+}
+
+static result plan_put(struct store *s, uint64_t generation, bytes json) {
+    change(self(s), PLANS, key1(generation), &(struct blob_row){generation, json});
+    return OK;
+}
+
+static result plan_get(struct store *s, uint64_t generation, struct arena *a, bytes *json) {
+    return blob_get(self(s), PLANS, generation, a, json);
+}
+
+static const struct event_row *event_by_key(struct memory *m, bytes owner, bytes account,
+                                            bool livemode, bytes id) {
+    OWN(text_drop)
+    struct text key = {0};
+    event_key(&key, owner, account, livemode, id);
+    return map_get(&m->event_keys, text_bytes(&key));
+}
+
+static result event_find(struct store *s, bytes owner, bytes account, bool livemode, bytes id,
+                         struct arena *a, struct event_row *out) {
+    const struct event_row *row = event_by_key(self(s), owner, account, livemode, id);
+    NEED(row != NULL, ABSENT, "there is no such event");
+    return row_copy(&shape_event, row, a, out);
+}
+
+static result event_get(struct store *s, uint64_t seq, struct arena *a, struct event_row *out) {
+    return copy_out(self(s), EVENTS, key1(seq), a, out);
+}
+
+static result event_insert(struct store *s, const struct event_row *row) {
+    NEED(event_by_key(self(s), row->owner, row->account, row->livemode, row->id) == NULL, EXISTS,
+         "the event is there already");
+    return insert(self(s), EVENTS, key1(row->seq), row);
+}
+
+static result event_status(struct store *s, uint64_t seq, enum event_status status, bytes error) {
+    const struct event_row *there = row_of(self(s), EVENTS, key1(seq));
+    NEED(there != NULL, ABSENT, "there is no such event");
+    struct event_row row = *there;
+    row.status = status;
+    row.error = error;
+    change(self(s), EVENTS, key1(seq), &row);
+    return OK;
+}
+
+static result receipt_insert(struct store *s, const struct receipt_row *row, bytes body) {
+    TRY(insert(self(s), RECEIPTS, key1(row->seq), row));
+    if (row->body_seq == row->seq)
+        change(self(s), BODIES, key1(row->seq), &(struct blob_row){row->seq, body});
+    return OK;
+}
+
+static result receipt_get(struct store *s, uint64_t seq, struct arena *a, struct receipt_row *out) {
+    return copy_out(self(s), RECEIPTS, key1(seq), a, out);
+}
+
+static result receipt_same(struct store *s, uint64_t event_seq, const uint8_t sha256[SHA256_SIZE],
+                           struct arena *a, struct receipt_row *out) {
+    const struct table *t = &self(s)->receipts_of;
+    for (size_t i = table_from(t, key1(event_seq)); i < t->n && t->at[i].key.a == event_seq; i++) {
+        const struct receipt_row *row = t->at[i].row;
+        if (memcmp(row->sha256, sha256, SHA256_SIZE) == 0)
+            return row_copy(&shape_receipt, row, a, out);
+    }
+    FAIL(ABSENT, "the event has no receipt with these bytes");
+}
+
+static result body_get(struct store *s, uint64_t receipt_seq, struct arena *a, bytes *out) {
+    const struct receipt_row *receipt = row_of(self(s), RECEIPTS, key1(receipt_seq));
+    NEED(receipt != NULL, ABSENT, "there is no such receipt");
+    return blob_get(self(s), BODIES, receipt->body_seq, a, out);
+}
+
+static result delivery_insert(struct store *s, const struct delivery_row *row) {
+    NEED(delivery_state_stored(row->state), INVALID, "a delivery's state is not one that is kept");
+    return insert(self(s), DELIVERIES, key1(row->seq), row);
+}
+
+static result delivery_update(struct store *s, const struct delivery_row *row) {
+    NEED(delivery_state_stored(row->state), INVALID, "a delivery's state is not one that is kept");
+    NEED(row_of(self(s), DELIVERIES, key1(row->seq)) != NULL, ABSENT, "there is no such delivery");
+    change(self(s), DELIVERIES, key1(row->seq), row);
+    return OK;
+}
+
+static result delivery_get(struct store *s, uint64_t seq, struct arena *a,
+                           struct delivery_row *out) {
+    return copy_out(self(s), DELIVERIES, key1(seq), a, out);
+}
+
+// Rows of one shape, gathered in an arena that can only grow at its end.
+static result gather(const struct shape *shape, const void **rows, size_t n, struct arena *a,
+                     void **out) {
+    *out = n > 0 ? arena_take(a, n * shape->size) : NULL;
+    NEED(n == 0 || *out != NULL, MEMORY, "rows are larger than the arena they were asked into");
+    for (size_t i = 0; i < n; i++)
+        TRY(row_copy(shape, rows[i], a, (char *)*out + i * shape->size));
+    return OK;
+}
+
+static result deliveries_of(struct store *s, uint64_t event_seq, struct arena *a,
+                            struct delivery_row **out, size_t *n) {
+    const struct table *t = &self(s)->deliveries_of;
+    size_t from = table_from(t, key1(event_seq)), to = from;
+    while (to < t->n && t->at[to].key.a == event_seq)
+        to++;
+    const void **rows = memory_new(to - from, sizeof *rows);
+    for (*n = 0; *n < to - from; ++*n)
+        rows[*n] = t->at[from + *n].row;
+    result failed = gather(&shape_delivery, rows, *n, a, (void **)out);
+    free(rows);
+    return failed;
+}
+
+static result deliveries_open(struct store *s, uint32_t destination, uint64_t after, size_t max,
+                              struct arena *a, struct delivery_row **out, size_t *n) {
+    const struct table *t = &self(s)->tables[DELIVERIES];
+    const void **rows = memory_new(max < t->n ? max : t->n, sizeof *rows);
+    *n = 0;
+    for (size_t i = table_from(t, key1(after)); i < t->n && *n < max; i++) {
+        const struct delivery_row *row = t->at[i].row;
+        if (row->seq > after && row->destination == destination && delivery_state_open(row->state))
+            rows[(*n)++] = row;
+    }
+    result failed = gather(&shape_delivery, rows, *n, a, (void **)out);
+    free(rows);
+    return failed;
+}
+
+static result attempt_insert(struct store *s, const struct attempt_row *row) {
+    return insert(self(s), ATTEMPTS, key2(row->delivery, row->number), row);
+}
+
+static result due_row(struct memory *m, const struct delivery_row *d, struct arena *a,
+                      struct due_row *out) {
+    const struct event_row *event = row_of(m, EVENTS, key1(d->event_seq));
+    const struct receipt_row *receipt = row_of(m, RECEIPTS, key1(d->receipt_seq));
+    const struct blob_row *body =
+        receipt != NULL ? row_of(m, BODIES, key1(receipt->body_seq)) : NULL;
+    NEED(event != NULL && body != NULL, CORRUPT, "a delivery has no event or no body");
+    struct event_row copy;
+    TRY(row_copy(&shape_delivery, d, a, &out->delivery));
+    TRY(row_copy(&shape_event, event, a, &copy));
+    out->event_id = copy.id;
+    out->account = copy.account;
+    out->type = copy.type;
+    out->livemode = copy.livemode;
+    out->body = arena_copy(a, body->value);
+    NEED(body->value.n == 0 || out->body.p != NULL, MEMORY, "a body is larger than the arena");
+    return OK;
+}
+
+static size_t body_size(struct memory *m, const struct delivery_row *d) {
+    const struct receipt_row *receipt = row_of(m, RECEIPTS, key1(d->receipt_seq));
+    const struct blob_row *body =
+        receipt != NULL ? row_of(m, BODIES, key1(receipt->body_seq)) : NULL;
+    return body != NULL ? body->value.n : 0;
+}
+
+static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
+                  size_t max_bytes, bool (*skip)(void *ctx, uint64_t delivery), void *ctx,
+                  struct arena *a, struct due_row **out, size_t *n) {
+    struct memory *m = self(s);
+    *n = 0;
+    max = max < m->open.n ? max : m->open.n;
+    *out = arena_take(a, max * sizeof **out);
+    NEED(max == 0 || *out != NULL, MEMORY, "due deliveries are larger than the arena");
+    size_t total = 0;
+    for (size_t i = table_from(&m->open, key1(destination)); i < m->open.n && *n < max; i++) {
+        const struct delivery_row *d = m->open.at[i].row;
+        if (d->destination != destination || d->next_at > now_ms)
+            break;
+        if (skip != NULL && skip(ctx, d->seq))
+            continue;
+        total += body_size(m, d);
+        if (*n > 0 && total > max_bytes)
+            break;
+        TRY(due_row(m, d, a, &(*out)[*n]));
+        ++*n;
+    }
+    return OK;
+}
+
+static result next_due(struct store *s, uint32_t destination,
+                       bool (*skip)(void *ctx, uint64_t delivery), void *ctx, int64_t *out) {
+    const struct table *t = &self(s)->open;
+    *out = INT64_MAX;
+    for (size_t i = table_from(t, key1(destination)); i < t->n; i++) {
+        const struct delivery_row *d = t->at[i].row;
+        if (d->destination != destination)
+            break;
+        if (skip != NULL && skip(ctx, d->seq))
+            continue;
+        *out = d->next_at;
+        break;
+    }
+    return OK;
+}
+
+static result destination_find(struct store *s, bytes name, struct arena *a,
+                               struct destination_row *out) {
+    const struct table *t = &self(s)->tables[DESTINATIONS];
+    for (size_t i = 0; i < t->n; i++) {
+        const struct destination_row *row = t->at[i].row;
+        if (bytes_equal(row->name, name))
+            return row_copy(&shape_destination, row, a, out);
+    }
+    FAIL(ABSENT, "there is no such destination");
+}
+
+static result destination_put(struct store *s, const struct destination_row *row) {
+    const struct table *t = &self(s)->tables[DESTINATIONS];
+    for (size_t i = 0; i < t->n; i++) {
+        const struct destination_row *other = t->at[i].row;
+        NEED(other->number == row->number || !bytes_equal(other->name, row->name), EXISTS,
+             "another destination has this name");
+    }
+    change(self(s), DESTINATIONS, key1(row->number), row);
+    return OK;
+}
+
+static result destinations(struct store *s, struct arena *a, struct destination_row **out,
+                           size_t *n) {
+    const struct table *t = &self(s)->tables[DESTINATIONS];
+    *n = t->n;
+    *out = t->n > 0 ? arena_take(a, t->n * sizeof **out) : NULL;
+    NEED(t->n == 0 || *out != NULL, MEMORY, "destinations are larger than the arena");
+    for (size_t i = 0; i < t->n; i++)
+        TRY(row_copy(&shape_destination, t->at[i].row, a, &(*out)[i]));
+    return OK;
+}
+
+static result suspense_put(struct store *s, const struct suspense_row *row) {
+    change(self(s), SUSPENDED, key1(row->position), row);
+    return OK;
+}
+
+static result suspense_get(struct store *s, uint64_t position, struct arena *a,
+                           struct suspense_row *out) {
+    return copy_out(self(s), SUSPENDED, key1(position), a, out);
+}
+
+// Keys are few: their number in the table is the order in which they came.
+static const struct entry *key_entry(struct memory *m, bytes id) {
+    const struct table *t = &m->tables[KEYS];
+    for (size_t i = 0; i < t->n; i++)
+        if (bytes_equal(((const struct key_row *)t->at[i].row)->id, id))
+            return &t->at[i];
+    return NULL;
+}
+
+static result key_put(struct store *s, const struct key_row *row) {
+    const struct entry *there = key_entry(self(s), row->id);
+    change(self(s), KEYS, there != NULL ? there->key : key1(self(s)->tables[KEYS].n), row);
+    return OK;
+}
+
+static result key_get(struct store *s, bytes id, struct arena *a, struct key_row *out) {
+    const struct entry *there = key_entry(self(s), id);
+    NEED(there != NULL, ABSENT, "there is no such key");
+    return row_copy(&shape_key, there->row, a, out);
+}
+
+static result answer_put(struct store *s, uint64_t position, bytes json) {
+    change(self(s), ANSWERS, key1(position), &(struct blob_row){position, json});
+    return OK;
+}
+
+static result answer_get(struct store *s, uint64_t position, struct arena *a, bytes *json) {
+    return blob_get(self(s), ANSWERS, position, a, json);
+}
+
+static int by_key_id(const void *x, const void *y) {
+    const struct key_row *a = ((const struct entry *)x)->row, *b = ((const struct entry *)y)->row;
+    return bytes_compare(a->id, b->id);
+}
+
+static result dump(struct store *s, struct text *out) {
+    struct memory *m = self(s);
+    for (unsigned id = 0; id < TABLES; id++) {
+        struct table t = m->tables[id];
+        if (t.n == 0)
+            continue;
+        t.at = memory_new(t.n, sizeof *t.at);
+        memcpy(t.at, m->tables[id].at, t.n * sizeof *t.at);
+        if (id == KEYS)
+            qsort(t.at, t.n, sizeof *t.at, by_key_id);
+        for (size_t i = 0; i < t.n; i++)
+            row_dump(shapes[id], t.at[i].row, out);
+        free(t.at);
+    }
+    NEED(!out->failed, MEMORY, "the dump is larger than its text may be");
+    return OK;
+}
+
+static const char *message(struct store *s) { return ""; }
+
+static void close_memory(struct store *s) {
+    struct memory *m = self(s);
+    if (m == NULL)
+        return;
+    rollback(s);
+    for (unsigned id = 0; id < TABLES; id++) {
+        for (size_t i = 0; i < m->tables[id].n; i++)
+            free(m->tables[id].at[i].row);
+        free(m->tables[id].at);
+    }
+    free(m->receipts_of.at);
+    free(m->deliveries_of.at);
+    free(m->open.at);
+    map_drop(&m->event_keys);
+    free(m->log);
+    free(m);
+}
+
+void store_memory_crash(struct store *s) { rollback(s); }
+
+struct store *store_memory(void) {
+    struct memory *m = NEW(struct memory);
+    m->store = (struct store){
+        .begin = begin,
+        .commit = commit,
+        .rollback = rollback,
+        .mark = mark,
+        .unmark = unmark,
+        .undo = undo,
+        .state_get = state_get,
+        .state_put = state_put,
+        .plan_put = plan_put,
+        .plan_get = plan_get,
+        .event_find = event_find,
+        .event_get = event_get,
+        .event_insert = event_insert,
+        .event_status = event_status,
+        .receipt_insert = receipt_insert,
+        .receipt_get = receipt_get,
+        .receipt_same = receipt_same,
+        .body_get = body_get,
+        .delivery_insert = delivery_insert,
+        .delivery_update = delivery_update,
+        .delivery_get = delivery_get,
+        .deliveries_of = deliveries_of,
+        .deliveries_open = deliveries_open,
+        .attempt_insert = attempt_insert,
+        .due = due,
+        .next_due = next_due,
+        .destination_find = destination_find,
+        .destination_put = destination_put,
+        .destinations = destinations,
+        .suspense_put = suspense_put,
+        .suspense_get = suspense_get,
+        .key_put = key_put,
+        .key_get = key_get,
+        .answer_put = answer_put,
+        .answer_get = answer_get,
+        .dump = dump,
+        .message = message,
+        .close = close_memory,
+    };
+    return &m->store;
+}
