@@ -6,7 +6,7 @@
 #ifndef LEDGER_BOOK_H
 #define LEDGER_BOOK_H
 
-#include "journal/store.h"
+#include "journal/journal.h"
 #include "ledger/store.h"
 #include "rules/plan.h"
 

@@ -76,10 +76,13 @@ struct plan {
 #define PLAN_MEMORY_MAX (16u << 20)
 
 // JSON:
-// {"sources":[{"path","owner","livemode":"both|live|test","tolerance_s","secrets":[{"label","scope":"any|account|
-// connect","fingerprint"}]}],"destinations":[{"name","kind":"http","url","fingerprint","livemode","match":[{"types":[],
-// "accounts":[],"sources":[],"secrets":[],"scope","where":[{"path","values":[]}]}] or
-// null,"timeout_ms","retry_ms":[], "concurrency"}]}. INVALID when it is not of this form.
+// {"sources":[{"path","owner","livemode":"both|live|test","tolerance_s",
+//   "secrets":[{"label","scope":"any|account|connect","fingerprint"}]}],
+//  "destinations":[{"name","kind":"http","url","fingerprint","livemode",
+//   "match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
+//     "where":[{"path","values":[]}]}] or null,
+//   "timeout_ms","retry_ms":[],"concurrency"}]}
+// INVALID when it is not of this form.
 must result plan_read(bytes json, uint64_t generation, struct plan **out);
 void plan_free(struct plan *p); // null is allowed
 // The canonical JSON of the structs (p->json itself is not looked at).
