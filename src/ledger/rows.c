@@ -8,9 +8,9 @@
 
 #define F(name_, type_)                                                                            \
     { #name_, FIELD_##type_, offsetof(ROW, name_) }
-#define SHAPE(shape_, table_)                                                                      \
-    const struct shape shape_##shape_ = {table_, sizeof(ROW), shape_##_fields,                     \
-                                         sizeof(shape_##_fields) / sizeof(shape_##_fields[0])}
+#define SHAPE(row_, table_)                                                                        \
+    const struct shape shape_##row_ = {table_, sizeof(ROW), row_##_fields,                         \
+                                       sizeof(row_##_fields) / sizeof(row_##_fields[0])}
 
 #define ROW struct store_state
 static const struct field state_fields[] = {
@@ -90,12 +90,12 @@ static const struct field key_fields[] = {
 SHAPE(key, "api_key");
 #undef ROW
 
-#define BLOB(shape_, table_, key_, value_)                                                         \
-    static const struct field shape_##_fields[] = {                                                \
+#define BLOB(row_, table_, key_, value_)                                                           \
+    static const struct field row_##_fields[] = {                                                  \
         {key_, FIELD_U64, offsetof(struct blob_row, key)},                                         \
         {value_, FIELD_BYTES, offsetof(struct blob_row, value)},                                   \
     };                                                                                             \
-    SHAPE(shape_, table_)
+    SHAPE(row_, table_)
 #define ROW struct blob_row
 BLOB(plan, "plan", "generation", "json");
 BLOB(body, "body", "receipt_seq", "payload");
