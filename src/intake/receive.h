@@ -20,7 +20,8 @@ struct source_secrets {
     const bytes *keys; // in the order of the plan's secrets
     size_t count;
 };
-// `plan` is copied by plan_read of its JSON. The secrets are those of plan->sources, by path.
+// `plan` is copied by plan_read of its JSON. The secrets are those of plan->sources, by path: as
+// many for each source as the plan names, at least one and at most SECRETS_MAX, else INVALID.
 must result sources_open(const struct plan *plan, const struct source_secrets *secrets, size_t n,
                          struct sources **out);
 void sources_drop(struct sources *s); // the loop's own hold; receipts under way keep theirs
@@ -35,43 +36,49 @@ struct receiver { // one a loop
     struct http_budget *budget;
     uint64_t body_max;
     bool stopping; // answer 503
+    // Kept by receive_*; zero at first.
+    size_t appending;      // records at the journal; 0 again before the mailbox may go
+    uint64_t random;       // seeds of records, itself seeded from the clock's entropy
+    bool no_room;          // told the log that the journal has no room
+    int64_t no_room_at_us; // last refusal for it
 };
 
 // How it ended: one row of intake/refusals.def, or received.
 enum reception_end {
     RECEPTION_RECEIVED,
-#define REFUSAL(id, metric, status, retry, text) RECEPTION_##id,
+#define REFUSAL(id, metric, status, header, text) RECEPTION_##id,
 #include "intake/refusals.def"
 #undef REFUSAL
-    RECEPTION_ENDS
+    RECEPTION_ENDS // how many there are; from receive_head: not ended yet
 };
 
-// The answer to give: status, JSON body, extra headers (Allow, Retry-After), and its counter is
-// counted here.
+// The answer to give. Its counter is counted where the reception ends, not here.
 struct reception_answer {
     int status;
     const char *body;
-    const char *header; // or null
+    const char *header; // Allow or Retry-After, a full line; or null
 };
 
-// A head came. Refuses at once (404, 405, no header, malformed header, no room) or starts a
-// reception. `done(ctx, end)` is called exactly once, from receive_* or receive_mail, unless
-// receive_abandon comes first.
+// A head came. Refuses at once (stopping, 404, 405, no header, malformed header, too large, no
+// room): the refusal is returned and *out is null. Or starts a reception: RECEPTION_ENDS is
+// returned and *out is set; then `done(ctx, end)` is called exactly once, from receive_* or
+// receive_mail, unless receive_abandon comes first. `head` is not needed afterwards.
 enum reception_end receive_head(struct receiver *r, const struct http_request *head,
                                 void (*done)(void *ctx, enum reception_end end), void *ctx,
                                 struct reception **out);
 // False: refused (done was called).
 bool receive_body(struct reception *p, bytes piece);
-void receive_complete(
-    struct reception *p); // done is called now (refusal) or when the journal answers
-// The peer is gone, or done was called and the session is through with it: frees it, or lets the
-// append finish on its own.
+// The request is whole: done is called now (refusal) or when the journal answers.
+void receive_complete(struct reception *p);
+// Called once for each reception: the peer is gone, or done was called and the session is through
+// with it. Frees it, or lets the append finish on its own.
 void receive_abandon(struct reception *p);
 // An append came back from the journal.
 void receive_mail(struct receiver *r, struct append *a);
 
+// Pure.
 void reception_answer(enum reception_end end, struct reception_answer *out);
 
-enum intake_mail { INTAKE_APPENDED = 1, INTAKE_SOURCES, INTAKE_TLS, INTAKE_DRAIN, INTAKE_STOP };
+enum intake_mail { INTAKE_APPENDED = 1, INTAKE_SOURCES, INTAKE_TLS, INTAKE_DRAIN };
 
 #endif

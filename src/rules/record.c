@@ -60,7 +60,8 @@ static result need_end(const struct rest *r) {
     return OK;
 }
 
-void receipt_encode(const struct receipt_record *r, struct text *out) {
+void receipt_encode_head(const struct receipt_record *r, struct text *out) {
+    ensure(r->body.n <= UINT32_MAX);
     put(out, RECORD_VERSION, 1);
     put_string(out, r->source);
     put_string(out, r->owner);
@@ -68,7 +69,12 @@ void receipt_encode(const struct receipt_record *r, struct text *out) {
     put(out, r->secret_scope, 1);
     put(out, r->livemode, 1);
     put(out, (uint64_t)r->signed_at, 8);
-    put_string(out, r->body);
+    put(out, r->body.n, 4);
+}
+
+void receipt_encode(const struct receipt_record *r, struct text *out) {
+    receipt_encode_head(r, out);
+    text_add(out, r->body);
 }
 
 result receipt_decode(bytes payload, struct receipt_record *out) {

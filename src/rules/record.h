@@ -47,6 +47,8 @@ struct outcome_record {
 // Encoding appends to `out`; decoding points into `payload`. CORRUPT: cut short, too long, or out
 // of range; FORMAT: a newer version.
 void receipt_encode(const struct receipt_record *r, struct text *out);
+// All of it but the body's bytes, which follow: for who has the body in place already.
+void receipt_encode_head(const struct receipt_record *r, struct text *out);
 must result receipt_decode(bytes payload, struct receipt_record *out);
 void outcome_encode(const struct outcome_record *r, struct text *out);
 must result outcome_decode(bytes payload, struct outcome_record *out);
