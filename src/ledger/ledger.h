@@ -14,6 +14,7 @@
 #define LEDGER_LEDGER_H
 
 #include "journal/journal.h"
+#include "ledger/sqlite.h" // reader_*: what a query may ask
 #include "ledger/store.h"
 #include "port/clock.h"
 #include "port/mailbox.h"
@@ -95,7 +96,6 @@ void ledger_stop(struct ledger *l); // any thread
 must result ledger_plan(struct ledger *l, struct text *json, uint64_t *generation);
 
 // Queries: run on the query thread (ledger/query.c), in order.
-struct reader;
 struct query {
     struct mail mail; // comes back as it was
     // Runs on the query thread; fills what it wants in the object around this.
