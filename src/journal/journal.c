@@ -26,6 +26,8 @@ struct journal {
     struct mailbox *mailbox;
     void (*durable_call)(void *ctx, uint64_t position);
     void *durable_ctx;
+    void (*failed_call)(void *ctx);
+    void *failed_ctx;
     size_t batch_max, payload_max;
     uint64_t room, receipt_room;
 
@@ -59,6 +61,8 @@ result journal_open(const struct journal_options *o, struct journal **out) {
     j->mailbox = mailbox_open(NULL, NULL);
     j->durable_call = o->durable;
     j->durable_ctx = o->durable_ctx;
+    j->failed_call = o->failed;
+    j->failed_ctx = o->failed_ctx;
     j->batch_max = o->batch_max == 0 ? BATCH_MAX : o->batch_max;
     j->payload_max = s->payload_max(s);
     j->room = s->room(s);
@@ -196,6 +200,8 @@ static void batch_failed(struct journal *j, result failed) {
     j->failure = failed;
     atomic_store(&j->has_failed, true);
     log_event(LOG_JOURNAL_FAILED, log_r(failed));
+    if (j->failed_call != NULL)
+        j->failed_call(j->failed_ctx);
 }
 
 static result batch_append(struct journal *j) {
@@ -215,8 +221,8 @@ static result batch_write(struct journal *j) {
         credit += a->credit;
         a->credit = 0;
         a->failed = failed;
-        a->position = j->records[i].position;
-        a->time_ms = j->records[i].time_ms;
+        a->position = failed == OK ? j->records[i].position : 0;
+        a->time_ms = failed == OK ? j->records[i].time_ms : 0;
     }
     ensure(grown <= credit);
     journal_credit_give(j, (size_t)(credit - grown));

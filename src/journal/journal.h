@@ -56,6 +56,9 @@ struct journal_options {
     // Called on the journal's thread after each durable batch: there is something to book.
     void (*durable)(void *ctx, uint64_t position);
     void *durable_ctx;
+    // Called once on the journal's thread when it failed for good; null is allowed.
+    void (*failed)(void *ctx);
+    void *failed_ctx;
 };
 
 must result journal_open(const struct journal_options *o, struct journal **out);
