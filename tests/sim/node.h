@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// One gateway in the simulated world: the real rooms, joined as gateway.c joins them, on a simulated
+// disk, a memory ledger that survives crashes up to its last commit, and a simulated network.
+#ifndef SIM_NODE_H
+#define SIM_NODE_H
+
+#include "dispatch/dispatch.h"
+#include "intake/receive.h"
+#include "journal/journal.h"
+#include "ledger/ledger.h"
+#include "world.h"
+
+#define SECRET_WEBHOOK "whsec_simulated_account_secret"
+#define SECRET_CONNECT "whsec_simulated_connect_secret"
+#define SECRET_OTHER "whsec_simulated_other_owner_secret"
+#define SECRET_SITE "whsec_simulated_site_secret"
+
+struct disk;
+
+struct node {
+    struct world *world;
+    struct disk *disk;
+    struct store *books;  // memory, for all lives of the node
+    struct store *ledger_store; // the same behind faults
+    struct fetcher *fetcher;
+
+    // Of one life.
+    bool up;
+    uint32_t lives;
+    struct journal_store *journal_store;
+    struct journal *journal;
+    struct ledger *ledger;
+    struct mailbox *intake_mail, *dispatch_mailbox, *desk_mail;
+    struct receiver receiver;
+    struct http_budget budget;
+    struct dispatch *dispatch;
+    int64_t wake_at_us;
+    uint64_t generation;
+    int variant, wanted_variant; // of the plan: in force, and to be adopted
+
+    // Durable records in order, read back by a cursor of the simulation's own.
+    struct journal_cursor *history_cursor;
+    void (*on_record)(void *ctx, const struct record *r);
+    // A command's record came back.
+    void (*on_command)(void *ctx, const struct append *a);
+    void *ctx;
+};
+
+#define VARIANTS 3
+// The plan JSON of a variant.
+void plan_of(int variant, struct text *out);
+// Independently of the rooms: does this variant bring it to that destination?
+bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode, bytes source);
+extern const char *const plan_destinations[];
+extern const size_t plan_destination_names;
+
+// Starts a life. False: the disk failed meanwhile; try again.
+bool node_start(struct node *n);
+// Ends it as kill -9 does; the disk keeps what a crash keeps.
+void node_crash(struct node *n);
+// Ends it for good, freeing what is left of a life, without a crash.
+void node_stop(struct node *n);
+// One actor drawn from the seed does something, or all in turn. False: nobody had anything to do.
+bool node_step(struct node *n);
+// Virtual µs until somebody has something to do by time alone.
+int64_t node_due(const struct node *n);
+// Posts a record as the desk does. False: no room.
+bool node_post(struct node *n, uint8_t kind, bytes payload);
+
+#endif
