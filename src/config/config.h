@@ -59,15 +59,21 @@ struct config {
     struct arena memory;
 };
 
-// Reads environment variables for ${VAR}; tests put their own in place. Null: not set.
-typedef const char *(*config_env)(void *ctx, const char *name);
+// What lies outside the configuration's text; tests put their own in place.
+struct config_outside {
+    void *ctx;
+    // An environment variable; null: not set.
+    const char *(*env)(void *ctx, const char *name);
+    // The whole of a file that a `file:PATH` secret names, PATH as written.
+    result (*file)(void *ctx, const char *path, size_t max, struct text *out);
+};
 
-// From text. `name` is the file's name for messages; `dir` resolves file: secrets and relative
-// paths stay as written (relative to the working directory). All that is wrong goes into `errors`,
-// one problem a line: "hookkeep.yaml:12: destinations[0].urll: unknown key; did you mean `url`?"
-// with what was found, what is allowed, how to mend it; never a secret's value. `warnings` likewise
-// (plain http on an address that is not loopback, …). INVALID if there was any error.
-must result config_read(bytes yaml, const char *name, config_env env, void *env_ctx,
+// From text. `name` is the file's name for messages. All that is wrong goes into `errors`, one
+// problem a line: "hookkeep.yaml:12: destinations[0].urll: unknown key; did you mean `url`?" with
+// what was found, what is allowed, how to mend it; never a secret's value, and nothing as long as
+// one. `warnings` likewise (plain http on an address that is not loopback, …). INVALID if there was
+// any error. Paths stay as written: relative to the working directory.
+must result config_read(bytes yaml, const char *name, const struct config_outside *outside,
                         struct config **out, struct text *errors, struct text *warnings);
 // Finds and reads the file: `path`, else $HOOKKEEP_CONFIG, else ./hookkeep.yaml, else
 // /etc/hookkeep/hookkeep.yaml, else the environment alone (STRIPE_WEBHOOK_SECRET on /webhook, no

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// From the checked tree to struct config and its plan, with the rules that more than one key
+// decides. Problems become messages; a failure is only MEMORY.
+#ifndef CONFIG_BIND_H
+#define CONFIG_BIND_H
+
+#include "config/check.h"
+
+struct binding {
+    struct reading *r;
+    struct node *root;
+    struct config *c; // its memory owns all that is bound
+    struct plan plan; // as the configuration says; its memory is unused
+};
+
+#define RETRIES_MAX 32
+
+must result bind_take(struct binding *b, size_t count, size_t size, void *out);
+// A copy of a key's text; empty when it is absent or bad.
+must result bind_text(struct binding *b, const struct node *map, enum key key, bytes *out);
+// All of a key that takes one or a list; none when it is absent.
+must result bind_texts(struct binding *b, const struct node *map, enum key key, bytes **out,
+                       size_t *count);
+int64_t bind_number(const struct node *map, enum key key); // 0 when it is absent or bad
+// The scalars of a key that takes one or a list: how many, the first, and the one behind `n`; none
+// when it is absent or bad.
+size_t bind_count(struct node *of);
+struct node *bind_first(struct node *of);
+struct node *bind_next(struct node *of, const struct node *n);
+// Does an earlier map of the same list have the same text under this key? Null if not.
+const struct node *bind_twin(const struct node *map, enum key key);
+// The choice under a key; `otherwise` when it is bad.
+enum mode bind_mode(const struct node *map, enum key key);
+enum scope bind_scope(const struct node *map, enum key key);
+bytes bind_fingerprint(struct binding *b, bytes secret); // empty for an empty secret
+
+must result bind_sources(struct binding *b);
+must result bind_destinations(struct binding *b); // after the sources
+must result bind_rules(struct binding *b, struct node *list, struct plan_destination *d);
+
+#endif

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#include "config/bind.h"
+#include "stripe/types.h"
+
+#define SHOWN_NAMES 20 // sources or labels listed in a message
+
+// A type, a family that ends in ".*", or "*".
+static bool is_pattern(bytes p) {
+    bytes stem = bytes_ends(p, B(".*")) ? bytes_slice(p, 0, p.n - 2) : p;
+    if (bytes_equal(p, B("*")))
+        return true;
+    for (size_t i = 0; i < stem.n; i++) {
+        uint8_t c = stem.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+              c == '[' || c == ']'))
+            return false;
+    }
+    return stem.n > 0 && stem.n <= 255;
+}
+
+static bool known_pattern(bytes p) {
+    if (bytes_equal(p, B("*")) || event_type_known(p))
+        return true;
+    if (!bytes_ends(p, B(".*")))
+        return false;
+    for (size_t i = 0; i < event_type_count; i++)
+        if (bytes_starts(bytes_of(event_types[i].name), bytes_slice(p, 0, p.n - 1)))
+            return true;
+    return false;
+}
+
+static void check_type(struct reading *r, struct node *n) {
+    if (n->bad)
+        return;
+    if (!is_pattern(n->text)) {
+        complain(r, n,
+                 "this is no pattern of event types; expected a type as customer.created, a "
+                 "family as customer.*, or *");
+        return;
+    }
+    if (r->warning_count >= MESSAGES_MAX || known_pattern(n->text))
+        return;
+    const char *nearest = event_type_nearest(n->text);
+    if (nearest != NULL)
+        warn(r, n, "Stripe documents no such event type; did you mean `%s`?", nearest);
+    else
+        warn(r, n, "Stripe documents no such event type; `hookkeep events types` lists them");
+}
+
+static void check_account(struct reading *r, struct node *n) {
+    bool fits = n->bad || bytes_equal(n->text, B("platform")) ||
+                (bytes_starts(n->text, B("acct_")) && n->text.n > 5 && n->text.n <= 255);
+    if (!fits)
+        complain(r, n, "this is no account; expected acct_…, or platform for events without one");
+}
+
+static void check_source(struct reading *r, const struct plan *plan, struct node *n) {
+    if (n->bad || plan_source_find(plan, n->text) != NULL)
+        return;
+    OWN(text_drop)
+    struct text known = {0};
+    for (size_t i = 0; i < plan->source_count && i < SHOWN_NAMES; i++) {
+        text_adds(&known, i > 0 ? ", " : "");
+        text_add(&known, plan->sources[i].path);
+    }
+    complain(r, n, "no source has this path; expected one of: %s", text_str(&known));
+}
+
+static bool label_known(const struct plan *plan, bytes label) {
+    for (size_t i = 0; i < plan->source_count; i++)
+        for (size_t k = 0; k < plan->sources[i].secret_count; k++)
+            if (bytes_equal(plan->sources[i].secrets[k].label, label))
+                return true;
+    return false;
+}
+
+static void check_label(struct reading *r, const struct plan *plan, struct node *n) {
+    if (!n->bad && !label_known(plan, n->text))
+        complain(r, n,
+                 "no secret of a source has this label; expected a label, never the secret "
+                 "itself");
+}
+
+static void check_rule(struct binding *b, struct node *map) {
+    static const enum key lists[] = {KEY_MATCH_TYPES, KEY_MATCH_ACCOUNTS, KEY_MATCH_SOURCES,
+                                     KEY_MATCH_SECRETS};
+    bool asks =
+        tree_get(map, KEY_MATCH_WHERE) != NULL || bind_scope(map, KEY_MATCH_SCOPE) != SCOPE_ANY;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        struct node *of = tree_get(map, lists[i]);
+        asks = asks || of != NULL;
+        for (struct node *n = bind_first(of); n != NULL; n = bind_next(of, n)) {
+            switch (lists[i]) {
+            case KEY_MATCH_TYPES: check_type(b->r, n); break;
+            case KEY_MATCH_ACCOUNTS: check_account(b->r, n); break;
+            case KEY_MATCH_SOURCES: check_source(b->r, &b->plan, n); break;
+            default: check_label(b->r, &b->plan, n); break;
+            }
+        }
+    }
+    if (!asks && map->shape == NODE_MAP && !map->bad)
+        complain(b->r, map, "this rule asks for nothing; leave match out to get every event");
+}
+
+static result bind_where(struct binding *b, const struct node *of, struct plan_rule *rule) {
+    bool given = of != NULL && !of->bad;
+    rule->where_count = given ? of->count : 0;
+    TRY(bind_take(b, rule->where_count, sizeof(*rule->wheres), &rule->wheres));
+    size_t i = 0;
+    for (struct node *n = given ? of->first : NULL; n != NULL; n = n->next) {
+        struct plan_where *where = &rule->wheres[i++];
+        where->path = arena_copy(&b->c->memory, n->key);
+        where->value_count = bind_count(n);
+        TRY(bind_take(b, where->value_count, sizeof(bytes), &where->values));
+        size_t k = 0;
+        for (struct node *v = bind_first(n); v != NULL; v = bind_next(n, v))
+            where->values[k++] = arena_copy(&b->c->memory, v->text);
+    }
+    return OK;
+}
+
+static result bind_rule(struct binding *b, struct node *map, struct plan_rule *rule) {
+    check_rule(b, map);
+    TRY(bind_texts(b, map, KEY_MATCH_TYPES, &rule->types, &rule->type_count));
+    TRY(bind_texts(b, map, KEY_MATCH_ACCOUNTS, &rule->accounts, &rule->account_count));
+    TRY(bind_texts(b, map, KEY_MATCH_SOURCES, &rule->sources, &rule->source_count));
+    TRY(bind_texts(b, map, KEY_MATCH_SECRETS, &rule->secrets, &rule->secret_count));
+    rule->scope = bind_scope(map, KEY_MATCH_SCOPE);
+    return bind_where(b, tree_get(map, KEY_MATCH_WHERE), rule);
+}
+
+result bind_rules(struct binding *b, struct node *list, struct plan_destination *d) {
+    d->matches_all = list == NULL;
+    if (list == NULL || list->shape != NODE_LIST)
+        return OK;
+    if (list->count == 0)
+        complain(b->r, list,
+                 "found an empty list, which would match nothing; leave match out to "
+                 "get every event");
+    d->rule_count = list->count;
+    TRY(bind_take(b, d->rule_count, sizeof(*d->rules), &d->rules));
+    for (struct node *n = list->first; n != NULL; n = n->next)
+        TRY(bind_rule(b, n, &d->rules[n->index]));
+    return OK;
+}

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: MIT
+#include "config_fixture.h"
+
+#include <stdint.h>
+
+#include "base/random.h"
+
+// One source in line 1; what follows starts in line 2.
+#define S "sources: [{path: /webhook, secrets: [{label: main, key: '${A}'}]}]\n"
+// One key more of a destination that is right otherwise, all in line 2.
+#define D(keys) S "destinations: [{name: a, url: 'http://h', secret: '${B}', " keys "}]\n"
+#define M(rule) D("match: [" rule "]")
+#define URL(url) S "destinations: [{name: a, secret: '${B}', url: '" url "'}]\n"
+#define SOURCE(keys) "sources: [{" keys "secrets: [{label: main, key: '${A}'}]}]\n"
+#define KEY(key) "sources:\n- path: /a\n  secrets:\n  - label: a\n    key: " key "\n"
+
+static const struct {
+    const char *yaml;
+    const char *says; // stands in the errors, which start with "t.yaml:"
+} mistakes[] = {
+    // The file and its syntax.
+    {"", "t.yaml:1: there is nothing in it"},
+    {"# only a comment\n", "t.yaml:1: there is nothing in it"},
+    {"text\n", "t.yaml:1: found `text`; expected a map"},
+    {"[a]\n", "found a list; expected a map"},
+    {S "a: b: c\n", "t.yaml:2: this is not YAML: mapping values are not allowed"},
+    {S "limits:\n\thead: 8KiB\n", "t.yaml:3: this is not YAML"},
+    {S "limits:\n\thead: 8KiB\n", "indent with spaces, not with tabs"},
+    {S "limits: {head: 8KiB\n", "this is not YAML"},
+    {S "limits: 'open\n", "this is not YAML"},
+    {S "log: &l {level: info}\n", "t.yaml:2: found an anchor or alias"},
+    {S "log: *l\n", "t.yaml:2: found an anchor or alias"},
+    {S "log: !!map {level: info}\n", "t.yaml:2: found a tag"},
+    {S "ledger: !secret x\n", "found a tag"},
+    {S "---\n" S, "t.yaml:2: a second document starts here"},
+    {S S, "t.yaml:2: the key sources stands twice, first in line 1"},
+    {S "log: {level: info, level: debug}\n", "the key level stands twice"},
+    {S "{a: b}: c\n", "t.yaml:2: found a list or map as a key"},
+    {S "? [a]\n: b\n", "t.yaml:2: found a list or map as a key"},
+    {S "log: [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n", "nested deeper than 16 levels"},
+    {"%YAML 1.1\n%YAML 1.1\n---\n", "this is not YAML"},
+    {"log: \"\xff\"\n", "t.yaml:1: this is not YAML"},
+    {S "\nlog: a\x01z\n", "t.yaml:3: this is not YAML"},
+    // Keys.
+    {S "lisen: unix:a\n", "t.yaml:2: lisen: unknown key; did you mean `listen`?"},
+    {S "lisen: unix:a\n", "Allowed here: listen, tls, desk, ledger"},
+    {S "zzzzzz: 1\n", "t.yaml:2: zzzzzz: unknown key; allowed here: listen"},
+    {S "<<: {a: b}\n", "unknown key"},
+    {S "'': 1\n", "unknown key"},
+    {S CANARY_A ": 1\n", "t.yaml:2: (29 characters): unknown key"},
+    {D("urll: x"), "t.yaml:2: destinations[0].urll: unknown key; did you mean `url`?"},
+    {D("match: [{typs: a}]"), "destinations[0].match[0].typs: unknown key; did you mean `types`?"},
+    {S "limits:\n  connections_per_adress: 1\n",
+     "t.yaml:3: limits.connections_per_adress: unknown key; did you mean `connections_per_address`?"},
+    {S "desk: {allow_private: []}\n", "desk.allow_private: not in this version"},
+    {D("run: [python3]"), "destinations[0].run: not in this version"},
+    {D("mode: stream"), "destinations[0].mode: not in this version"},
+    // Types and ranges.
+    {S "limits: 5\n", "limits: found `5`; expected a map of keys"},
+    {S "limits:\n", "t.yaml:2: limits: found nothing; expected a map of keys"},
+    {S "limits: {head: }\n", "limits.head: found nothing; expected a size"},
+    {S "limits: {head: [1KiB]}\n", "limits.head: found a list; expected a size"},
+    {S "limits: {head: 16}\n",
+     "found `16`; expected a size (500B, 64KiB, 1MiB, 2GiB) from 1KiB to 256KiB"},
+    {S "limits: {head: 16KB}\n", "found `16KB`"},
+    {S "limits: {head: 1023B}\n", "found `1023B`"},
+    {S "limits: {head: 257KiB}\n", "found `257KiB`"},
+    {S "limits: {body: -1MiB}\n", "limits.body: found `-1MiB`"},
+    {S "limits: {body: 17MiB}\n", "limits.body: found `17MiB`"},
+    {S "limits: {connections: 0}\n", "found `0`; expected a whole number from 1 to 1000000"},
+    {S "limits: {connections: many}\n", "found `many`"},
+    {S "limits: {connections: 1e3}\n", "found `1e3`"},
+    {S "limits: {connections: 99999999999999999999}\n", "found a text of 20 characters"},
+    {S "limits: {loops: 65}\n", "limits.loops: found `65`"},
+    {S "limits: {head_timeout: 0s}\n", "limits.head_timeout: found `0s`"},
+    {S "limits: {idle_timeout: 10}\n", "expected a duration (200ms, 5s, 5m, 2h, 90d)"},
+    {S "limits: {min_rate: 2MiB}\n", "limits.min_rate"},
+    {S "limits: {unverified: 1MiB}\n", "limits.unverified: less than two bodies"},
+    {S "limits: {body: 16MiB}\njournal: {size: 16MiB}\n",
+     "t.yaml:2: limits.body: more than a quarter"},
+    {S "journal: {size: 15MiB}\n", "from 16MiB to 64GiB"},
+    {S "journal: {size: 65GiB}\n", "journal.size: found `65GiB`"},
+    {S "journal: {path: ''}\n", "journal.path: is empty"},
+    {S "journal: {path: \"a\\tb\"}\n", "journal.path: has a control character"},
+    {S "journal: {path: '${NOT_UTF8}'}\n",
+     "journal.path: has a control character, or is not UTF-8"},
+    {S "journal: {path: same}\nledger: sqlite:same\n", "journal.path: the ledger is the same file"},
+    {S "log: {format: xml}\n", "found `xml`; expected one of text, json"},
+    {S "log: {level: INFO}\n", "expected one of debug, info, warning, error"},
+    {S "ledger: hookkeep.db\n", "ledger: expected sqlite:PATH"},
+    {S "ledger: 'sqlite:'\n", "ledger: expected sqlite:PATH"},
+    {S "ledger: postgresql://u@h/db\n",
+     "t.yaml:2: ledger: a ledger in PostgreSQL is not in this version"},
+    {S "ledger: postgres://u@h/db\n", "not in this version"},
+    {S "tls: {certificate: a}\n", "t.yaml:2: tls: key is missing; expected a text"},
+    {S "tls: {key: a}\n", "tls: certificate is missing"},
+    {S "listen: []\n", "listen: found an empty list"},
+    {S "listen: 4242\n", "listen: found `4242`; expected http://HOST:PORT"},
+    {S "listen: [ftp://a:1]\n", "listen[0]: found `ftp://a:1`; expected http://HOST:PORT"},
+    {S "listen: {a: b}\n", "listen: found a map; expected an address or a list"},
+    {S "listen: ['https://127.0.0.1:443']\n", "listen[0]: https needs a certificate"},
+    {S "desk: {listen: 'https://127.0.0.1:443'}\n", "desk.listen: https needs a certificate"},
+    {S "listen: [unix:a, unix:a]\n", "listen[1]: the same address"},
+    {S "listen: http://127.0.0.1:4243\n", "desk.listen[0]: the same address as in line 2"},
+    // Variables.
+    {S "ledger: sqlite:${UNSET}\n", "t.yaml:2: ledger: UNSET is not set in the environment"},
+    {S "ledger: sqlite:${UNSET\n", "ledger: a ${ without its }"},
+    {S "ledger: sqlite:${}\n", "neither VAR nor VAR:-default"},
+    {S "ledger: sqlite:${1A}\n", "neither VAR nor VAR:-default"},
+    {S "ledger: sqlite:${A-b}\n", "neither VAR nor VAR:-default"},
+    {S "ledger: sqlite:${A:b}\n", "neither VAR nor VAR:-default"},
+    {S "ledger: ${EMPTY}\n", "ledger: is empty"},
+    {KEY("${" CANARY_A "}"), "the variable (29 characters) is not set"},
+    {S "limits: {head_timeout: '${A}'}\n", "found `${A}`; expected a duration"},
+    // Secrets.
+    {KEY(""), "t.yaml:5: sources[0].secrets[0].key: found nothing; expected a secret"},
+    {KEY("''"), "t.yaml:5: sources[0].secrets[0].key: the secret is empty"},
+    {KEY("${EMPTY}"), "the secret is empty"},
+    {KEY("${UNSET:-}"), "the secret is empty"},
+    {KEY("${UNSET}"), "UNSET is not set"},
+    {KEY("whsec_Canary012"), "fewer than 16 characters"},
+    {KEY("${SHORT}"), "fewer than 16 characters"},
+    {KEY("${LEFT}"), "white space around it"},
+    {KEY("${RIGHT}"), "white space around it"},
+    {KEY("' " CANARY_A "'"), "white space around it"},
+    {KEY("\"" CANARY_A "\\t\""), "white space around it"},
+    {KEY("${CONTROL}"), "control character inside"},
+    {KEY("[" CANARY_A "]"), "found a list; expected a secret"},
+    {KEY("{a: " CANARY_A "}"), "found a map; expected a secret"},
+    {KEY("file:/run/none"), "the file behind file: cannot be read (absent)"},
+    {KEY("file:/run/forbidden"), "cannot be read (refused)"},
+    {KEY("file:/run/large"), "cannot be read (full)"},
+    {KEY("'file:'"), "cannot be read"},
+    {KEY("file:" CANARY_A), "cannot be read"},
+    {KEY("file:/run/two"), "white space around it"},
+    {KEY("file:/run/crlf"), "white space around it"},
+    {KEY("file:/run/space"), "white space around it"},
+    {KEY("file:/run/empty"), "the secret is empty"},
+    {KEY("file:/run/newline"), "the secret is empty"},
+    {KEY("file:/run/short"), "fewer than 16 characters"},
+    // Sources.
+    {"log: {level: info}\n", "t.yaml:1: sources is missing"},
+    {"sources: []\n", "sources: found an empty list; expected at least one source"},
+    {"sources: {path: /a}\n", "sources: found a map; expected a list of maps"},
+    {"sources: [/webhook]\n", "sources[0]: found `/webhook`; expected a map"},
+    {"sources: [" CANARY_A "]\n", "found a text of 29 characters; expected a map"},
+    {SOURCE(""), "sources[0]: path is missing"},
+    {SOURCE("path: webhook, "), "sources[0].path: does not start with '/'"},
+    {SOURCE("path: '/a b', "), "is no path of a URL"},
+    {SOURCE("path: '/a?b', "), "is no path of a URL"},
+    {SOURCE("path: '/a#b', "), "is no path of a URL"},
+    {SOURCE("path: /\xc3\xa9, "), "is no path of a URL"},
+    {SOURCE("path: /a, owner: 'a b', "), "sources[0].owner: expected acct_"},
+    {SOURCE("path: /a, livemode: yes, "), "found `yes`; expected one of both, live, test"},
+    {SOURCE("path: /a, tolerance: 0s, "),
+     "expected a duration (200ms, 5s, 5m, 2h, 90d) from 1s to 24h"},
+    {SOURCE("path: /a, tolerance: off, "), "sources[0].tolerance: found `off`"},
+    {SOURCE("path: /a, tolerance: 25h, "), "sources[0].tolerance: found `25h`"},
+    {SOURCE("path: /a, tolerance: 1500ms, "), "expected whole seconds"},
+    {"sources: [{path: /a}]\n", "sources[0]: secrets is missing"},
+    {"sources: [{path: /a, secrets: []}]\n", "found 0 secrets; a source has 1 to 16"},
+    {"sources: [{path: /a, secrets: " CANARY_A "}]\n",
+     "found a text of 29 characters; expected a list of maps"},
+    {"sources: [{path: /a, secrets: [" CANARY_A "]}]\n",
+     "sources[0].secrets[0]: found a text of 29 characters"},
+    {"sources: [{path: /a, secrets: [{label: a}]}]\n", "sources[0].secrets[0]: key is missing"},
+    {"sources: [{path: /a, secrets: [{key: " CANARY_A "}]}]\n", "secrets[0]: label is missing"},
+    {"sources: [{path: /a, secrets: [{label: " CANARY_A ", key: '${A}'}]}]\n",
+     "secrets[0].label: found a text of 29 characters; expected a name"},
+    {"sources: [{path: /a, secrets: [{label: A, key: '${A}'}]}]\n",
+     "label: found `A`; expected a name: 1 to 64"},
+    {"sources: [{path: /a, secrets: [{label: a, scope: platform, key: '${A}'}]}]\n",
+     "scope: found `platform`; expected one of any, account, connect"},
+    {"sources:\n- path: /a\n  secrets:\n  - {label: a, key: '${A}'}\n  - {label: a, key: '${B}'}\n",
+     "t.yaml:5: sources[0].secrets[1].label: the secret in line 4 has the same label"},
+    {"sources:\n- path: /a\n  secrets:\n  - {label: a, key: '${A}'}\n  - {label: b, key: '${A}'}\n",
+     "t.yaml:5: sources[0].secrets[1].key: the same secret as in line 4"},
+    {"sources:\n- {path: /a, secrets: [{label: a, key: '${A}'}]}\n- {path: /a, secrets: [{label: a, key: '${B}'}]}\n",
+     "t.yaml:3: sources[1].path: the source in line 2 has the same path"},
+    {"sources:\n- {path: /a, secrets: [{label: a, key: '${A}'}]}\n- {path: /b, owner: x, secrets: [{label: a, key: '${A}'}]}\n",
+     "t.yaml:3: sources[1].secrets[0].key: the source in line 2 has the same secret and another owner"},
+    // Destinations.
+    {S "destinations: [{url: 'http://h', secret: '${A}'}]\n", "destinations[0]: name is missing"},
+    {S "destinations: [{name: a, secret: '${A}'}]\n", "destinations[0]: url is missing"},
+    {S "destinations: [{name: a, url: 'http://h'}]\n", "destinations[0]: secret is missing"},
+    {S "destinations:\n", "destinations: found nothing; expected a list of maps"},
+    {S "destinations: [{name: My Shop, url: 'http://h', secret: '${A}'}]\n",
+     "name: found `My Shop`; expected a name"},
+    {S "destinations: [{name: '', url: 'http://h', secret: '${A}'}]\n", "destinations[0].name"},
+    {S
+     "destinations:\n- {name: a, url: 'http://h', secret: '${A}'}\n- {name: a, url: 'http://i', secret: '${A}'}\n",
+     "t.yaml:4: destinations[1].name: the destination in line 3 has the same name"},
+    {S "destinations: [{name: a, url: 'http://h', secret: short}]\n",
+     "destinations[0].secret: the secret has fewer"},
+    {D("kind: command"),
+     "destinations[0].kind: found `command`; this version delivers by http alone"},
+    {D("kind: htpp"), "this version delivers by http alone"},
+    {D("timeout: 500ms"),
+     "timeout: found `500ms`; expected a duration (200ms, 5s, 5m, 2h, 90d) from 1s to 5m"},
+    {D("timeout: 301s"), "timeout: found `301s`"},
+    {D("timeout: 30"), "timeout: found `30`"},
+    {D("concurrency: 0"), "concurrency: found `0`; expected a whole number from 1 to 256"},
+    {D("concurrency: 257"), "concurrency: found `257`"},
+    {D("retry: [5s, 500ms]"), "destinations[0].retry[1]: found `500ms`"},
+    {D("retry: [31d]"), "retry[0]: found `31d`"},
+    {D("retry: 5"), "retry: found `5`"},
+    {D("retry: {a: b}"), "retry: found a map"},
+    {D("retry: [1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s,1s]"),
+     "retry: found 33 waits; at most 32"},
+    {D("livemode: prod"), "livemode: found `prod`"},
+    {URL("ftp://h"), "destinations[0].url: this is no URL to deliver to: it starts with neither"},
+    {URL("HTTP://h"), "it starts with neither"},
+    {URL("127.0.0.1:80"), "it starts with neither"},
+    {URL("http://"), "it has no host"},
+    {URL("http:///a"), "it has no host"},
+    {URL("http://:80/a"), "it has no host"},
+    {URL("http://?a"), "it has no host"},
+    {URL("http://h:0"), "its port is none; expected 1 to 65535"},
+    {URL("http://h:65536/"), "its port is none"},
+    {URL("http://h:"), "its port is none"},
+    {URL("http://h:a"), "its port is none"},
+    {URL("http://[::1"), "its host is no [IPv6 address]"},
+    {URL("http://[]/"), "its host is no [IPv6 address]"},
+    {URL("http://[::1]80/"), "its port is none"},
+    {URL("http://a b/"), "it has a space"},
+    {URL("http://h/#a"), "it has a space, a #"},
+    {URL("http://h\\a/"), "its host has a character"},
+    {URL("http://u:" CANARY_A "@h/"), "it has a name or password"},
+    // Match.
+    {D("match: []"), "match: found an empty list, which would match nothing"},
+    {D("match: {types: a}"), "match: found a map; expected a list of maps"},
+    {D("match: [customer.*]"), "match[0]: found `customer.*`; expected a map"},
+    {M("{}"), "destinations[0].match[0]: this rule asks for nothing"},
+    {M("{scope: any}"), "this rule asks for nothing"},
+    {M("{types: []}"), "types: found an empty list"},
+    {M("{types: [[a]]}"), "types[0]: found a list; expected a text"},
+    {M("{types: '*.created'}"), "types: this is no pattern of event types"},
+    {M("{types: 'customer*'}"), "this is no pattern"},
+    {M("{types: ['.*']}"), "types[0]: this is no pattern"},
+    {M("{types: Customer.created}"), "this is no pattern"},
+    {M("{accounts: main}"), "accounts: this is no account; expected acct_"},
+    {M("{accounts: [platform, acct_]}"), "accounts[1]: this is no account"},
+    {M("{scope: live}"), "match[0].scope: found `live`"},
+    {M("{sources: /other}"),
+     "match[0].sources: no source has this path; expected one of: /webhook"},
+    {M("{sources: [/webhook, webhook]}"), "sources[1]: no source has this path"},
+    {M("{secrets: other}"), "match[0].secrets: no secret of a source has this label"},
+    {M("{secrets: " CANARY_B "}"), "expected a label, never the secret itself"},
+    {M("{where: a}"), "where: found `a`; expected a map from paths"},
+    {M("{where: {}}"), "where: found an empty map"},
+    {M("{where: {a..b: c}}"), "this is no path into an event"},
+    {M("{where: {.a: c}}"), "this is no path into an event"},
+    {M("{where: {a.: c}}"), "this is no path into an event"},
+    {M("{where: {'': c}}"), "this is no path into an event"},
+    {M("{where: {a: }}"), "where.a: found nothing; write \"\" for the empty text"},
+    {M("{where: {a: []}}"), "where.a: found an empty list"},
+    {M("{where: {a: {b: c}}}"), "where.a: found a map"},
+    {M("{where: {a: [[b]]}}"), "where.a[0]: found a list"},
+    {M("{where: {a: '${UNSET}'}}"), "where.a: UNSET is not set"},
+};
+
+static void no_canary(const struct text *t) {
+    if (strstr(text_str(t), "Canary") != NULL)
+        fail_msg("a message tells a secret: %s", text_str(t));
+}
+
+static void every_mistake_is_named_with_its_line_and_tells_no_secret(void **state) {
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+        OWN(text_drop)
+        struct text errors = {0};
+        OWN(text_drop)
+        struct text warnings = {0};
+        struct config *c = (struct config *)&errors;
+        result r = config_read(bytes_of(mistakes[i].yaml), "t.yaml", &fixture_outside, &c, &errors,
+                               &warnings);
+        if (!failed_as(r, FAIL_INVALID))
+            fail_msg("not refused: %s", mistakes[i].yaml);
+        assert_null(c);
+        if (strstr(text_str(&errors), mistakes[i].says) == NULL)
+            fail_msg("%s\nsays: %snot: %s", mistakes[i].yaml, text_str(&errors), mistakes[i].says);
+        if (strncmp(text_str(&errors), "t.yaml:", 7) != 0 || errors.p[errors.n - 1] != '\n')
+            fail_msg("not a message: %s", text_str(&errors));
+        no_canary(&errors);
+        no_canary(&warnings);
+    }
+}
+
+static void all_mistakes_are_said_at_once(void **state) {
+    OWN(text_drop)
+    struct text errors = {0};
+    OWN(text_drop)
+    struct text warnings = {0};
+    struct config *c;
+    assert_non_null(config_read(B("lisen: a\nlog: {level: x}\nsources:\n- {path: a}\n"), "f",
+                                &fixture_outside, &c, &errors, &warnings));
+    static const char *const parts[] = {"f:1: lisen", "f:2: log.level", "f:4: sources[0]: secrets",
+                                        "f:4: sources[0].path"};
+    for (size_t i = 0; i < 4; i++)
+        assert_non_null(strstr(text_str(&errors), parts[i]));
+}
+
+static void messages_are_bounded(void **state) {
+    OWN(text_drop)
+    struct text yaml = {0};
+    OWN(text_drop)
+    struct text errors = {0};
+    OWN(text_drop)
+    struct text warnings = {0};
+    struct config *c;
+    text_adds(&yaml, S);
+    for (int i = 0; i < 500; i++)
+        text_addf(&yaml, "k%d: 1\n", i);
+    assert_non_null(config_read(text_bytes(&yaml), "f", &fixture_outside, &c, &errors, &warnings));
+    assert_true(errors.n < 64 << 10);
+    assert_non_null(strstr(text_str(&errors), "f: 400 more\n"));
+}
+
+static void what_is_large_or_repeats_itself_is_refused(void **state) {
+    OWN(text_drop)
+    struct text yaml = {0};
+    OWN(text_drop)
+    struct text errors = {0};
+    OWN(text_drop)
+    struct text warnings = {0};
+    struct config *c;
+    text_adds(&yaml, S "#");
+    while (yaml.n <= 1 << 20)
+        text_adds(&yaml, "................................................................");
+    assert_non_null(config_read(text_bytes(&yaml), "f", &fixture_outside, &c, &errors, &warnings));
+    assert_non_null(strstr(text_str(&errors), "a configuration has at most 1048576"));
+    text_reset(&yaml);
+    text_reset(&errors);
+    text_adds(&yaml, S "listen: [");
+    for (int i = 0; i < 1001; i++)
+        text_addf(&yaml, "unix:%d,", i);
+    text_adds(&yaml, "]\n");
+    assert_non_null(config_read(text_bytes(&yaml), "f", &fixture_outside, &c, &errors, &warnings));
+    assert_non_null(strstr(text_str(&errors), "f:2: more than 1000 entries"));
+    text_reset(&yaml);
+    for (int i = 0; i < 1 << 20; i++)
+        text_addc(&yaml, '[');
+    assert_non_null(config_read(text_bytes(&yaml), "f", &fixture_outside, &c, &errors, &warnings));
+}
+
+static const struct {
+    const char *yaml, *says; // null: no warning
+} warned[] = {
+    {S, NULL},
+    {S "listen: ['http://[::1]:1', http://localhost:2, unix:a]\n", NULL},
+    {S "listen: http://0.0.0.0:80\n", "t.yaml:2: listen: plain http on an address that others can"},
+    {S "listen: [unix:a, 'http://[::]:80']\n", "t.yaml:2: listen[1]: plain http"},
+    {S "desk: {listen: http://10.0.0.1:80}\n", "desk.listen: plain http on an address that others"},
+    {S "tls: {certificate: a, key: b}\n", "t.yaml:2: tls: no address in listen is https"},
+    {S "tls: {certificate: a, key: b}\nlisten: https://0.0.0.0:443\n", NULL},
+    {M("{types: [customer.created, 'customer.*', '*', 'customer.subscription.*']}"), NULL},
+    {M("{types: custmer.created}"),
+     "destinations[0].match[0].types: Stripe documents no such event type; did you mean `customer.created`?"},
+    {M("{types: [a.b, 'custmer.*']}"),
+     "types[1]: Stripe documents no such event type; did you mean `customer.*`?"},
+    {M("{types: qqqqqqqqqqqqqqqqqqqqqqqqq.zzzzzz}"), "`hookkeep events types` lists them"},
+};
+
+static void what_is_doubtful_is_warned_of(void **state) {
+    for (size_t i = 0; i < sizeof(warned) / sizeof(warned[0]); i++) {
+        OWN(text_drop)
+        struct text errors = {0};
+        OWN(text_drop)
+        struct text warnings = {0};
+        OWN(fixture_drop)
+        struct config *c = NULL;
+        result r = config_read(bytes_of(warned[i].yaml), "t.yaml", &fixture_outside, &c, &errors,
+                               &warnings);
+        if (r != OK)
+            fail_msg("%s\nrefused: %s", warned[i].yaml, text_str(&errors));
+        if (warned[i].says == NULL)
+            assert_string_equal(text_str(&warnings), "");
+        else if (strstr(text_str(&warnings), warned[i].says) == NULL)
+            fail_msg("%s\nwarns: %s", warned[i].yaml, text_str(&warnings));
+        no_canary(&warnings);
+    }
+}
+
+static void read_any(bytes yaml, const char *secret) {
+    OWN(text_drop)
+    struct text errors = {0};
+    OWN(text_drop)
+    struct text warnings = {0};
+    OWN(fixture_drop)
+    struct config *c = NULL;
+    result r = config_read(yaml, "t.yaml", &fixture_outside, &c, &errors, &warnings);
+    assert_true((r == OK) == (errors.n == 0));
+    assert_true((r == OK) == (c != NULL));
+    if (strstr(text_str(&errors), secret) != NULL || strstr(text_str(&warnings), secret) != NULL)
+        fail_msg("%.*s\ntells a secret: %s%s", BYTES_ARG(yaml), text_str(&errors),
+                 text_str(&warnings));
+}
+
+// A secret put by mistake into the place of every word of the configuration.
+static void a_secret_in_any_wrong_place_is_not_told(void **state) {
+    static const char *const canaries[] = {
+        "whsec_Canary0123456789abcdefghij",
+        "canarycanarycanary",
+        "canary0123456789",
+        "canary_canary_canary_x",
+        "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Cg==",
+        "sk_live_canary0123456789",
+        "canary.canary.canary.*",
+    };
+    bytes full = bytes_of(fixture_full);
+    for (size_t k = 0; k < sizeof(canaries) / sizeof(canaries[0]); k++) {
+        for (size_t at = 0; at < full.n;) {
+            size_t n = strcspn(fixture_full + at, " \n[]{},\"'");
+            if (n > 0) {
+                OWN(text_drop)
+                struct text yaml = {0};
+                // A key keeps its colon.
+                size_t word = full.p[at + n - 1] == ':' ? n - 1 : n;
+                text_add(&yaml, bytes_slice(full, 0, at));
+                text_adds(&yaml, canaries[k]);
+                text_add(&yaml, bytes_slice(full, at + word, full.n));
+                read_any(text_bytes(&yaml), canaries[k]);
+            }
+            at += n + 1;
+        }
+    }
+}
+
+static void any_bytes_are_survived(void **state) {
+    bytes full = bytes_of(fixture_full);
+    uint64_t seed = 5;
+    for (size_t n = 0; n < full.n; n += 3) {
+        char *copy = malloc(n + 1);
+        memcpy(copy, full.p, n);
+        read_any(bytes_from(copy, n), "CanaryA");
+        free(copy);
+    }
+    static const char spice[] = "{}[]:,-#&*!|>'\"%@`?$\n\t \\.~";
+    for (int round = 0; round < 3000; round++) {
+        char *copy = malloc(full.n);
+        memcpy(copy, full.p, full.n);
+        for (uint64_t k = random_below(&seed, 3) + 1; k > 0; k--)
+            copy[random_below(&seed, full.n)] = random_below(&seed, 3) > 0
+                                                    ? spice[random_below(&seed, sizeof(spice) - 1)]
+                                                    : (char)random_next(&seed);
+        read_any(bytes_from(copy, full.n), "CanaryA");
+        free(copy);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_mistake_is_named_with_its_line_and_tells_no_secret),
+        cmocka_unit_test(all_mistakes_are_said_at_once),
+        cmocka_unit_test(messages_are_bounded),
+        cmocka_unit_test(what_is_large_or_repeats_itself_is_refused),
+        cmocka_unit_test(what_is_doubtful_is_warned_of),
+        cmocka_unit_test(a_secret_in_any_wrong_place_is_not_told),
+        cmocka_unit_test(any_bytes_are_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
