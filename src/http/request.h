@@ -17,7 +17,7 @@ struct http_header {
 struct http_request {
     bytes method;
     bytes target; // as sent
-    bytes path;   // of it, before '?', not decoded
+    bytes path;   // of it, before '?', not decoded; "/" if an absolute URL has none
     bytes query;  // behind '?', not decoded
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
@@ -32,7 +32,8 @@ bool http_header_get(const struct http_request *r, const char *name, bytes *valu
 // there.
 struct text;
 bool http_query_get(const struct http_request *r, const char *name, struct text *out);
-// Percent-decodes one segment or value ('+' is a space if `form`).
+// Appends one segment or value percent-decoded ('+' is a space if `form`); a '%' without two digits
+// behind it stays as it is.
 void http_decode(bytes in, bool form, struct text *out);
 
 #endif
