@@ -284,7 +284,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
 static void resume(struct later *later) { pump(CONTAINER(later, struct conn, later)); }
 
 static void start_reading(struct conn *c) {
-    if (!c->eof && uv_read_start(&c->uv.stream, on_alloc, on_read) != 0)
+    int err = c->eof ? 0 : uv_read_start(&c->uv.stream, on_alloc, on_read);
+    if (err != 0 && err != UV_EALREADY)
         kill_conn(c, PLACE(CLOSED, "the peer is gone"));
 }
 

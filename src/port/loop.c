@@ -207,9 +207,19 @@ result loop_signal(struct loop *l, int signum, void (*got)(void *ctx, int signum
     return OK;
 }
 
+// Takes the last mail, and ends what lingers while its owners' timers can still be closed by them.
+static void end_guests(struct loop *l) {
+    LIST_EACH(it, &l->timers) { timer_clear(CONTAINER(it, struct timer, link)); }
+    if (l->has_mailbox)
+        on_mail(&l->mail);
+    for (struct list *it = list_take(&l->guests); it != NULL; it = list_take(&l->guests)) {
+        struct guest *guest = CONTAINER(it, struct guest, link);
+        guest->cut(guest);
+    }
+}
+
 static void close_owned(struct loop *l) {
     if (l->has_mailbox) {
-        on_mail(&l->mail);
         mailbox_close(l->box);
         uv_close((uv_handle_t *)&l->mail, NULL);
     }
@@ -217,18 +227,20 @@ static void close_owned(struct loop *l) {
         timer_close(CONTAINER(it, struct timer, link));
     for (struct list *it = list_take(&l->signals); it != NULL; it = list_take(&l->signals))
         uv_close((uv_handle_t *)&CONTAINER(it, struct signal_watch, link)->uv, free_signal);
-    for (struct list *it = list_take(&l->guests); it != NULL; it = list_take(&l->guests)) {
-        struct guest *guest = CONTAINER(it, struct guest, link);
-        guest->cut(guest);
-    }
+}
+
+static void run_turns(struct loop *l) {
+    for (int i = 0; i < CLOSING_TURNS; i++)
+        uv_run(&l->uv, UV_RUN_NOWAIT);
 }
 
 void loop_close(struct loop *l) {
     if (l == NULL)
         return;
+    end_guests(l);
+    run_turns(l);
     close_owned(l);
-    for (int i = 0; i < CLOSING_TURNS; i++)
-        uv_run(&l->uv, UV_RUN_NOWAIT);
+    run_turns(l);
     uv_close((uv_handle_t *)&l->stop, NULL);
     uv_close((uv_handle_t *)&l->hurry, NULL);
     uv_close((uv_handle_t *)&l->turn, NULL);
