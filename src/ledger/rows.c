@@ -76,8 +76,8 @@ SHAPE(destination, "destination");
 
 #define ROW struct suspense_row
 static const struct field suspense_fields[] = {
-    F(position, U64),   F(kind, U8),       F(time_ms, I64),  F(seed, U64),
-    F(generation, U64), F(payload, BYTES), F(reason, BYTES), F(state, ENUM),
+    F(position, U64),   F(kind, U8),        F(time_ms, I64),  F(seed, U64),
+    F(generation, U64), F(payload, BINARY), F(reason, BYTES), F(state, ENUM),
 };
 SHAPE(suspense, "suspended");
 #undef ROW
@@ -117,6 +117,7 @@ int64_t field_number(const struct field *f, const void *row) {
     case FIELD_BOOL: return *(const bool *)p;
     case FIELD_ENUM: return *(const unsigned *)p;
     case FIELD_BYTES:
+    case FIELD_BINARY:
     case FIELD_HASH:
     case FIELD_ID: break;
     }
@@ -134,19 +135,26 @@ void field_set_number(const struct field *f, void *row, int64_t v) {
     case FIELD_BOOL: *(bool *)p = v != 0; return;
     case FIELD_ENUM: *(unsigned *)p = (unsigned)v; return;
     case FIELD_BYTES:
+    case FIELD_BINARY:
     case FIELD_HASH:
     case FIELD_ID: break;
     }
     unreachable_code();
 }
 
+static bool is_bytes(const struct field *f) {
+    return f->type == FIELD_BYTES || f->type == FIELD_BINARY;
+}
+
 static size_t fixed_size(const struct field *f) {
     return f->type == FIELD_HASH ? SHA256_SIZE : f->type == FIELD_ID ? 16 : 0;
 }
 
+bool field_is_number(const struct field *f) { return !is_bytes(f) && fixed_size(f) == 0; }
+
 bytes field_bytes(const struct field *f, const void *row) {
     const void *p = member(f, row);
-    if (f->type == FIELD_BYTES)
+    if (is_bytes(f))
         return *(const bytes *)p;
     ensure(fixed_size(f) > 0);
     return bytes_from(p, fixed_size(f));
@@ -154,7 +162,7 @@ bytes field_bytes(const struct field *f, const void *row) {
 
 result field_set_bytes(const struct field *f, void *row, bytes b) {
     void *p = (char *)row + f->at;
-    if (f->type == FIELD_BYTES) {
+    if (is_bytes(f)) {
         *(bytes *)p = b;
         return OK;
     }
@@ -166,13 +174,13 @@ result field_set_bytes(const struct field *f, void *row, bytes b) {
 void *row_new(const struct shape *s, const void *row) {
     size_t size = s->size;
     for (size_t i = 0; i < s->n; i++)
-        if (s->fields[i].type == FIELD_BYTES)
+        if (is_bytes(&s->fields[i]))
             size += field_bytes(&s->fields[i], row).n;
     char *copy = memory_new(1, size);
     memcpy(copy, row, s->size);
     char *end = copy + s->size;
     for (size_t i = 0; i < s->n; i++) {
-        if (s->fields[i].type != FIELD_BYTES)
+        if (!is_bytes(&s->fields[i]))
             continue;
         bytes b = field_bytes(&s->fields[i], row);
         if (b.n > 0)
@@ -186,7 +194,7 @@ void *row_new(const struct shape *s, const void *row) {
 result row_copy(const struct shape *s, const void *row, struct arena *a, void *out) {
     memcpy(out, row, s->size);
     for (size_t i = 0; i < s->n; i++) {
-        if (s->fields[i].type != FIELD_BYTES)
+        if (!is_bytes(&s->fields[i]))
             continue;
         bytes b = field_bytes(&s->fields[i], row), copy = arena_copy(a, b);
         NEED(b.n == 0 || copy.p != NULL, MEMORY,
@@ -215,7 +223,7 @@ void row_dump(const struct shape *s, const void *row, struct text *out) {
         text_addf(out, " %s=", f->name);
         if (fixed_size(f) > 0) {
             text_add_hex(out, field_bytes(f, row));
-        } else if (f->type != FIELD_BYTES) {
+        } else if (!is_bytes(f)) {
             text_add_i64(out, field_number(f, row));
         } else if (s == &shape_body) {
             uint8_t hash[SHA256_SIZE];

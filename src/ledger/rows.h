@@ -15,8 +15,9 @@ enum field_type {
     FIELD_BOOL,
     FIELD_ENUM,
     FIELD_BYTES,
-    FIELD_HASH, // uint8_t[SHA256_SIZE]
-    FIELD_ID,   // uint8_t[16]
+    FIELD_BINARY, // bytes too, kept as a BLOB
+    FIELD_HASH,   // uint8_t[SHA256_SIZE]
+    FIELD_ID,     // uint8_t[16]
 };
 
 struct field {
@@ -41,12 +42,13 @@ struct blob_row {
 extern const struct shape shape_state, shape_plan, shape_event, shape_receipt, shape_body,
     shape_delivery, shape_attempt, shape_destination, shape_suspense, shape_key, shape_answer;
 
-// Any type but BYTES, HASH and ID; a u64 above INT64_MAX is kept as the same 64 bits.
+// The numeric types; a u64 above INT64_MAX is kept as the same 64 bits.
+bool field_is_number(const struct field *f);
 int64_t field_number(const struct field *f, const void *row);
 void field_set_number(const struct field *f, void *row, int64_t v);
-// BYTES, HASH or ID.
+// The others.
 bytes field_bytes(const struct field *f, const void *row);
-// BYTES: points to `b`. HASH and ID: copies; CORRUPT if the length is another.
+// BYTES and BINARY: points to `b`. HASH and ID: copies; CORRUPT if the length is another.
 must result field_set_bytes(const struct field *f, void *row, bytes b);
 
 // A row on the heap, in one piece with its strings; free() ends it.

@@ -339,7 +339,12 @@ static result delivery_insert(struct store *s, const struct delivery_row *row) {
 
 static result delivery_update(struct store *s, const struct delivery_row *row) {
     NEED(delivery_state_stored(row->state), INVALID, "a delivery's state is not one that is kept");
-    NEED(row_of(self(s), DELIVERIES, key1(row->seq)) != NULL, ABSENT, "there is no such delivery");
+    const struct delivery_row *there = row_of(self(s), DELIVERIES, key1(row->seq));
+    NEED(there != NULL, ABSENT, "there is no such delivery");
+    NEED(there->event_seq == row->event_seq && there->receipt_seq == row->receipt_seq &&
+             there->destination == row->destination && there->created_at == row->created_at &&
+             there->replay == row->replay,
+         INVALID, "what a delivery is of never changes");
     change(self(s), DELIVERIES, key1(row->seq), row);
     return OK;
 }
@@ -392,30 +397,26 @@ static result attempt_insert(struct store *s, const struct attempt_row *row) {
     return insert(self(s), ATTEMPTS, key2(row->delivery, row->number), row);
 }
 
-static result due_row(struct memory *m, const struct delivery_row *d, struct arena *a,
-                      struct due_row *out) {
-    const struct event_row *event = row_of(m, EVENTS, key1(d->event_seq));
+// What a delivery carries; null if its event or its body is not there.
+static const struct blob_row *body_of(struct memory *m, const struct delivery_row *d) {
     const struct receipt_row *receipt = row_of(m, RECEIPTS, key1(d->receipt_seq));
-    const struct blob_row *body =
-        receipt != NULL ? row_of(m, BODIES, key1(receipt->body_seq)) : NULL;
-    NEED(event != NULL && body != NULL, CORRUPT, "a delivery has no event or no body");
-    struct event_row copy;
-    TRY(row_copy(&shape_delivery, d, a, &out->delivery));
-    TRY(row_copy(&shape_event, event, a, &copy));
-    out->event_id = copy.id;
-    out->account = copy.account;
-    out->type = copy.type;
-    out->livemode = copy.livemode;
-    out->body = arena_copy(a, body->value);
-    NEED(body->value.n == 0 || out->body.p != NULL, MEMORY, "a body is larger than the arena");
-    return OK;
+    if (receipt == NULL || row_of(m, EVENTS, key1(d->event_seq)) == NULL)
+        return NULL;
+    return row_of(m, BODIES, key1(receipt->body_seq));
 }
 
-static size_t body_size(struct memory *m, const struct delivery_row *d) {
-    const struct receipt_row *receipt = row_of(m, RECEIPTS, key1(d->receipt_seq));
-    const struct blob_row *body =
-        receipt != NULL ? row_of(m, BODIES, key1(receipt->body_seq)) : NULL;
-    return body != NULL ? body->value.n : 0;
+static result due_row(struct memory *m, const struct delivery_row *d, bytes body, struct arena *a,
+                      struct due_row *out) {
+    struct event_row event;
+    TRY(row_copy(&shape_delivery, d, a, &out->delivery));
+    TRY(copy_out(m, EVENTS, key1(d->event_seq), a, &event));
+    out->event_id = event.id;
+    out->account = event.account;
+    out->type = event.type;
+    out->livemode = event.livemode;
+    out->body = arena_copy(a, body);
+    NEED(body.n == 0 || out->body.p != NULL, MEMORY, "a body is larger than the arena");
+    return OK;
 }
 
 static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
@@ -433,10 +434,12 @@ static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t 
             break;
         if (skip != NULL && skip(ctx, d->seq))
             continue;
-        total += body_size(m, d);
+        const struct blob_row *body = body_of(m, d);
+        NEED(body != NULL, CORRUPT, "a delivery has no event or no body");
+        total += body->value.n;
         if (*n > 0 && total > max_bytes)
             break;
-        TRY(due_row(m, d, a, &(*out)[*n]));
+        TRY(due_row(m, d, body->value, a, &(*out)[*n]));
         ++*n;
     }
     return OK;

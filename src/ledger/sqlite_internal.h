@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// What the files of the SQLite store share. Private to it and its tests.
+#ifndef LEDGER_SQLITE_INTERNAL_H
+#define LEDGER_SQLITE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "ledger/rows.h"
+#include "ledger/sqlite.h"
+
+#define LEDGER_APPLICATION_ID 0x486b6b70 // "Hkkp"
+
+struct migration {
+    int version;
+    const char *name, *sql;
+};
+
+extern const struct migration ledger_migrations[];
+extern const size_t ledger_migration_count;
+void migration_sha256(const struct migration *m, struct text *out); // 64 hex digits
+
+// The failure that an SQLite result code means; OK for OK, ROW and DONE.
+must result sqlite_failed(int code);
+// One or more statements without parameters.
+must result sqlite_run(sqlite3 *db, const char *sql);
+// The first column of the first row of a statement, as a number; ABSENT if it has no row.
+must result sqlite_number(sqlite3 *db, const char *sql, int64_t *out);
+// {event} in `sql` becomes event.seq,event.id,…, {event,} seq,id,…, {event?} ?1,?2,…, and {event=}
+// seq=excluded.seq,…
+must result sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
+void sqlite_statement_drop(sqlite3_stmt **s); // usable with OWN
+
+void sqlite_bind_bytes(sqlite3_stmt *s, int at, bytes b); // TEXT; must live until the reset
+void sqlite_bind_row(sqlite3_stmt *s, const struct shape *shape, const void *row); // from ?1 on
+bytes sqlite_bytes(sqlite3_stmt *s, int column); // until the next step
+// The row that begins at this column, its strings copied into the arena.
+must result sqlite_row(sqlite3_stmt *s, int column, const struct shape *shape, struct arena *a,
+                       void *out);
+
+struct file;
+
+// A database that may be used as a ledger: locked, checked, migrated.
+struct ledger_file {
+    struct file *lock;
+    sqlite3 *db;
+};
+
+// As store_sqlite, with these migrations.
+must result ledger_file_open(const struct sqlite_options *o, const struct migration *migrations,
+                             size_t n, struct ledger_file *out, struct text *why);
+void ledger_file_close(struct ledger_file *f);
+// Takes PATH.lock; LOCKED.
+must result ledger_lock(const char *path, struct file **out, struct text *why);
+// Is it ours, of a version that these migrations know, and made by them? Changes nothing.
+must result ledger_check(sqlite3 *db, const char *path, const struct migration *migrations,
+                         size_t n, struct text *why);
+// A consistent copy at `file`, synced; EXISTS.
+must result ledger_copy(sqlite3 *db, const char *file, struct text *why);
+
+must result store_sqlite_with(const struct sqlite_options *o, const struct migration *migrations,
+                              size_t n, struct store **out, struct text *why);
+sqlite3 *store_sqlite_db(struct store *s);
+
+#endif

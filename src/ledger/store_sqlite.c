@@ -1,0 +1,647 @@
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ensure.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "ledger/sqlite_internal.h"
+
+// Numbers in the statements and in migrations.def.
+_Static_assert(DELIVERY_DUE == 0 && DELIVERY_WAITING == 2 && DELIVERY_DONE == 3 &&
+                   DELIVERY_DEAD == 4 && DELIVERY_CANCELLED == 6 && DELIVERY_PARKED == 7 &&
+                   DELIVERY_SUPERSEDED == 8,
+               "ledgers hold these numbers");
+_Static_assert(EVENT_PENDING == 0 && EVENT_DONE == 1 && EVENT_FAILED == 2 && EVENT_IGNORED == 3,
+               "ledgers hold these numbers");
+_Static_assert(OUTCOME_DONE == 0 && OUTCOME_FAILED == 1 && OUTCOME_NOT_YET == 2,
+               "ledgers hold these numbers");
+
+enum statement {
+    BEGIN,
+    COMMIT,
+    MARK,
+    UNMARK,
+    UNDO,
+    STATE_GET,
+    STATE_PUT,
+    PLAN_PUT,
+    PLAN_GET,
+    EVENT_FIND,
+    EVENT_GET,
+    EVENT_INSERT,
+    EVENT_STATUS,
+    RECEIPT_INSERT,
+    RECEIPT_GET,
+    RECEIPT_SAME,
+    BODY_INSERT,
+    BODY_GET,
+    DELIVERY_INSERT,
+    DELIVERY_UPDATE,
+    DELIVERY_GET,
+    DELIVERIES_OF,
+    FIRST_OPEN,
+    DELIVERIES_OPEN,
+    ATTEMPT_INSERT,
+    DUE,
+    DUE_ROW,
+    NEXT_DUE,
+    DESTINATION_FIND,
+    DESTINATION_PUT,
+    DESTINATIONS,
+    SUSPENSE_PUT,
+    SUSPENSE_GET,
+    KEY_PUT,
+    KEY_GET,
+    ANSWER_PUT,
+    ANSWER_GET,
+    STATEMENTS
+};
+
+static const char *const statements[STATEMENTS] = {
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [MARK] = "SAVEPOINT mark",
+    [UNMARK] = "RELEASE mark",
+    [UNDO] = "ROLLBACK TO mark",
+    [STATE_GET] = "SELECT {state} FROM state",
+    [STATE_PUT] = "REPLACE INTO state (one, {state,}) VALUES (0, {state?})",
+    [PLAN_PUT] = "INSERT INTO plan ({plan,}) VALUES ({plan?})"
+                 " ON CONFLICT (generation) DO UPDATE SET {plan=}",
+    [PLAN_GET] = "SELECT json FROM plan WHERE generation = ?1",
+    [EVENT_FIND] = "SELECT {event} FROM event"
+                   " WHERE id = ?1 AND account = ?2 AND owner = ?3 AND livemode = ?4",
+    [EVENT_GET] = "SELECT {event} FROM event WHERE seq = ?1",
+    [EVENT_INSERT] = "INSERT INTO event ({event,}) VALUES ({event?})",
+    [EVENT_STATUS] = "UPDATE event SET status = ?2, error = ?3 WHERE seq = ?1",
+    [RECEIPT_INSERT] = "INSERT INTO receipt ({receipt,}) VALUES ({receipt?})",
+    [RECEIPT_GET] = "SELECT {receipt} FROM receipt WHERE seq = ?1",
+    [RECEIPT_SAME] =
+        "SELECT {receipt} FROM receipt WHERE seq = ?1 AND event_seq = ?1 AND sha256 = ?2 UNION ALL "
+        "SELECT {receipt} FROM receipt WHERE event_seq = ?1 AND event_seq <> seq AND sha256 = ?2"
+        " ORDER BY 1 LIMIT 1",
+    [BODY_INSERT] = "INSERT INTO body (receipt_seq, payload) VALUES (?1, ?2)"
+                    " ON CONFLICT (receipt_seq) DO UPDATE SET payload = excluded.payload",
+    [BODY_GET] = "SELECT payload FROM body WHERE receipt_seq ="
+                 " (SELECT body_seq FROM receipt WHERE seq = ?1)",
+    [DELIVERY_INSERT] = "INSERT INTO delivery ({delivery,}) VALUES ({delivery?})",
+    [DELIVERY_UPDATE] = "UPDATE delivery SET state = ?5, attempts = ?6, failures = ?7,"
+                        " not_yets = ?8, next_at = ?10, ended_at = ?11, last_error = ?13"
+                        " WHERE seq = ?1 AND event_seq = ?2 AND receipt_seq = ?3"
+                        " AND destination = ?4 AND created_at = ?9 AND replay = ?12",
+    [DELIVERY_GET] = "SELECT {delivery} FROM delivery WHERE seq = ?1",
+    [DELIVERIES_OF] = "SELECT {delivery} FROM delivery WHERE event_seq = ?1 ORDER BY seq",
+    [FIRST_OPEN] = "SELECT min(seq) FROM delivery INDEXED BY delivery_due"
+                   " WHERE destination = ?1 AND state IN (0, 2)",
+    [DELIVERIES_OPEN] = "SELECT {delivery} FROM delivery NOT INDEXED WHERE seq > ?2"
+                        " AND destination = ?1 AND state IN (0, 2) ORDER BY seq LIMIT ?3",
+    [ATTEMPT_INSERT] = "INSERT INTO attempt ({attempt,}) VALUES ({attempt?})",
+    [DUE] = "SELECT seq FROM delivery INDEXED BY delivery_due"
+            " WHERE destination = ?1 AND state IN (0, 2) AND next_at <= ?2 ORDER BY next_at, seq",
+    [DUE_ROW] = "SELECT {delivery}, event.id, event.account, event.type, event.livemode,"
+                " body.payload FROM delivery JOIN event ON event.seq = delivery.event_seq"
+                " JOIN receipt ON receipt.seq = delivery.receipt_seq"
+                " JOIN body ON body.receipt_seq = receipt.body_seq WHERE delivery.seq = ?1",
+    [NEXT_DUE] = "SELECT seq, next_at FROM delivery INDEXED BY delivery_due"
+                 " WHERE destination = ?1 AND state IN (0, 2) ORDER BY next_at, seq",
+    [DESTINATION_FIND] = "SELECT {destination} FROM destination WHERE name = ?1",
+    [DESTINATION_PUT] = "INSERT INTO destination ({destination,}) VALUES ({destination?})"
+                        " ON CONFLICT (number) DO UPDATE SET {destination=}",
+    [DESTINATIONS] = "SELECT {destination} FROM destination ORDER BY number",
+    [SUSPENSE_PUT] = "INSERT INTO suspended ({suspended,}) VALUES ({suspended?})"
+                     " ON CONFLICT (position) DO UPDATE SET {suspended=}",
+    [SUSPENSE_GET] = "SELECT {suspended} FROM suspended WHERE position = ?1",
+    [KEY_PUT] = "INSERT INTO api_key ({api_key,}) VALUES ({api_key?})"
+                " ON CONFLICT (id) DO UPDATE SET {api_key=}",
+    [KEY_GET] = "SELECT {api_key} FROM api_key WHERE id = ?1",
+    [ANSWER_PUT] = "INSERT INTO answer ({answer,}) VALUES ({answer?})"
+                   " ON CONFLICT (position) DO UPDATE SET {answer=}",
+    [ANSWER_GET] = "SELECT json FROM answer WHERE position = ?1",
+};
+
+struct sqlite_store {
+    struct store store;
+    struct ledger_file file;
+    sqlite3_stmt *prepared[STATEMENTS];
+    bool begun, marked;
+};
+
+static struct sqlite_store *self(struct store *s) {
+    return CONTAINER(s, struct sqlite_store, store);
+}
+
+static void done(sqlite3_stmt **s) {
+    if (*s != NULL)
+        sqlite3_reset(*s);
+}
+
+// A kept statement, ready to be bound; reset when it goes out of scope.
+#define STATEMENT(name_, store_, id_)                                                              \
+    OWN(done)                                                                                      \
+    sqlite3_stmt *name_ = self(store_)->prepared[id_]
+
+// A write outside of the transaction, because SQLite ended it by itself after a failure, would be
+// kept alone.
+static result in_transaction(struct sqlite_store *m) {
+    ensure(m->begun);
+    NEED(!sqlite3_get_autocommit(m->file.db), IO, "the transaction was ended by a failure");
+    return OK;
+}
+
+static result step(sqlite3_stmt *s) { return sqlite_failed(sqlite3_step(s)); }
+
+static result run(struct store *s, enum statement id) {
+    STATEMENT(q, s, id);
+    return step(q);
+}
+
+static result put(struct store *s, enum statement id, const struct shape *shape, const void *row) {
+    TRY(in_transaction(self(s)));
+    STATEMENT(q, s, id);
+    sqlite_bind_row(q, shape, row);
+    return step(q);
+}
+
+// The one row of a statement that is bound.
+static result one_row(sqlite3_stmt *q, const struct shape *shape, struct arena *a, void *out) {
+    int code = sqlite3_step(q);
+    TRY(sqlite_failed(code));
+    NEED(code == SQLITE_ROW, ABSENT, "there is no such row");
+    return sqlite_row(q, 0, shape, a, out);
+}
+
+static result get(struct store *s, enum statement id, uint64_t key, const struct shape *shape,
+                  struct arena *a, void *out) {
+    STATEMENT(q, s, id);
+    sqlite3_bind_int64(q, 1, (int64_t)key);
+    return one_row(q, shape, a, out);
+}
+
+static result text_copy(sqlite3_stmt *q, int column, struct arena *a, bytes *out) {
+    bytes b = sqlite_bytes(q, column);
+    *out = arena_copy(a, b);
+    NEED(b.n == 0 || out->p != NULL, MEMORY, "a text is larger than the arena it was asked into");
+    return OK;
+}
+
+static result get_text(struct store *s, enum statement id, uint64_t key, struct arena *a,
+                       bytes *out) {
+    STATEMENT(q, s, id);
+    sqlite3_bind_int64(q, 1, (int64_t)key);
+    int code = sqlite3_step(q);
+    TRY(sqlite_failed(code));
+    NEED(code == SQLITE_ROW, ABSENT, "there is no such row");
+    return text_copy(q, 0, a, out);
+}
+
+static void heap_drop_rows(void *rows) { free(*(void **)rows); }
+
+// All rows of a statement that is bound.
+static result all_rows(sqlite3_stmt *q, const struct shape *shape, struct arena *a, void **out,
+                       size_t *n) {
+    OWN(heap_drop_rows)
+    char *rows = NULL;
+    size_t cap = 0;
+    int code = SQLITE_DONE;
+    *out = NULL;
+    for (*n = 0; (code = sqlite3_step(q)) == SQLITE_ROW; ++*n) {
+        if (*n == cap) {
+            cap = cap > 0 ? cap * 2 : 8;
+            rows = memory_grow(rows, cap, shape->size);
+        }
+        TRY(sqlite_row(q, 0, shape, a, rows + *n * shape->size));
+    }
+    TRY(sqlite_failed(code));
+    if (*n == 0)
+        return OK;
+    *out = arena_take(a, *n * shape->size);
+    NEED(*out != NULL, MEMORY, "rows are larger than the arena they were asked into");
+    memcpy(*out, rows, *n * shape->size);
+    return OK;
+}
+
+static result begin(struct store *s) {
+    ensure(!self(s)->begun);
+    TRY(run(s, BEGIN));
+    self(s)->begun = true;
+    return OK;
+}
+
+static void rollback(struct store *s) {
+    struct sqlite_store *m = self(s);
+    m->begun = m->marked = false;
+    for (unsigned i = 0; i < STATEMENTS; i++)
+        sqlite3_reset(m->prepared[i]);
+    if (!sqlite3_get_autocommit(m->file.db))
+        sqlite3_exec(m->file.db, "ROLLBACK", NULL, NULL, NULL);
+    ensure(sqlite3_get_autocommit(m->file.db));
+}
+
+static result commit(struct store *s) {
+    ensure(!self(s)->marked);
+    result failed = in_transaction(self(s));
+    if (failed == OK)
+        failed = run(s, COMMIT);
+    if (failed != OK)
+        rollback(s);
+    self(s)->begun = false;
+    return failed;
+}
+
+static result mark(struct store *s) {
+    ensure(!self(s)->marked);
+    TRY(in_transaction(self(s)));
+    TRY(run(s, MARK));
+    self(s)->marked = true;
+    return OK;
+}
+
+static result unmark(struct store *s) {
+    ensure(self(s)->marked);
+    self(s)->marked = false;
+    TRY(in_transaction(self(s)));
+    return run(s, UNMARK);
+}
+
+static result undo(struct store *s) {
+    ensure(self(s)->marked);
+    self(s)->marked = false;
+    TRY(in_transaction(self(s)));
+    TRY(run(s, UNDO));
+    return run(s, UNMARK);
+}
+
+static result state_get(struct store *s, struct store_state *out) {
+    struct arena none;
+    arena_init(&none, 0);
+    STATEMENT(q, s, STATE_GET);
+    result failed = one_row(q, &shape_state, &none, out);
+    if (!failed_as(failed, FAIL_ABSENT))
+        return failed;
+    *out = (struct store_state){.next_delivery = 1};
+    return OK;
+}
+
+static result state_put(struct store *s, const struct store_state *in) {
+    return put(s, STATE_PUT, &shape_state, in);
+}
+
+static result plan_put(struct store *s, uint64_t generation, bytes json) {
+    return put(s, PLAN_PUT, &shape_plan, &(struct blob_row){generation, json});
+}
+
+static result plan_get(struct store *s, uint64_t generation, struct arena *a, bytes *json) {
+    return get_text(s, PLAN_GET, generation, a, json);
+}
+
+static result event_find(struct store *s, bytes owner, bytes account, bool livemode, bytes id,
+                         struct arena *a, struct event_row *out) {
+    STATEMENT(q, s, EVENT_FIND);
+    sqlite_bind_bytes(q, 1, id);
+    sqlite_bind_bytes(q, 2, account);
+    sqlite_bind_bytes(q, 3, owner);
+    sqlite3_bind_int64(q, 4, livemode);
+    return one_row(q, &shape_event, a, out);
+}
+
+static result event_get(struct store *s, uint64_t seq, struct arena *a, struct event_row *out) {
+    return get(s, EVENT_GET, seq, &shape_event, a, out);
+}
+
+static result event_insert(struct store *s, const struct event_row *row) {
+    return put(s, EVENT_INSERT, &shape_event, row);
+}
+
+static result event_status(struct store *s, uint64_t seq, enum event_status status, bytes error) {
+    TRY(in_transaction(self(s)));
+    STATEMENT(q, s, EVENT_STATUS);
+    sqlite3_bind_int64(q, 1, (int64_t)seq);
+    sqlite3_bind_int64(q, 2, status);
+    sqlite_bind_bytes(q, 3, error);
+    TRY(step(q));
+    NEED(sqlite3_changes(self(s)->file.db) > 0, ABSENT, "there is no such event");
+    return OK;
+}
+
+static result receipt_insert(struct store *s, const struct receipt_row *row, bytes body) {
+    TRY(put(s, RECEIPT_INSERT, &shape_receipt, row));
+    if (row->body_seq != row->seq)
+        return OK;
+    STATEMENT(q, s, BODY_INSERT);
+    sqlite3_bind_int64(q, 1, (int64_t)row->seq);
+    sqlite_bind_bytes(q, 2, body);
+    return step(q);
+}
+
+static result receipt_get(struct store *s, uint64_t seq, struct arena *a, struct receipt_row *out) {
+    return get(s, RECEIPT_GET, seq, &shape_receipt, a, out);
+}
+
+static result receipt_same(struct store *s, uint64_t event_seq, const uint8_t sha256[SHA256_SIZE],
+                           struct arena *a, struct receipt_row *out) {
+    STATEMENT(q, s, RECEIPT_SAME);
+    sqlite3_bind_int64(q, 1, (int64_t)event_seq);
+    sqlite3_bind_blob(q, 2, sha256, SHA256_SIZE, SQLITE_STATIC);
+    return one_row(q, &shape_receipt, a, out);
+}
+
+static result body_get(struct store *s, uint64_t receipt_seq, struct arena *a, bytes *out) {
+    return get_text(s, BODY_GET, receipt_seq, a, out);
+}
+
+static result delivery_insert(struct store *s, const struct delivery_row *row) {
+    NEED(delivery_state_stored(row->state), INVALID, "a delivery's state is not one that is kept");
+    return put(s, DELIVERY_INSERT, &shape_delivery, row);
+}
+
+static result delivery_update(struct store *s, const struct delivery_row *row) {
+    NEED(delivery_state_stored(row->state), INVALID, "a delivery's state is not one that is kept");
+    TRY(put(s, DELIVERY_UPDATE, &shape_delivery, row));
+    if (sqlite3_changes(self(s)->file.db) > 0)
+        return OK;
+    STATEMENT(q, s, DELIVERY_GET);
+    sqlite3_bind_int64(q, 1, (int64_t)row->seq);
+    int code = sqlite3_step(q);
+    TRY(sqlite_failed(code));
+    NEED(code == SQLITE_ROW, ABSENT, "there is no such delivery");
+    FAIL(INVALID, "what a delivery is of never changes");
+}
+
+static result delivery_get(struct store *s, uint64_t seq, struct arena *a,
+                           struct delivery_row *out) {
+    return get(s, DELIVERY_GET, seq, &shape_delivery, a, out);
+}
+
+static result deliveries_of(struct store *s, uint64_t event_seq, struct arena *a,
+                            struct delivery_row **out, size_t *n) {
+    STATEMENT(q, s, DELIVERIES_OF);
+    sqlite3_bind_int64(q, 1, (int64_t)event_seq);
+    return all_rows(q, &shape_delivery, a, (void **)out, n);
+}
+
+// Walks the deliveries by number from the first open one: no index has them in this order, and
+// sorting what is open for each page would take the square of its number.
+static result deliveries_open(struct store *s, uint32_t destination, uint64_t after, size_t max,
+                              struct arena *a, struct delivery_row **out, size_t *n) {
+    if (after == 0) {
+        STATEMENT(first, s, FIRST_OPEN);
+        sqlite3_bind_int64(first, 1, destination);
+        TRY(step(first));
+        after = (uint64_t)sqlite3_column_int64(first, 0);
+        after = after > 0 ? after - 1 : 0;
+    }
+    STATEMENT(q, s, DELIVERIES_OPEN);
+    sqlite3_bind_int64(q, 1, destination);
+    sqlite3_bind_int64(q, 2, (int64_t)after);
+    sqlite3_bind_int64(q, 3, max < INT64_MAX ? (int64_t)max : INT64_MAX);
+    return all_rows(q, &shape_delivery, a, (void **)out, n);
+}
+
+static result attempt_insert(struct store *s, const struct attempt_row *row) {
+    return put(s, ATTEMPT_INSERT, &shape_attempt, row);
+}
+
+// False in *fits: there is another body in the rows already and this one is too large.
+static result due_row(struct store *s, int64_t seq, struct arena *a, struct due_row *out,
+                      size_t *left, bool first, bool *fits) {
+    STATEMENT(q, s, DUE_ROW);
+    sqlite3_bind_int64(q, 1, seq);
+    int code = sqlite3_step(q), at = (int)shape_delivery.n;
+    TRY(sqlite_failed(code));
+    NEED(code == SQLITE_ROW, CORRUPT, "a delivery has no event or no body");
+    size_t size = (size_t)sqlite3_column_bytes(q, at + 4);
+    *fits = first || size <= *left;
+    if (!*fits)
+        return OK;
+    *left -= size < *left ? size : *left;
+    TRY(sqlite_row(q, 0, &shape_delivery, a, &out->delivery));
+    TRY(text_copy(q, at, a, &out->event_id));
+    TRY(text_copy(q, at + 1, a, &out->account));
+    TRY(text_copy(q, at + 2, a, &out->type));
+    out->livemode = sqlite3_column_int(q, at + 3) != 0;
+    return text_copy(q, at + 4, a, &out->body);
+}
+
+static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
+                  size_t max_bytes, bool (*skip)(void *ctx, uint64_t delivery), void *ctx,
+                  struct arena *a, struct due_row **out, size_t *n) {
+    OWN(heap_drop_rows)
+    struct due_row *rows = NULL;
+    STATEMENT(q, s, DUE);
+    sqlite3_bind_int64(q, 1, destination);
+    sqlite3_bind_int64(q, 2, now_ms);
+    int code = SQLITE_DONE;
+    size_t cap = 0;
+    *n = 0;
+    *out = NULL;
+    while (*n < max && (code = sqlite3_step(q)) == SQLITE_ROW) {
+        int64_t seq = sqlite3_column_int64(q, 0);
+        if (skip != NULL && skip(ctx, (uint64_t)seq))
+            continue;
+        if (*n == cap) {
+            cap = cap > 0 ? cap * 2 : 16;
+            rows = memory_grow(rows, cap, sizeof *rows);
+        }
+        bool fits = true;
+        TRY(due_row(s, seq, a, &rows[*n], &max_bytes, *n == 0, &fits));
+        if (!fits)
+            break;
+        ++*n;
+    }
+    TRY(sqlite_failed(code));
+    if (*n == 0)
+        return OK;
+    *out = arena_take(a, *n * sizeof **out);
+    NEED(*out != NULL, MEMORY, "due deliveries are larger than the arena");
+    memcpy(*out, rows, *n * sizeof **out);
+    return OK;
+}
+
+static result next_due(struct store *s, uint32_t destination,
+                       bool (*skip)(void *ctx, uint64_t delivery), void *ctx, int64_t *out) {
+    STATEMENT(q, s, NEXT_DUE);
+    sqlite3_bind_int64(q, 1, destination);
+    int code = SQLITE_DONE;
+    *out = INT64_MAX;
+    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
+        if (skip != NULL && skip(ctx, (uint64_t)sqlite3_column_int64(q, 0)))
+            continue;
+        *out = sqlite3_column_int64(q, 1);
+        return OK;
+    }
+    return sqlite_failed(code);
+}
+
+static result destination_find(struct store *s, bytes name, struct arena *a,
+                               struct destination_row *out) {
+    STATEMENT(q, s, DESTINATION_FIND);
+    sqlite_bind_bytes(q, 1, name);
+    return one_row(q, &shape_destination, a, out);
+}
+
+static result destination_put(struct store *s, const struct destination_row *row) {
+    return put(s, DESTINATION_PUT, &shape_destination, row);
+}
+
+static result destinations(struct store *s, struct arena *a, struct destination_row **out,
+                           size_t *n) {
+    STATEMENT(q, s, DESTINATIONS);
+    return all_rows(q, &shape_destination, a, (void **)out, n);
+}
+
+static result suspense_put(struct store *s, const struct suspense_row *row) {
+    return put(s, SUSPENSE_PUT, &shape_suspense, row);
+}
+
+static result suspense_get(struct store *s, uint64_t position, struct arena *a,
+                           struct suspense_row *out) {
+    return get(s, SUSPENSE_GET, position, &shape_suspense, a, out);
+}
+
+static result key_put(struct store *s, const struct key_row *row) {
+    return put(s, KEY_PUT, &shape_key, row);
+}
+
+static result key_get(struct store *s, bytes id, struct arena *a, struct key_row *out) {
+    STATEMENT(q, s, KEY_GET);
+    sqlite_bind_bytes(q, 1, id);
+    return one_row(q, &shape_key, a, out);
+}
+
+static result answer_put(struct store *s, uint64_t position, bytes json) {
+    return put(s, ANSWER_PUT, &shape_answer, &(struct blob_row){position, json});
+}
+
+static result answer_get(struct store *s, uint64_t position, struct arena *a, bytes *json) {
+    return get_text(s, ANSWER_GET, position, a, json);
+}
+
+static result dump_table(sqlite3 *db, const struct shape *shape, const char *order,
+                         struct text *out) {
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *q = NULL;
+    OWN(text_drop)
+    struct text sql = {0};
+    text_addf(&sql, "SELECT {%s} FROM %s ORDER BY %s", shape->table, shape->table, order);
+    TRY(sqlite_prepare(db, text_str(&sql), &q));
+    _Alignas(max_align_t) char row[1024];
+    ensure(shape->size <= sizeof row);
+    struct arena a;
+    arena_init(&a, 64 << 20);
+    int code = SQLITE_DONE;
+    result failed = OK;
+    while (failed == OK && (code = sqlite3_step(q)) == SQLITE_ROW) {
+        failed = sqlite_row(q, 0, shape, &a, row);
+        if (failed == OK)
+            row_dump(shape, row, out);
+        arena_drop(&a);
+    }
+    arena_drop(&a);
+    return failed != OK ? failed : sqlite_failed(code);
+}
+
+static result dump(struct store *s, struct text *out) {
+    static const struct {
+        const struct shape *shape;
+        const char *order;
+    } tables[] = {
+        {&shape_state, "one"},
+        {&shape_plan, "generation"},
+        {&shape_event, "seq"},
+        {&shape_receipt, "seq"},
+        {&shape_body, "receipt_seq"},
+        {&shape_delivery, "seq"},
+        {&shape_attempt, "delivery, number"},
+        {&shape_destination, "number"},
+        {&shape_suspense, "position"},
+        {&shape_key, "id"},
+        {&shape_answer, "position"},
+    };
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        TRY(dump_table(self(s)->file.db, tables[i].shape, tables[i].order, out));
+    NEED(!out->failed, MEMORY, "the dump is larger than its text may be");
+    return OK;
+}
+
+static const char *message(struct store *s) {
+    sqlite3 *db = self(s)->file.db;
+    return sqlite3_errcode(db) == SQLITE_OK ? "" : sqlite3_errmsg(db);
+}
+
+static void close_sqlite(struct store *s) {
+    if (s == NULL)
+        return;
+    rollback(s);
+    for (unsigned i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(self(s)->prepared[i]);
+    ledger_file_close(&self(s)->file);
+    free(self(s));
+}
+
+static const struct store operations = {
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .mark = mark,
+    .unmark = unmark,
+    .undo = undo,
+    .state_get = state_get,
+    .state_put = state_put,
+    .plan_put = plan_put,
+    .plan_get = plan_get,
+    .event_find = event_find,
+    .event_get = event_get,
+    .event_insert = event_insert,
+    .event_status = event_status,
+    .receipt_insert = receipt_insert,
+    .receipt_get = receipt_get,
+    .receipt_same = receipt_same,
+    .body_get = body_get,
+    .delivery_insert = delivery_insert,
+    .delivery_update = delivery_update,
+    .delivery_get = delivery_get,
+    .deliveries_of = deliveries_of,
+    .deliveries_open = deliveries_open,
+    .attempt_insert = attempt_insert,
+    .due = due,
+    .next_due = next_due,
+    .destination_find = destination_find,
+    .destination_put = destination_put,
+    .destinations = destinations,
+    .suspense_put = suspense_put,
+    .suspense_get = suspense_get,
+    .key_put = key_put,
+    .key_get = key_get,
+    .answer_put = answer_put,
+    .answer_get = answer_get,
+    .dump = dump,
+    .message = message,
+    .close = close_sqlite,
+};
+
+sqlite3 *store_sqlite_db(struct store *s) { return self(s)->file.db; }
+
+result store_sqlite_with(const struct sqlite_options *o, const struct migration *migrations,
+                         size_t n, struct store **out, struct text *why) {
+    struct sqlite_store *m = NEW(struct sqlite_store);
+    result failed = ledger_file_open(o, migrations, n, &m->file, why);
+    if (failed != OK) {
+        free(m);
+        return failed;
+    }
+    m->store = operations;
+    for (unsigned i = 0; i < STATEMENTS && failed == OK; i++)
+        failed = sqlite_prepare(m->file.db, statements[i], &m->prepared[i]);
+    if (failed == OK) {
+        *out = &m->store;
+        return OK;
+    }
+    text_addf(why, "%s: a statement of the ledger cannot be prepared: %s", o->path,
+              sqlite3_errmsg(m->file.db));
+    close_sqlite(&m->store);
+    return failed;
+}
+
+result store_sqlite(const struct sqlite_options *o, struct store **out, struct text *why) {
+    return store_sqlite_with(o, ledger_migrations, ledger_migration_count, out, why);
+}
