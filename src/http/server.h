@@ -21,6 +21,8 @@ struct server_limits {
 struct server *server_open(struct loop *l, const struct server_limits *limits,
                            const struct http_handler *handler, void *handler_ctx,
                            struct http_budget *budget);
+// `tls` is for https addresses, one for all of them; once this has succeeded the server owns it.
+// *port gets the real port, unless it is null. `why` gets the sentence for people.
 must result server_listen(struct server *s, const struct net_address *a, struct tls *tls,
                           uint16_t *port, struct text *why);
 // A new certificate for connections from now on; takes `tls` over and closes the one before.
@@ -28,7 +30,8 @@ void server_set_tls(struct server *s, struct tls *tls);
 // Accept no more, let requests under way finish, close idle connections; `drained(ctx)` once none
 // is left, at the latest after `limit_ms`, when the rest is cut.
 void server_drain(struct server *s, int64_t limit_ms, void (*drained)(void *ctx), void *ctx);
-void server_close(struct server *s); // at once; null is allowed
+// At once; null is allowed. Not from inside a call of the handler.
+void server_close(struct server *s);
 size_t server_connections(const struct server *s);
 
 #endif

@@ -115,7 +115,7 @@ int64_t session_due(const struct session *s);
 bool session_idle(const struct session *s); // no request under way
 // Finish the request under way, then close; close at once when idle. For shutting down.
 void session_drain(struct session *s);
-// Any user value; the server keeps its connection here.
+// Any value of the user's.
 void session_set_user(struct session *s, void *user);
 void *session_user(const struct session *s);
 bytes session_peer(const struct session *s); // address without port, set by the server

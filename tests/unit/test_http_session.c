@@ -69,8 +69,8 @@ static void test_good_requests(void **state) {
          "finished 1\nHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: "
          "0\r\n\r\n"},
         {"POST /w?a=b HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello",
-         "head POST /w?a=b | Host=a | Content-Length=5\nbody 'hello'\ncomplete\nfinished\n-- closes "
-         "0, idle 1"},
+         "head POST /w?a=b | Host=a | Content-Length=5\nbody 'hello'\ncomplete\nfinished\n-- "
+         "closes 0, idle 1"},
         {"POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", "complete\nfinished\n-- closes 0"},
         {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
          "3\r\nabc\r\nA;x=\"y\";z\r\n0123456789\r\n0\r\nTrail: er\r\n\r\n",
@@ -101,8 +101,8 @@ static void test_good_requests(void **state) {
         {"GET / HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n" GET,
          "complete\nfinished\nhead GET /? | Host=a\ncomplete"},
         {"GET /stream HTTP/1.1\r\n" HOST "\r\n" GET,
-         "Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n10\r\nsixteen bytes 16\r\n0\r\n\r\nHTTP/1.1 "
-         "200 OK"},
+         "Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n10\r\nsixteen bytes 16\r\n0\r\n\r\n"
+         "HTTP/1.1 200 OK"},
         {"HEAD /stream HTTP/1.1\r\n" HOST "\r\n" GET,
          "Transfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 OK"},
         {"GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: MIT
+// The server on real sockets, loopback and unix. Server and clients share one thread: the loop is
+// run a little at a time until what is awaited has happened.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/metrics.h"
+#include "http/server.h"
+
+#define HOST "Host: a\r\n"
+#define GET "GET / HTTP/1.1\r\n" HOST "\r\n"
+#define GET_LATER "GET /later HTTP/1.1\r\n" HOST "\r\n"
+#define ROUNDS 5000 // of a few ms, before the test gives up
+
+struct house {
+    struct loop *loop;
+    struct timer *pause;
+    struct server_limits limits;
+    struct http_budget budget;
+    struct server *server;
+    uint16_t port;
+    struct session *later; // owes an answer
+    int heads, finished, refused, drained;
+    enum http_refusal why;
+};
+
+static enum http_verdict on_head(void *ctx, struct session *s, const struct http_request *r,
+                                 void **request_ctx) {
+    struct house *h = ctx;
+    h->heads++;
+    *request_ctx = h;
+    h->later = bytes_equal(r->path, B("/later")) ? s : NULL;
+    assert_true(session_peer(s).n > 0);
+    return HTTP_READ_BODY;
+}
+
+static bool on_body(void *request_ctx, struct session *s, bytes piece) { return true; }
+
+static void on_complete(void *request_ctx, struct session *s) {
+    struct house *h = request_ctx;
+    if (h->later != s)
+        session_answer(s, 200, B("text/plain"), NULL, 0, B("hello"));
+}
+
+static void on_finished(void *request_ctx) { ((struct house *)request_ctx)->finished++; }
+
+static void on_refused(void *ctx, enum http_refusal why) {
+    struct house *h = ctx;
+    h->refused++;
+    h->why = why;
+}
+
+static const struct http_handler handler = {on_head, on_body, on_complete, on_finished, on_refused};
+
+static void on_drained(void *ctx) { ((struct house *)ctx)->drained++; }
+
+static void on_pause(void *ctx) { loop_stop(((struct house *)ctx)->loop); }
+
+static void turn(struct house *h) {
+    timer_set(h->pause, 1);
+    loop_run(h->loop);
+}
+
+#define AWAIT(h_, cond_)                                                                           \
+    do {                                                                                           \
+        int rounds_ = 0;                                                                           \
+        for (; !(cond_) && rounds_ < ROUNDS; rounds_++)                                            \
+            turn(h_);                                                                              \
+        assert_true(rounds_ < ROUNDS);                                                             \
+    } while (0)
+
+static void house_open(struct house *h) {
+    *h = (struct house){
+        .limits = {.http = {.head_max = 4096,
+                            .body_max = 65536,
+                            .head_ms = 10000,
+                            .body_ms = 10000,
+                            .idle_ms = 10000,
+                            .rate_min = 100,
+                            .answer_ms = 10000},
+                   .connections_max = 100,
+                   .connections_address_max = 100},
+        .budget = {.max = 16 << 20},
+    };
+    metrics_reset();
+    assert_true(loop_open(&h->loop) == OK);
+    h->pause = timer_open(h->loop, on_pause, h);
+}
+
+static void house_listen(struct house *h, const char *address) {
+    struct net_address a;
+    struct text why = {0};
+    if (h->server == NULL)
+        h->server = server_open(h->loop, &h->limits, &handler, h, &h->budget);
+    assert_true(net_address_parse(bytes_of(address), &a, &why) == OK);
+    uint16_t port = 0;
+    assert_true(server_listen(h->server, &a, NULL, &port, &why) == OK);
+    if (port != 0)
+        h->port = port;
+    text_drop(&why);
+}
+
+static void house_close(struct house *h) {
+    server_close(h->server);
+    h->server = NULL;
+    turn(h);
+    assert_true(h->budget.used == 0);
+    assert_true(metric_get(METRIC_CONN_OPEN) == 0);
+    timer_close(h->pause);
+    loop_close(h->loop);
+}
+
+struct client {
+    int fd;
+    bool closed, reset;
+    struct text got;
+};
+
+static void client_connect(struct client *c, struct sockaddr *sa, socklen_t n, const char *from) {
+    *c = (struct client){.fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    assert_true(c->fd >= 0);
+    if (from != NULL) {
+        struct sockaddr_in own = {.sin_family = AF_INET};
+        inet_pton(AF_INET, from, &own.sin_addr);
+        assert_int_equal(0, bind(c->fd, (struct sockaddr *)&own, sizeof own));
+    }
+    assert_int_equal(0, connect(c->fd, sa, n));
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+}
+
+static void client_tcp(struct client *c, struct house *h, const char *from) {
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(h->port)};
+    inet_pton(AF_INET, "127.0.0.1", &sa.sin_addr);
+    client_connect(c, (struct sockaddr *)&sa, sizeof sa, from);
+}
+
+static void client_sends(struct client *c, const char *s) {
+    assert_int_equal(strlen(s), send(c->fd, s, strlen(s), MSG_NOSIGNAL));
+}
+
+static void client_read(struct client *c) {
+    char buffer[65536];
+    ssize_t n;
+    while (!c->closed && (n = recv(c->fd, buffer, sizeof buffer, 0)) != -1) {
+        if (n == 0)
+            c->closed = true;
+        text_add(&c->got, bytes_from(buffer, (size_t)n));
+    }
+    if (!c->closed && errno != EAGAIN)
+        c->closed = c->reset = true;
+}
+
+static bool client_got(struct client *c, const char *wanted) {
+    client_read(c);
+    return c->got.n > 0 && strstr(text_str(&c->got), wanted) != NULL;
+}
+
+static bool client_closed(struct client *c) {
+    client_read(c);
+    return c->closed;
+}
+
+static void client_drop(struct client *c) {
+    close(c->fd);
+    text_drop(&c->got);
+}
+
+static void test_answers(void **state) {
+    struct house h;
+    struct client c;
+    house_open(&h);
+    house_listen(&h, "http://127.0.0.1:0");
+    client_tcp(&c, &h, NULL);
+    for (int i = 0; i < 3; i++) {
+        text_reset(&c.got);
+        client_sends(&c, GET);
+        AWAIT(&h, client_got(&c, "\r\n\r\nhello"));
+    }
+    assert_int_equal(1, server_connections(h.server));
+    assert_int_equal(1, metric_get(METRIC_CONN_OPEN));
+    client_sends(&c, "GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    AWAIT(&h, client_closed(&c));
+    assert_false(c.reset);
+    client_drop(&c);
+    AWAIT(&h, server_connections(h.server) == 0);
+    assert_int_equal(4, h.finished);
+    assert_int_equal(1, metric_get(METRIC_CONN_ACCEPTED));
+    house_close(&h);
+}
+
+static void test_limit_of_all(void **state) {
+    struct house h;
+    struct client c[4];
+    house_open(&h);
+    h.limits.connections_max = 3;
+    house_listen(&h, "http://127.0.0.1:0");
+    for (int i = 0; i < 3; i++)
+        client_tcp(&c[i], &h, NULL);
+    AWAIT(&h, server_connections(h.server) == 3);
+    client_tcp(&c[3], &h, NULL);
+    AWAIT(&h, client_closed(&c[3]));
+    assert_int_equal(1, metric_get(METRIC_CONN_REFUSED_TOTAL));
+    client_drop(&c[3]);
+    client_sends(&c[1], GET);
+    AWAIT(&h, client_got(&c[1], "hello"));
+    client_drop(&c[0]);
+    AWAIT(&h, server_connections(h.server) == 2);
+    client_tcp(&c[0], &h, NULL);
+    client_sends(&c[0], GET);
+    AWAIT(&h, client_got(&c[0], "hello"));
+    for (int i = 0; i < 3; i++)
+        client_drop(&c[i]);
+    house_close(&h);
+}
+
+static void test_limit_of_an_address(void **state) {
+    struct house h;
+    struct client c[3], other, local[3];
+    char dir[] = "/tmp/hookkeep-test-XXXXXX", path[64], address[80];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/s", dir);
+    snprintf(address, sizeof address, "unix:%s", path);
+    house_open(&h);
+    h.limits.connections_address_max = 2;
+    house_listen(&h, "http://127.0.0.1:0");
+    house_listen(&h, address);
+    client_tcp(&c[0], &h, NULL);
+    client_tcp(&c[1], &h, NULL);
+    AWAIT(&h, server_connections(h.server) == 2);
+    client_tcp(&c[2], &h, NULL);
+    AWAIT(&h, client_closed(&c[2]));
+    assert_int_equal(1, metric_get(METRIC_CONN_REFUSED_ADDRESS));
+    assert_int_equal(0, metric_get(METRIC_CONN_REFUSED_TOTAL));
+    client_tcp(&other, &h, "127.0.0.2");
+    client_sends(&other, GET);
+    AWAIT(&h, client_got(&other, "hello"));
+    for (int i = 0; i < 3; i++) { // unix sockets have no address
+        struct sockaddr_un un = {.sun_family = AF_UNIX};
+        memcpy(un.sun_path, path, strlen(path));
+        client_connect(&local[i], (struct sockaddr *)&un, sizeof un, NULL);
+        client_sends(&local[i], GET);
+        AWAIT(&h, client_got(&local[i], "hello"));
+    }
+    client_drop(&c[0]);
+    client_drop(&c[2]);
+    AWAIT(&h, server_connections(h.server) == 5);
+    client_tcp(&c[0], &h, NULL);
+    client_sends(&c[0], GET);
+    AWAIT(&h, client_got(&c[0], "hello"));
+    client_drop(&c[0]);
+    client_drop(&c[1]);
+    client_drop(&other);
+    for (int i = 0; i < 3; i++)
+        client_drop(&local[i]);
+    house_close(&h);
+    assert_int_equal(0, rmdir(dir)); // the socket is gone
+}
+
+static void test_drain(void **state) {
+    struct house h;
+    struct client idle, busy;
+    house_open(&h);
+    house_listen(&h, "http://127.0.0.1:0");
+    client_tcp(&idle, &h, NULL);
+    client_tcp(&busy, &h, NULL);
+    client_sends(&busy, GET_LATER);
+    AWAIT(&h, h.later != NULL && server_connections(h.server) == 2);
+    server_drain(h.server, 60000, on_drained, &h);
+    AWAIT(&h, client_closed(&idle));
+    assert_int_equal(0, h.drained);
+    assert_false(client_closed(&busy));
+    session_answer(h.later, 200, NO_BYTES, NULL, 0, NO_BYTES);
+    AWAIT(&h, client_closed(&busy));
+    assert_true(client_got(&busy, "Connection: close"));
+    assert_false(busy.reset);
+    client_drop(&busy);
+    client_drop(&idle);
+    AWAIT(&h, h.drained == 1);
+    for (int i = 0; i < 20; i++)
+        turn(&h);
+    assert_int_equal(1, h.drained);
+    house_close(&h);
+}
+
+static void test_drain_of_nothing(void **state) {
+    struct house h;
+    house_open(&h);
+    house_listen(&h, "http://127.0.0.1:0");
+    server_drain(h.server, 60000, on_drained, &h);
+    assert_int_equal(0, h.drained);
+    AWAIT(&h, h.drained == 1);
+    house_close(&h);
+}
+
+static void test_drain_has_a_limit(void **state) {
+    struct house h;
+    struct client c;
+    house_open(&h);
+    house_listen(&h, "http://127.0.0.1:0");
+    client_tcp(&c, &h, NULL);
+    client_sends(&c, GET_LATER);
+    AWAIT(&h, h.later != NULL);
+    server_drain(h.server, 50, on_drained, &h);
+    AWAIT(&h, h.drained == 1);
+    assert_true(client_closed(&c));
+    assert_int_equal(1, h.finished);
+    assert_int_equal(0, h.refused);
+    client_drop(&c);
+    house_close(&h);
+}
+
+static void test_close_at_once(void **state) {
+    struct house h;
+    struct client c[2];
+    house_open(&h);
+    house_listen(&h, "http://127.0.0.1:0");
+    client_tcp(&c[0], &h, NULL);
+    client_tcp(&c[1], &h, NULL);
+    client_sends(&c[0], GET_LATER);
+    AWAIT(&h, h.later != NULL && server_connections(h.server) == 2);
+    server_close(h.server);
+    h.server = NULL;
+    assert_int_equal(1, h.finished);
+    AWAIT(&h, client_closed(&c[0]) && client_closed(&c[1]));
+    client_drop(&c[0]);
+    client_drop(&c[1]);
+    house_close(&h);
+}
+
+// The whole answer arrives although the body is still being sent.
+static void test_refusal_is_read(void **state) {
+    struct house h;
+    struct client c;
+    char piece[4096];
+    memset(piece, 'x', sizeof piece);
+    house_open(&h);
+    house_listen(&h, "http://127.0.0.1:0");
+    client_tcp(&c, &h, NULL);
+    client_sends(&c, "POST / HTTP/1.1\r\n" HOST "Content-Length: 819200\r\n\r\n");
+    for (size_t sent = 0; sent < 819200;) {
+        ssize_t n = send(c.fd, piece, sizeof piece, MSG_NOSIGNAL);
+        assert_true(n > 0 || errno == EAGAIN);
+        sent += n > 0 ? (size_t)n : 0;
+        turn(&h);
+    }
+    AWAIT(&h, client_closed(&c));
+    assert_false(c.reset);
+    assert_true(client_got(&c, "HTTP/1.1 413 Content Too Large\r\n"));
+    assert_int_equal(HTTP_BODY_LARGE, h.why);
+    client_drop(&c);
+    house_close(&h);
+}
+
+static void test_deadlines_run(void **state) {
+    struct house h;
+    struct client slow, idle;
+    house_open(&h);
+    h.limits.http.head_ms = 50;
+    h.limits.http.idle_ms = 200;
+    house_listen(&h, "http://127.0.0.1:0");
+    client_tcp(&slow, &h, NULL);
+    client_tcp(&idle, &h, NULL);
+    client_sends(&slow, "GET / HT");
+    AWAIT(&h, client_got(&slow, "HTTP/1.1 408 Request Timeout\r\n"));
+    assert_int_equal(HTTP_SLOW, h.why);
+    AWAIT(&h, client_closed(&idle));
+    assert_int_equal(0, idle.got.n);
+    client_drop(&slow);
+    client_drop(&idle);
+    house_close(&h);
+}
+
+// A peer that reads nothing of a large stream is cut; others are served meanwhile.
+static void test_peer_that_does_not_read(void **state) {
+    struct house h;
+    struct client c, other;
+    char *piece = calloc(1, 1 << 20);
+    house_open(&h);
+    h.limits.http.answer_ms = 100;
+    house_listen(&h, "http://127.0.0.1:0");
+    client_tcp(&c, &h, NULL);
+    client_sends(&c, GET_LATER);
+    AWAIT(&h, h.later != NULL);
+    session_answer_start(h.later, 200, B("text/plain"));
+    for (int i = 0; i < 64 && h.finished == 0; i++)
+        session_answer_piece(h.later, bytes_from(piece, 1 << 20));
+    client_tcp(&other, &h, NULL);
+    client_sends(&other, GET);
+    AWAIT(&h, client_got(&other, "hello"));
+    AWAIT(&h, h.finished == 2 && server_connections(h.server) == 1);
+    client_drop(&c);
+    client_drop(&other);
+    free(piece);
+    house_close(&h);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_limit_of_all),
+        cmocka_unit_test(test_limit_of_an_address),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_of_nothing),
+        cmocka_unit_test(test_drain_has_a_limit),
+        cmocka_unit_test(test_close_at_once),
+        cmocka_unit_test(test_refusal_is_read),
+        cmocka_unit_test(test_deadlines_run),
+        cmocka_unit_test(test_peer_that_does_not_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
