@@ -9,7 +9,8 @@
 
 #include "base/bytes.h"
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+// SILENT, for log_setup alone: nothing is told; for simulations, whose trouble is planned.
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_SILENT };
 enum log_format { LOG_TEXT, LOG_JSON };
 
 enum log_event {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One gateway in the simulated world: the real rooms, joined as gateway.c joins them, on a simulated
-// disk, a memory ledger that survives crashes up to its last commit, and a simulated network.
+// One gateway in the simulated world: the real rooms, joined as gateway.c joins them, on a
+// simulated disk, a memory ledger that survives crashes up to its last commit, and a simulated
+// network.
 #ifndef SIM_NODE_H
 #define SIM_NODE_H
 
@@ -20,8 +21,7 @@ struct disk;
 struct node {
     struct world *world;
     struct disk *disk;
-    struct store *books;  // memory, for all lives of the node
-    struct store *ledger_store; // the same behind faults
+    struct store *books; // memory, for all lives of the node
     struct fetcher *fetcher;
 
     // Of one life.
@@ -38,19 +38,24 @@ struct node {
     uint64_t generation;
     int variant, wanted_variant; // of the plan: in force, and to be adopted
 
+    // For sabotage: takes a credit at start and keeps it.
+    bool leaks;
+
     // Durable records in order, read back by a cursor of the simulation's own.
+    uint64_t history;
     struct journal_cursor *history_cursor;
     void (*on_record)(void *ctx, const struct record *r);
-    // A command's record came back.
-    void (*on_command)(void *ctx, const struct append *a);
     void *ctx;
 };
 
 #define VARIANTS 3
-// The plan JSON of a variant.
+// The plan JSON of a variant, canonical.
 void plan_of(int variant, struct text *out);
+// For sabotage: every destination takes live and test, whatever the oracle expects.
+extern bool plan_mixes_modes;
 // Independently of the rooms: does this variant bring it to that destination?
-bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode, bytes source);
+bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,
+                  bytes source);
 extern const char *const plan_destinations[];
 extern const size_t plan_destination_names;
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
+#include "base/ensure.h"
 #include "node.h"
 
 // Destinations with one plain condition each, so that what a plan must do can be said twice: here
 // for the oracle, and as the plan's own rules.
 struct wish {
     const char *name;
-    const char *livemode, *match;   // JSON
-    const char *type_prefix;        // "" any
-    int connect;                    // 1: connect only, -1: platform only
-    const char *source;             // null: any
-    int variants;                   // bits
+    const char *livemode, *match; // JSON
+    const char *type_prefix;      // "" any
+    int connect;                  // 1: connect only, -1: platform only
+    const char *source;           // null: any
+    int variants;                 // bits
 };
 
 static const struct wish wishes[] = {
@@ -18,19 +19,25 @@ static const struct wish wishes[] = {
     {"live", "live", "null", "", 0, NULL, 3},
     {"live", "both", "null", "", 0, NULL, 4},
     {"connect", "both", "[{\"scope\":\"connect\"}]", "", 1, NULL, 6},
-    {"platform", "test", "[{\"accounts\":[\"platform\"],\"types\":[\"charge.*\",\"invoice.*\"]}]", "", -1, NULL, 7},
+    {"platform", "test", "[{\"accounts\":[\"platform\"],\"types\":[\"charge.*\",\"invoice.*\"]}]",
+     "", -1, NULL, 7},
     {"second", "both", "[{\"sources\":[\"/connect\"]}]", "", 0, "/connect", 7},
 };
 
-const char *const plan_destinations[] = {"all", "customers", "live", "connect", "platform", "second"};
+const char *const plan_destinations[] = {"all",     "customers", "live",
+                                         "connect", "platform",  "second"};
 const size_t plan_destination_names = sizeof plan_destinations / sizeof *plan_destinations;
 
+bool plan_mixes_modes;
+
 static void add_source(struct text *out, const char *path, const char *owner, const char *secrets) {
-    text_addf(out, "{\"path\":\"%s\",\"owner\":\"%s\",\"livemode\":\"both\",\"tolerance_s\":300,\"secrets\":[%s]}",
-              path, owner, secrets);
+    text_addf(
+        out,
+        "{\"path\":\"%s\",\"owner\":\"%s\",\"livemode\":\"both\",\"tolerance_s\":300,\"secrets\":[%s]}",
+        path, owner, secrets);
 }
 
-void plan_of(int variant, struct text *out) {
+static void plan_draft(int variant, struct text *out) {
     text_adds(out, "{\"sources\":[");
     add_source(out, "/webhook", "main",
                "{\"label\":\"platform\",\"scope\":\"account\",\"fingerprint\":\"000000000001\"}");
@@ -47,17 +54,29 @@ void plan_of(int variant, struct text *out) {
         const struct wish *w = &wishes[i];
         if ((w->variants >> variant & 1) == 0)
             continue;
-        text_addf(out,
-                  "%s{\"name\":\"%s\",\"kind\":\"http\",\"url\":\"http://127.0.0.1:1/%s\","
-                  "\"fingerprint\":\"000000000004\",\"livemode\":\"%s\",\"match\":%s,"
-                  "\"timeout_ms\":30000,\"retry_ms\":[1000,5000,30000,60000,60000,60000,120000],\"concurrency\":4}",
-                  first ? "" : ",", w->name, w->name, w->livemode, w->match);
+        text_addf(
+            out,
+            "%s{\"name\":\"%s\",\"kind\":\"http\",\"url\":\"http://127.0.0.1:1/%s\","
+            "\"fingerprint\":\"000000000004\",\"livemode\":\"%s\",\"match\":%s,"
+            "\"timeout_ms\":30000,\"retry_ms\":[1000,5000,30000,60000,60000,60000,120000],\"concurrency\":4}",
+            first ? "" : ",", w->name, w->name, plan_mixes_modes ? "both" : w->livemode, w->match);
         first = false;
     }
     text_adds(out, "]}");
 }
 
-bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode, bytes source) {
+void plan_of(int variant, struct text *out) {
+    OWN(text_drop)
+    struct text draft = {0};
+    plan_draft(variant, &draft);
+    struct plan *p = NULL;
+    ensure(plan_read(text_bytes(&draft), 0, &p) == OK);
+    plan_write(p, out);
+    plan_free(p);
+}
+
+bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,
+                  bytes source) {
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         const struct wish *w = &wishes[i];
         if ((w->variants >> variant & 1) == 0 || !bytes_equal(destination, bytes_of(w->name)))

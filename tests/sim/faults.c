@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "sim.h"
+
+// Operations of the memory store are replaced in place by ones that may fail first.
+struct sim *sim_now;
+static struct store real; // the operations as they were
+
+static result broken_store(void) {
+    struct sim *s = sim_now;
+    if (s->calm || !s->trouble.store || !world_chance(&s->world, 60))
+        return OK;
+    switch (world_below(&s->world, 4)) {
+    case 0: return PLACE(FULL, "simulated: disk full");
+    case 1: return PLACE(BUSY, "simulated: locked");
+    case 2: return PLACE(MEMORY, "simulated: no memory");
+    default: return PLACE(IO, "simulated: I/O error");
+    }
+}
+
+static result begin(struct store *s) {
+    TRY(broken_store());
+    return real.begin(s);
+}
+
+static result commit(struct store *s) {
+    result broken = broken_store();
+    if (broken == OK)
+        return real.commit(s);
+    real.rollback(s);
+    return broken;
+}
+
+static result delivery_insert(struct store *s, const struct delivery_row *row) {
+    TRY(broken_store());
+    return real.delivery_insert(s, row);
+}
+
+static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
+                  size_t max_bytes, bool (*skip)(void *, uint64_t), void *ctx, struct arena *a,
+                  struct due_row **out, size_t *n) {
+    TRY(broken_store());
+    return real.due(s, destination, now_ms, max, max_bytes, skip, ctx, a, out, n);
+}
+
+static result (*insert_event)(struct store *s, const struct event_row *row);
+
+static result event_insert(struct store *s, const struct event_row *row) {
+    if (bytes_starts(row->id, B("evt_poison")))
+        FAIL(INVALID, "simulated: a record that cannot be booked");
+    if (bytes_starts(row->id, B("evt_killer"))) {
+        sim_now->die = true;
+        FAIL(IO, "simulated: the process dies here");
+    }
+    return insert_event(s, row);
+}
+
+void faults_poison(struct store *s) {
+    insert_event = s->event_insert;
+    s->event_insert = event_insert;
+}
+
+void faults_arm(struct sim *s) {
+    struct store *books = s->node.books;
+    faults_poison(books);
+    real = *books;
+    books->begin = begin;
+    books->commit = commit;
+    books->delivery_insert = delivery_insert;
+    books->due = due;
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "disk.h"
+#include "ledger/book.h"
+#include "rules/record.h"
+#include "sim.h"
+#include "stripe/event.h"
+
+#define UNTRIED "the process died twice while booking this record"
+
+// The platter alone, not the page cache, must hold the event at this moment.
+void oracle_ack(struct sim *s, const struct post *p) {
+    uint64_t size = disk_size(s->node.disk, "journal");
+    char *platter = memory_new(size, 1);
+    disk_peek(s->node.disk, "journal", 0, platter, size);
+    bytes body = bytes_of(p->event->body[p->version]);
+    if (bytes_search(bytes_from(platter, size), body) == size)
+        world_broken(&s->world, "a 2xx means durable", "%s was answered 2xx and is not on disk",
+                     p->event->id);
+    free(platter);
+}
+
+static bool same_record(const struct record *a, const struct record *b) {
+    return a->position == b->position && a->time_ms == b->time_ms && a->seed == b->seed &&
+           a->generation == b->generation && a->kind == b->kind &&
+           bytes_equal(a->payload, b->payload);
+}
+
+static void keep_record(struct sim *s, const struct record *r) {
+    if (s->history_count == s->history_cap) {
+        s->history_cap = s->history_cap == 0 ? 256 : s->history_cap * 2;
+        s->history = memory_grow(s->history, s->history_cap, sizeof *s->history);
+    }
+    struct record *kept = &s->history[s->history_count++];
+    *kept = *r;
+    kept->payload = bytes_from(bytes_strdup(r->payload), r->payload.n);
+}
+
+void oracle_record(void *sim, const struct record *r) {
+    struct sim *s = sim;
+    if (r->position <= s->history_count) {
+        if (!same_record(r, &s->history[r->position - 1]))
+            world_broken(&s->world, "what is durable stays", "record %llu changed",
+                         (unsigned long long)r->position);
+        return;
+    }
+    if (r->position != s->history_count + 1)
+        world_broken(&s->world, "the journal has no gaps", "%llu follows %zu",
+                     (unsigned long long)r->position, s->history_count);
+    if (s->history_count > 0 && r->time_ms < s->history[s->history_count - 1].time_ms)
+        world_broken(&s->world, "time never runs back", "at record %llu",
+                     (unsigned long long)r->position);
+    keep_record(s, r);
+}
+
+void oracle_step(struct sim *s) {
+    if (!s->node.up)
+        return;
+    int64_t held = atomic_load(&s->node.budget.used);
+    if (held < 0 || held > s->node.budget.max)
+        world_broken(&s->world, "memory stays within its caps", "strangers hold %lld bytes",
+                     (long long)held);
+    uint64_t used, size;
+    journal_room(s->node.journal, &used, &size);
+    if (used > size)
+        world_broken(&s->world, "memory stays within its caps", "the journal promised %llu of %llu",
+                     (unsigned long long)used, (unsigned long long)size);
+    if (ledger_booked(s->node.ledger) > s->history_count)
+        world_broken(&s->world, "nothing is true until it is in the journal",
+                     "booked %llu of %zu durable records",
+                     (unsigned long long)ledger_booked(s->node.ledger), s->history_count);
+}
+
+static void ignore_touched(void *ctx, uint32_t destination) {
+    (void)ctx;
+    (void)destination;
+}
+
+static bool was_untried(struct sim *s, uint64_t position) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    struct suspense_row row;
+    struct store *books = s->node.books;
+    return books->suspense_get(books, position, &a, &row) == OK &&
+           bytes_equal(row.reason, B(UNTRIED));
+}
+
+// One record as the ledger does it when all goes well: under a mark, suspended if it must be.
+static result model_book(struct sim *s, struct book *b, const struct record *r) {
+    if (was_untried(s, r->position))
+        return book_suspend(b, r, UNTRIED);
+    TRY(b->store->mark(b->store));
+    struct store_state before = b->state;
+    result booked = book_record(b, r);
+    if (booked == OK)
+        return b->store->unmark(b->store);
+    TRY(b->store->undo(b->store));
+    b->state = before;
+    return book_suspend(b, r, booked->text);
+}
+
+static result model_books(struct sim *s, struct store *model, uint64_t booked) {
+    struct store_state state;
+    TRY(model->state_get(model, &state));
+    struct book b = {.touched = ignore_touched};
+    TRY(book_open(&b, model));
+    TRY(model->begin(model));
+    for (uint64_t i = 0; i < booked; i++)
+        TRY(model_book(s, &b, &s->history[i]));
+    // The journal's id is no record's.
+    TRY(s->node.books->state_get(s->node.books, &state));
+    memcpy(b.state.journal_id, state.journal_id, sizeof state.journal_id);
+    TRY(model->state_put(model, &b.state));
+    TRY(model->commit(model));
+    book_close(&b);
+    return OK;
+}
+
+static void show_difference(struct sim *s, const struct text *real, const struct text *model) {
+    bytes a = text_bytes(real), b = text_bytes(model);
+    while (a.n > 0 || b.n > 0) {
+        bytes x = bytes_cut(&a, '\n'), y = bytes_cut(&b, '\n');
+        if (bytes_equal(x, y))
+            continue;
+        world_broken(&s->world, "the ledger equals its journal", "\n  books: %.*s\n  model: %.*s",
+                     BYTES_ARG(x), BYTES_ARG(y));
+        return;
+    }
+}
+
+void oracle_books(struct sim *s) {
+    struct store_state state;
+    if (s->node.books->state_get(s->node.books, &state) != OK)
+        return;
+    struct store *model = store_memory();
+    faults_poison(model);
+    OWN(text_drop)
+    struct text real = {0}, copy = {0};
+    result r = model_books(s, model, state.booked);
+    if (r != OK)
+        world_broken(&s->world, "the ledger equals its journal", "the model: %s", r->text);
+    else if (s->node.books->dump(s->node.books, &real) == OK && model->dump(model, &copy) == OK)
+        show_difference(s, &real, &copy);
+    model->close(model);
+}
+
+bool oracle_ended(struct sim *s) {
+    if (!s->node.up || !stripe_done(s) || s->fetches > 0)
+        return false;
+    if (ledger_booked(s->node.ledger) < s->history_count)
+        return false;
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 16 << 20);
+    struct store *books = s->node.books;
+    struct destination_row *rows = NULL;
+    size_t n = 0;
+    if (books->destinations(books, &a, &rows, &n) != OK)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct delivery_row *open = NULL;
+        size_t count = 0;
+        if (books->deliveries_open(books, rows[i].number, 0, 1, &a, &open, &count) != OK ||
+            count > 0)
+            return false;
+    }
+    return true;
+}
+
+static int variant_of(const struct sim *s, uint64_t generation) {
+    for (int v = 0; v < VARIANTS; v++) {
+        OWN(text_drop)
+        struct text plan = {0};
+        plan_of(v, &plan);
+        if (bytes_equal(text_bytes(&plan), s->history[generation - 1].payload))
+            return v;
+    }
+    return -1;
+}
+
+static bool ended_with_reason(struct sim *s, const struct event_row *e, uint32_t destination,
+                              struct arena *a) {
+    struct delivery_row *all = NULL;
+    size_t n = 0;
+    struct store *books = s->node.books;
+    if (books->deliveries_of(books, e->seq, a, &all, &n) != OK)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (all[i].destination == destination &&
+            (all[i].state == DELIVERY_DEAD || all[i].state == DELIVERY_CANCELLED) &&
+            all[i].last_error.n > 0)
+            return true;
+    return false;
+}
+
+// This receipt's record owes the event to every destination that its generation expects.
+static void check_receipt(struct sim *s, const struct record *r) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 16 << 20);
+    struct receipt_record in;
+    OWN(event_drop)
+    struct event e = {0};
+    struct event_row row;
+    struct store *books = s->node.books;
+    if (receipt_decode(r->payload, &in) != OK || event_parse(in.body, &e, NULL) != OK)
+        return;
+    const struct event_sent *sent = stripe_event(s, e.id, bytes_equal(in.owner, B("other")));
+    if (sent == NULL || sent->poison || sent->killer)
+        return;
+    if (books->event_find(books, in.owner, e.account, e.livemode, e.id, &a, &row) != OK) {
+        world_broken(&s->world, "a durable event is booked", "record %llu, %s",
+                     (unsigned long long)r->position, sent->id);
+        return;
+    }
+    int variant = variant_of(s, r->generation);
+    for (size_t i = 0; i < plan_destination_names; i++) {
+        bytes to = bytes_of(plan_destinations[i]);
+        struct destination_row d;
+        if (!plan_expects(variant, to, e.type, e.account, e.livemode, in.source))
+            continue;
+        if (site_got(s, to, sent)->accepted > 0)
+            continue;
+        if (books->destination_find(books, to, &a, &d) != OK ||
+            !ended_with_reason(s, &row, d.number, &a))
+            world_broken(&s->world, "every matching destination gets it", "%s never came to %s",
+                         sent->id, plan_destinations[i]);
+    }
+}
+
+// Was this event carried by some record? Poisoned ones too: suspense keeps their bytes.
+static bool in_history(const struct sim *s, const struct event_sent *e) {
+    for (size_t i = 0; i < s->history_count; i++) {
+        struct receipt_record in;
+        if (s->history[i].kind != RECORD_EVENT || receipt_decode(s->history[i].payload, &in) != OK)
+            continue;
+        if (bytes_equal(in.body, bytes_of(e->body[0])) ||
+            bytes_equal(in.body, bytes_of(e->body[1])))
+            return true;
+    }
+    return false;
+}
+
+static void check_once(struct sim *s, const struct event_sent *e) {
+    for (size_t i = 0; i < plan_destination_names; i++) {
+        const struct got *g = site_got(s, bytes_of(plan_destinations[i]), e);
+        uint32_t allowed = 1 + g->excused + e->replays + s->retries + s->crashes;
+        if (g->accepted > allowed)
+            world_broken(&s->world, "once per event", "%s came to %s %u times, %u can be explained",
+                         e->id, plan_destinations[i], g->accepted, allowed);
+    }
+}
+
+static void check_suspense(struct sim *s) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 16 << 20);
+    for (size_t i = 0; i < s->history_count; i++) {
+        struct suspense_row row;
+        struct store *books = s->node.books;
+        if (books->suspense_get(books, s->history[i].position, &a, &row) != OK)
+            continue;
+        bool poison = bytes_search(row.payload, B("evt_poison")) < row.payload.n ||
+                      bytes_search(row.payload, B("evt_killer")) < row.payload.n;
+        if (!poison)
+            world_broken(&s->world, "only poison is suspended", "record %llu: %.*s",
+                         (unsigned long long)row.position, BYTES_ARG(row.reason));
+    }
+}
+
+void oracle_end(struct sim *s) {
+    oracle_books(s);
+    check_suspense(s);
+    for (size_t i = 0; i < s->history_count; i++)
+        if (s->history[i].kind == RECORD_EVENT)
+            check_receipt(s, &s->history[i]);
+    for (size_t i = 0; i < s->post_count; i++)
+        if (s->posts[i].ever_acked && !in_history(s, s->posts[i].event))
+            world_broken(&s->world, "nothing acknowledged is lost", "%s", s->posts[i].event->id);
+    for (size_t i = 0; i < s->event_count; i++)
+        check_once(s, &s->events[i]);
+    uint64_t used, size;
+    journal_room(s->node.journal, &used, &size);
+    uint64_t stored = s->node.journal_store->used(s->node.journal_store);
+    if (used != stored)
+        world_broken(&s->world, "credits return", "%llu bytes promised, %llu used",
+                     (unsigned long long)used, (unsigned long long)stored);
+    if (atomic_load(&s->node.budget.used) != 0)
+        world_broken(&s->world, "credits return", "strangers still hold %lld bytes",
+                     (long long)atomic_load(&s->node.budget.used));
+}
+
+void oracle_close(struct sim *s) {
+    for (size_t i = 0; i < s->history_count; i++)
+        free((void *)(uintptr_t)s->history[i].payload.p);
+    free(s->history);
+}

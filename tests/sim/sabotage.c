@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include "base/json.h"
+#include "disk.h"
+#include "sim.h"
+
+// Each breaks the gateway in one way, so that an oracle which sleeps through it is found out.
+static struct store real;
+
+static void lie_about_sync(struct sim *s) { disk_faults(s->node.disk)->sync_lies = true; }
+
+static bool now_and_then(void) { return world_chance(&sim_now->world, 10); }
+
+static result forget(struct store *s, const struct delivery_row *row) {
+    return now_and_then() ? OK : real.delivery_insert(s, row);
+}
+
+static void forget_deliveries(struct sim *s) { s->node.books->delivery_insert = forget; }
+
+static result find_nothing(struct store *s, bytes owner, bytes account, bool livemode, bytes id,
+                           struct arena *a, struct event_row *out) {
+    if (now_and_then())
+        FAIL(ABSENT, "sabotage");
+    return real.event_find(s, owner, account, livemode, id, a, out);
+}
+
+static void forget_events(struct sim *s) { s->node.books->event_find = find_nothing; }
+
+static result never_done(struct store *s, const struct delivery_row *row) {
+    struct delivery_row changed = *row;
+    if (row->state == DELIVERY_DONE && row->attempts < 3)
+        changed.state = DELIVERY_DUE;
+    return real.delivery_update(s, &changed);
+}
+
+static void send_again(struct sim *s) { s->node.books->delivery_update = never_done; }
+
+static result wait_for_poison(struct store *s, const struct event_row *row) {
+    if (bytes_starts(row->id, B("evt_poison")))
+        FAIL(BUSY, "sabotage");
+    return real.event_insert(s, row);
+}
+
+static void let_poison_wait(struct sim *s) { s->node.books->event_insert = wait_for_poison; }
+
+static result chance_status(struct store *s, uint64_t seq, enum event_status status, bytes error) {
+    return real.event_status(s, seq, now_and_then() ? EVENT_FAILED : status, error);
+}
+
+static void book_by_chance(struct sim *s) { s->node.books->event_status = chance_status; }
+
+static void mix_modes(struct sim *s) {
+    (void)s;
+    plan_mixes_modes = true;
+}
+
+static result reserialise(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
+                          size_t max_bytes, bool (*skip)(void *, uint64_t), void *ctx,
+                          struct arena *a, struct due_row **out, size_t *n) {
+    TRY(real.due(s, destination, now_ms, max, max_bytes, skip, ctx, a, out, n));
+    for (size_t i = 0; i < *n; i++) {
+        OWN(text_drop)
+        struct text t = {0};
+        OWN(json_close)
+        struct json_doc *doc = NULL;
+        TRY(json_parse((*out)[i].body, &doc));
+        json_write(json_root(doc), &t);
+        (*out)[i].body = arena_copy(a, text_bytes(&t));
+    }
+    return OK;
+}
+
+static void rewrite_bytes(struct sim *s) { s->node.books->due = reserialise; }
+
+static void leak_credit(struct sim *s) { s->node.leaks = true; }
+
+// A commit that keeps nothing but says that it did.
+static result commit_nothing(struct store *s) {
+    if (!now_and_then())
+        return real.commit(s);
+    real.rollback(s);
+    return OK;
+}
+
+static void lose_commits(struct sim *s) { s->node.books->commit = commit_nothing; }
+
+#define ARM(name_)                                                                                 \
+    static void arm_##name_(struct sim *s) {                                                       \
+        real = *s->node.books;                                                                     \
+        name_(s);                                                                                  \
+    }
+ARM(lie_about_sync)
+ARM(forget_deliveries)
+ARM(forget_events)
+ARM(send_again)
+ARM(let_poison_wait)
+ARM(book_by_chance)
+ARM(mix_modes)
+ARM(rewrite_bytes)
+ARM(leak_credit)
+ARM(lose_commits)
+
+const struct sabotage sabotages[] = {
+    {"sync does nothing", "a 2xx means durable", arm_lie_about_sync, {.crashes = true}},
+    {"deliveries are forgotten", "the ledger equals its journal", arm_forget_deliveries, {0}},
+    {"known events are not found",
+     "only poison is suspended",
+     arm_forget_events,
+     {.network = true}},
+    {"what is done is sent again", "once per event", arm_send_again, {0}},
+    {"poison waits for ever", "everything comes to its end", arm_let_poison_wait, {.poison = true}},
+    {"booking depends on chance", "the ledger equals its journal", arm_book_by_chance, {0}},
+    {"live and test are mixed up", "test and live stay apart", arm_mix_modes, {0}},
+    {"bodies are written anew", "the bytes are sacred", arm_rewrite_bytes, {0}},
+    {"credits are kept", "credits return", arm_leak_credit, {0}},
+    {"commits are lost", "the ledger equals its journal", arm_lose_commits, {.crashes = true}},
+};
+const size_t sabotage_count = sizeof sabotages / sizeof *sabotages;

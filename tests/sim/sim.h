@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// One simulated run: Stripe on one side, sites on the other, a gateway between them, and everything
+// that can go wrong, drawn from a seed. Oracles are checked after every step (oracle.c); sabotage.c
+// breaks the gateway to show that they notice.
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "base/map.h"
+#include "node.h"
+#include "port/fetch.h"
+
+#define EVENTS_MAX 64
+#define POSTS_MAX (EVENTS_MAX * 3)
+#define SOURCES 3
+
+// What may go wrong in this run; every seed draws its own.
+struct trouble {
+    bool crashes, disk, store, network, jumps, plans, commands, poison, killer;
+};
+
+struct event_sent {
+    char id[40], type[40], account[24];
+    bool livemode, other_owner, poison, killer;
+    char *body[2];    // rendered at two API versions
+    uint32_t replays; // commands that ask for it, as posted
+};
+
+// One delivery of Stripe's to one source, tried until it is acknowledged.
+struct post {
+    struct sim *sim;
+    struct event_sent *event;
+    int source, version;
+    bool acked, ever_acked;
+    struct reception *reception;
+    uint32_t life;
+    bool ended;
+    size_t at; // bytes of the body handed over
+};
+
+// What a site got of one event.
+struct got {
+    uint32_t accepted; // processed by the site
+    uint32_t excused;  // accepted, but our side could not know
+};
+
+struct kept_record {
+    struct record r;
+};
+
+struct sim {
+    struct world world;
+    struct node node;
+    struct trouble trouble;
+    struct fetcher fetcher;
+    uint32_t fetches;
+    bool calm; // no more trouble: everything must come to its end
+
+    struct event_sent events[EVENTS_MAX];
+    size_t event_count;
+    struct post posts[POSTS_MAX];
+    size_t post_count;
+
+    struct map got;         // "destination event owner" -> struct got
+    struct record *history; // every durable record, position 1 first
+    size_t history_count, history_cap;
+    uint32_t retries, crashes;
+    bool die; // a record kills the process
+    const struct sabotage *sabotage;
+};
+
+struct sabotage {
+    const char *name, *oracle; // what is broken, and which oracle must notice
+    void (*arm)(struct sim *s);
+    struct trouble trouble; // what the run needs to show it
+};
+extern const struct sabotage sabotages[];
+extern const size_t sabotage_count;
+
+// Stripe's side.
+void stripe_plan(struct sim *s);
+void stripe_crashed(struct sim *s); // the gateway's process died: its requests are cut
+bool stripe_done(const struct sim *s);
+const struct event_sent *stripe_event(const struct sim *s, bytes id, bool other_owner);
+const char *source_path(int source);
+
+// The sites' side.
+void site_open(struct sim *s);
+struct got *site_got(struct sim *s, bytes destination, const struct event_sent *e);
+void site_close(struct sim *s);
+
+// The ledger's store fails as the trouble says; poison cannot be booked in it.
+void faults_arm(struct sim *s);
+void faults_poison(struct store *s);
+extern struct sim *sim_now; // the run under way, for patched stores
+
+// Oracles.
+void oracle_ack(struct sim *s, const struct post *p);
+void oracle_record(void *sim, const struct record *r);
+void oracle_step(struct sim *s);
+void oracle_books(struct sim *s); // the ledger equals the journal booked from the start
+bool oracle_ended(struct sim *s); // nothing is owed any more
+void oracle_end(struct sim *s);
+void oracle_close(struct sim *s);
+
+#endif
