@@ -39,11 +39,11 @@ struct plan_where {
 
 // One rule; every list that is given must contain the event's value, an empty list says nothing.
 struct plan_rule {
-    bytes *types;    // exact, "customer.*" (that prefix), or "*"
-    bytes *accounts; // "platform" stands for an event without an account
-    bytes *sources;  // paths
-    bytes *secrets;  // labels
-    enum scope scope;
+    bytes *types;     // exact, "customer.*" (that prefix), or "*"
+    bytes *accounts;  // "platform" stands for an event without an account
+    bytes *sources;   // paths
+    bytes *secrets;   // labels
+    enum scope scope; // connect: only events with an account; account: only those without
     struct plan_where *wheres;
     size_t type_count, account_count, source_count, secret_count, where_count;
 };

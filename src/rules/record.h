@@ -39,7 +39,8 @@ struct outcome_record {
 
 #define OUTCOME_ERROR_MAX 512
 #define OUTCOME_ANSWER_MAX 2048
-// An encoded outcome is never larger: the room dispatch reserves before it sends.
+// Encoding cuts longer ones, so an encoded outcome is never larger than this: the room dispatch
+// reserves before it sends.
 #define OUTCOME_RECORD_MAX (OUTCOME_ERROR_MAX + OUTCOME_ANSWER_MAX + 128)
 // What an encoded receipt needs beside source, owner, label and body.
 #define RECEIPT_RECORD_EXTRA 64
