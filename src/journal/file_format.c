@@ -6,7 +6,6 @@
 #include "base/digest.h"
 
 #define HEAD_DIGEST_AT (FILE_HEAD_SIZE - SHA256_SIZE)
-#define BATCH_DIGEST_AT ((size_t)48)
 
 static const char FILE_MAGIC[16] = {'h', 'o', 'o', 'k', 'k', 'e', 'e', 'p',
                                     ' ', 'j', 'o', 'u', 'r', 'n', 'a', 'l'};
@@ -54,19 +53,14 @@ result file_head_decode(const uint8_t in[FILE_HEAD_SIZE], struct file_head *out)
 }
 
 size_t batch_size(size_t length) {
-    return (BATCH_HEAD_SIZE + length + SECTOR - 1) / SECTOR * SECTOR;
+    return (BATCH_HEAD_SIZE + length + DIGEST_SIZE + SECTOR - 1) / SECTOR * SECTOR;
 }
 
-static void batch_digest(const uint8_t *batch, size_t length, uint64_t at,
+static void batch_digest(const uint8_t *batch, size_t n, uint64_t at,
                          const uint8_t id[JOURNAL_ID_SIZE], uint8_t out[DIGEST_SIZE]) {
     uint8_t place[8], sha[SHA256_SIZE];
     put(place, sizeof place, at);
-    const bytes parts[] = {
-        {id, JOURNAL_ID_SIZE},
-        {place, sizeof place},
-        {batch, BATCH_DIGEST_AT},
-        {batch + BATCH_HEAD_SIZE, batch_size(length) - BATCH_HEAD_SIZE},
-    };
+    const bytes parts[] = {{id, JOURNAL_ID_SIZE}, {place, sizeof place}, {batch, n}};
     digest_sha256(parts, sizeof parts / sizeof *parts, sha);
     memcpy(out, sha, DIGEST_SIZE);
 }
@@ -80,10 +74,10 @@ void batch_seal(uint8_t *batch, uint64_t at, const uint8_t id[JOURNAL_ID_SIZE],
     put(batch + 24, 4, b->length);
     put(batch + 28, 4, 0);
     memcpy(batch + 32, b->before, DIGEST_SIZE);
-    size_t end = BATCH_HEAD_SIZE + b->length;
-    memset(batch + end, 0, batch_size(b->length) - end);
-    batch_digest(batch, b->length, at, id, b->digest);
-    memcpy(batch + BATCH_DIGEST_AT, b->digest, DIGEST_SIZE);
+    size_t end = BATCH_HEAD_SIZE + b->length, digest_at = batch_size(b->length) - DIGEST_SIZE;
+    memset(batch + end, 0, digest_at - end);
+    batch_digest(batch, digest_at, at, id, b->digest);
+    memcpy(batch + digest_at, b->digest, DIGEST_SIZE);
 }
 
 bool batch_head_decode(const uint8_t in[BATCH_HEAD_SIZE], uint64_t room, struct batch_head *out) {
@@ -94,17 +88,16 @@ bool batch_head_decode(const uint8_t in[BATCH_HEAD_SIZE], uint64_t room, struct 
     out->mark = get(in + 16, 8);
     out->length = get32(in + 24);
     memcpy(out->before, in + 32, DIGEST_SIZE);
-    memcpy(out->digest, in + BATCH_DIGEST_AT, DIGEST_SIZE);
     return out->count > 0 && out->first > 0 && out->mark < out->first &&
            out->length <= BATCH_LENGTH_MAX && batch_size(out->length) <= room &&
            out->length / RECORD_HEAD_SIZE >= out->count;
 }
 
-bool batch_whole(const uint8_t *batch, const struct batch_head *b, uint64_t at,
+bool batch_whole(const uint8_t *batch, struct batch_head *b, uint64_t at,
                  const uint8_t id[JOURNAL_ID_SIZE]) {
-    uint8_t digest[DIGEST_SIZE];
-    batch_digest(batch, b->length, at, id, digest);
-    return memcmp(digest, b->digest, DIGEST_SIZE) == 0;
+    size_t digest_at = batch_size(b->length) - DIGEST_SIZE;
+    batch_digest(batch, digest_at, at, id, b->digest);
+    return memcmp(batch + digest_at, b->digest, DIGEST_SIZE) == 0;
 }
 
 size_t record_encode(const struct record *r, uint8_t *out) {

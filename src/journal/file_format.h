@@ -14,7 +14,9 @@
 //
 //   batch    0  magic "HKbt"                4  records u32    8  position of its first record u64
 //           16  mark u64                   24  length u32    28  zero u32
-//           32  digest of the batch before 48  digest        64  the records; then zeros up to 512
+//           32  digest of the batch before 48  the records; then zeros, so that the size is a
+//           multiple of 512
+//         last 16 bytes: digest
 //
 //   record   0  kind u8, 3 zeros            4  length u32     8  time, Unix ms i64
 //           16  seed u64                   24  generation u64               32  payload
@@ -26,10 +28,10 @@
 // (waste). What lies behind the newest batch is of an earlier lap, or torn.
 //
 // `length` is that of the records with their heads. A batch's digest is the first 16 bytes of
-// SHA-256 over: the id, the offset of the batch in the file (u64), its first 48 bytes, all behind
-// its head, the zeros included.
-// The id is random and secret to the file, so no payload can pose as a batch; the offset keeps a
-// write that went astray from passing. Each batch holds the digest of the one before it, so a batch
+// SHA-256 over: the id, the offset of the batch in the file (u64), all of the batch before the
+// digest. The id is random and secret to the file, so no payload can pose as a batch; the offset
+// keeps a write that went astray from passing. It stands at the end, where a write that was cut
+// short on a full disk has not been. Each batch holds the digest of the one before it, so a batch
 // that was once set aside cannot come back behind another history; the first one ever holds zeros.
 //
 // `mark` is the last position that was durable when the batch was written: a sync had returned. One
@@ -54,7 +56,7 @@
 #define JOURNAL_FORMAT 1
 #define FILE_HEAD_SIZE ((size_t)4096)
 #define SECTOR ((size_t)512)
-#define BATCH_HEAD_SIZE ((size_t)64)
+#define BATCH_HEAD_SIZE ((size_t)48)
 #define RECORD_HEAD_SIZE ((size_t)32)
 #define DIGEST_SIZE ((size_t)16)
 // Records of one batch, with their heads, at most: what a reader must hold.
@@ -81,14 +83,13 @@ must result file_head_decode(const uint8_t in[FILE_HEAD_SIZE], struct file_head 
 size_t batch_size(size_t length);
 static inline uint64_t batch_last(const struct batch_head *b) { return b->first + b->count - 1; }
 
-// Writes the head before the records, which stand in `batch` already, and the zeros behind them,
-// and fills b->digest.
+// Writes all but the records, which stand in `batch` already, and fills b->digest.
 void batch_seal(uint8_t *batch, uint64_t at, const uint8_t id[JOURNAL_ID_SIZE],
                 struct batch_head *b);
 // Reads a head. False unless magic and numbers could be those of a batch that lies in `room` bytes.
 bool batch_head_decode(const uint8_t in[BATCH_HEAD_SIZE], uint64_t room, struct batch_head *out);
-// Does the digest in the head fit what stands in the file?
-bool batch_whole(const uint8_t *batch, const struct batch_head *b, uint64_t at,
+// Is the whole batch as it was sealed? Fills b->digest.
+bool batch_whole(const uint8_t *batch, struct batch_head *b, uint64_t at,
                  const uint8_t id[JOURNAL_ID_SIZE]);
 
 // Writes one record, returns its size; `out` has room for RECORD_HEAD_SIZE and the payload.

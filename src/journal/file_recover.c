@@ -91,19 +91,17 @@ static result begins_behind(struct recovery *r, uint64_t lowest) {
 
 static result find_start(struct recovery *r) {
     struct file_store *s = r->s;
-    uint64_t lowest = 0, position = r->o->booked + 1;
+    struct batch_head lowest;
     bool found = false;
-    TRY(walk_start(s, position, &r->start, &lowest, &found));
-    if (!found && lowest == 0) {
+    TRY(walk_start(s, r->o->booked + 1, &r->start, &lowest, &found));
+    // All that is there was written when nothing was durable yet: the first append ever.
+    bool fresh = !found && lowest.mark < s->head.first;
+    if (fresh)
         r->start = (struct spot){.next = s->head.first};
-        if (position < s->head.first && !s->read_only)
-            return begins_behind(r, s->head.first);
-    } else if (!found && !s->read_only) {
-        return begins_behind(r, lowest);
-    }
-    // What is booked can be looked at too, as long as it is there.
-    if (s->read_only && lowest > 0)
-        TRY(walk_start(s, lowest, &r->start, &lowest, &found));
+    if (!found && !s->read_only && (!fresh || s->head.first > r->o->booked + 1))
+        return begins_behind(r, fresh ? s->head.first : lowest.first);
+    if (!found && !fresh)
+        TRY(walk_start(s, lowest.first, &r->start, &lowest, &found));
     r->spot = r->start;
     return OK;
 }
@@ -183,7 +181,6 @@ static result find_end(struct recovery *r, bool *again) {
 // sound.
 static result write_again(struct recovery *r) {
     struct file_store *s = r->s;
-    bool wrote = false;
     struct spot spot = r->start;
     while (spot.next < s->end.next) {
         bool found = false;
@@ -193,9 +190,22 @@ static result write_again(struct recovery *r) {
             continue;
         bytes b = bytes_from(r->in.p, batch_size(r->in.head.length));
         TRY(s->files->write(s->file, r->in.at, b));
-        wrote = true;
     }
-    return wrote ? s->files->sync(s->file) : OK;
+    return OK;
+}
+
+// What was set aside must not look like the start of a segment to a later recovery (see
+// walk_start).
+static result erase_torn(struct recovery *r) {
+    struct file_store *s = r->s;
+    for (uint32_t i = 0; i < s->head.segments; i++) {
+        bool whole = false;
+        if (atomic_load(&s->segments[i].first) == 0)
+            TRY(batch_read(s, i, 0, &r->in, &whole));
+        if (whole && r->in.head.first >= s->end.next)
+            TRY(erase_batch(s, i, 0));
+    }
+    return OK;
 }
 
 static void forget(struct file_store *s) {
@@ -227,6 +237,9 @@ static result recover(struct recovery *r) {
     if (s->read_only)
         return OK;
     TRY(write_again(r));
+    TRY(erase_torn(r));
+    // Also with nothing written: from here on the disk holds what was looked at, and nothing older.
+    TRY(s->files->sync(s->file));
     file_store_release(s, r->o->booked);
     return OK;
 }

@@ -87,11 +87,18 @@ must result batch_read(struct file_store *s, uint32_t segment, uint64_t at, stru
                        bool *found);
 // Reads the next batch of the chain and moves the spot behind it. Not found: the chain ends here.
 must result walk_next(struct file_store *s, struct spot *spot, struct batch_in *in, bool *found);
-// Where to begin so that the walk meets `position`: the start of a segment that is surely of the
-// chain. Not found: every segment begins above it; *lowest is the lowest of these, 0 if no segment
-// begins with a whole batch.
-must result walk_start(struct file_store *s, uint64_t position, struct spot *spot, uint64_t *lowest,
-                       bool *found);
+// Where to begin so that the walk meets `position`, at most one above what is booked: the start of
+// the segment that holds it. Not found: every segment begins above it; *lowest is the lowest of
+// these, 0 if no segment begins with a whole batch.
+//
+// A segment may also begin with a batch that is not of the chain: a later part of an append that
+// was torn, or found the disk full. One of the last append begins above what is booked + 1, and
+// those of earlier ones were erased.
+must result walk_start(struct file_store *s, uint64_t position, struct spot *spot,
+                       struct batch_head *lowest, bool *found);
+
+// Makes what begins at this place no batch. Not synced.
+must result erase_batch(struct file_store *s, uint32_t segment, uint64_t at);
 
 // A search of the segments for batches outside the chain, in steps of a sector.
 struct search {

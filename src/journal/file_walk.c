@@ -74,43 +74,29 @@ result walk_next(struct file_store *s, struct spot *spot, struct batch_in *in, b
     return OK;
 }
 
-// The first batch of a segment may be one that was set aside: part of an append whose earlier part
-// was torn. It is surely of the chain if it began an append (then it would not have been set
-// aside), or if a later segment knows it as durable, or if no segment is older.
-static bool trusted(const struct file_store *s, const struct batch_head *heads, uint32_t i,
-                    uint64_t lowest) {
-    const struct batch_head *b = &heads[i], *after = &heads[next_segment(s, i)];
-    return b->first == lowest || b->mark + 1 == b->first || after->mark >= b->first;
-}
-
-result walk_start(struct file_store *s, uint64_t position, struct spot *spot, uint64_t *lowest,
-                  bool *found) {
+result walk_start(struct file_store *s, uint64_t position, struct spot *spot,
+                  struct batch_head *lowest, bool *found) {
     OWN(batch_in_drop)
     struct batch_in in = {0};
-    uint32_t n = s->head.segments;
-    struct batch_head *heads = NEW_ARRAY(struct batch_head, n);
-    result failed = OK;
-    *lowest = 0;
-    for (uint32_t i = 0; i < n && failed == OK; i++) {
-        bool whole = false;
-        failed = batch_read(s, i, 0, &in, &whole);
-        if (failed != OK || !whole)
-            continue;
-        heads[i] = in.head;
-        if (*lowest == 0 || in.head.first < *lowest)
-            *lowest = in.head.first;
-    }
+    *lowest = (struct batch_head){0};
     *found = false;
-    for (uint32_t i = 0; i < n && failed == OK; i++) {
-        uint64_t first = heads[i].first;
-        if (first == 0 || first > position || !trusted(s, heads, i, *lowest) ||
-            (*found && first < spot->next))
+    for (uint32_t i = 0; i < s->head.segments; i++) {
+        bool whole = false;
+        TRY(batch_read(s, i, 0, &in, &whole));
+        uint64_t first = in.head.first;
+        if (whole && (lowest->first == 0 || first < lowest->first))
+            *lowest = in.head;
+        if (!whole || first > position || (*found && first < spot->next))
             continue;
         *found = true;
         *spot = (struct spot){.segment = i, .next = first, .any_before = true};
     }
-    free(heads);
-    return failed;
+    return OK;
+}
+
+result erase_batch(struct file_store *s, uint32_t segment, uint64_t at) {
+    static const uint8_t ZEROS[SECTOR];
+    return s->files->write(s->file, segment_start(s, segment) + at, bytes_from(ZEROS, SECTOR));
 }
 
 static result look(struct file_store *s, uint32_t segment, uint64_t at, const uint8_t *p,

@@ -138,17 +138,28 @@ static result encode(struct file_store *s, struct record *records, size_t n, str
     return OK;
 }
 
+// The disk was full at part i. The parts behind it must not be met by a recovery after more was
+// appended.
+static result take_back(struct file_store *s, size_t i, result full) {
+    for (size_t k = i + 1; k < s->parts_n; k++)
+        if (erase_batch(s, s->parts[k].segment, s->parts[k].at) != OK) {
+            s->broken = true;
+            FAIL(IO, "a batch that the disk had no room for could not be taken back");
+        }
+    return full;
+}
+
 // The last part first: when the disk is full before the first one is written, nothing of the batch
-// can ever be read.
+// can be read.
 static result write_parts(struct file_store *s) {
     for (size_t i = s->parts_n; i-- > 0;) {
         const struct part *p = &s->parts[i];
         bytes b = bytes_from(s->buffer + p->offset, batch_size(p->head.length));
         result failed = s->files->write(s->file, segment_start(s, p->segment) + p->at, b);
-        if (failed == OK)
-            continue;
-        s->broken = failed->code != FAIL_FULL;
-        return failed;
+        if (failed_as(failed, FAIL_FULL))
+            return take_back(s, i, failed);
+        s->broken = failed != OK;
+        TRY(failed);
     }
     int64_t start = clock_mono_us(s->clock);
     result failed = s->files->sync(s->file);

@@ -198,9 +198,10 @@ static void write_some(struct disk *d, struct inode *i, uint64_t at, bytes b) {
     i->end = &w->next;
 }
 
-// Less than all of it, from the start.
+// Less than all of it, from the start; whole sectors of it, as systems cut writes short by blocks.
 static bytes some_of(struct disk *d, bytes b) {
-    return b.n == 0 ? b : bytes_slice(b, 0, random_below(&d->random, b.n));
+    return bytes_slice(
+        b, 0, b.n == 0 ? 0 : random_below(&d->random, (b.n + SECTOR - 1) / SECTOR) * SECTOR);
 }
 
 static result sim_write(struct file *f, uint64_t at, bytes b) {

@@ -13,15 +13,19 @@ struct wish {
     int variants;                 // bits
 };
 
+#define RULE(types, accounts, sources, scope)                                                      \
+    "[{\"types\":[" types "],\"accounts\":[" accounts "],\"sources\":[" sources                    \
+    "],\"secrets\":[],\"scope\":\"" scope "\",\"where\":[]}]"
+
 static const struct wish wishes[] = {
     {"all", "both", "null", "", 0, NULL, 7},
-    {"customers", "both", "[{\"types\":[\"customer.*\"]}]", "customer.", 0, NULL, 5},
+    {"customers", "both", RULE("\"customer.*\"", "", "", "any"), "customer.", 0, NULL, 5},
     {"live", "live", "null", "", 0, NULL, 3},
     {"live", "both", "null", "", 0, NULL, 4},
-    {"connect", "both", "[{\"scope\":\"connect\"}]", "", 1, NULL, 6},
-    {"platform", "test", "[{\"accounts\":[\"platform\"],\"types\":[\"charge.*\",\"invoice.*\"]}]",
-     "", -1, NULL, 7},
-    {"second", "both", "[{\"sources\":[\"/connect\"]}]", "", 0, "/connect", 7},
+    {"connect", "both", RULE("", "", "", "connect"), "", 1, NULL, 6},
+    {"platform", "test", RULE("\"charge.*\",\"invoice.*\"", "\"platform\"", "", "any"), "", -1,
+     NULL, 7},
+    {"second", "both", RULE("", "", "\"/connect\"", "any"), "", 0, "/connect", 7},
 };
 
 const char *const plan_destinations[] = {"all",     "customers", "live",
