@@ -110,11 +110,12 @@ static void test_old_request(void **state) {
 }
 
 static void test_thin(void **state) {
-    struct event e = parse(B(
-        "{" THIN_MINIMAL ",\"context\":\"org_1/acct_1/acct_2/ctx\",\"account\":\"acct_no\","
-        "\"related_object\":{\"id\":\"mtr_1\",\"type\":\"billing.meter\",\"url\":\"/v1/x\"},"
-        "\"reason\":{\"type\":\"request\",\"request\":{\"id\":\"req_2\",\"idempotency_key\":\"k\"}},"
-        "\"snapshot_event\":\"evt_twin\",\"api_version\":\"2026\"}"));
+    struct event e = parse(
+        B("{" THIN_MINIMAL ",\"context\":\"org_1/acct_1/acct_2/ctx\",\"account\":\"acct_no\","
+          "\"related_object\":{\"id\":\"mtr_1\",\"type\":\"billing.meter\",\"url\":\"/v1/x\"},"
+          "\"reason\":{\"type\":\"request\",\"request\":{\"id\":\"req_2\","
+          "\"idempotency_key\":\"k\"}},"
+          "\"snapshot_event\":\"evt_twin\",\"api_version\":\"2026\"}"));
     assert_true(e.thin);
     assert_int_equal(1727372782, e.created);
     assert_bytes("acct_2", e.account);
