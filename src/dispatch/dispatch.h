@@ -10,6 +10,11 @@
 // An actor: dispatch_step handles mail; the fetcher and the timer call back on the same thread. In
 // production that thread runs the loop and the mailbox is the loop's; the simulation calls all by
 // hand.
+//
+// Never sent: what does not fit the target's livemode. Booking makes no such delivery; if one comes
+// all the same, its attempt fails with that reason. An outcome that finds the journal full is
+// posted again after a pause; one that is lost with the journal leaves its delivery to be repeated
+// after the restart.
 #ifndef DISPATCH_DISPATCH_H
 #define DISPATCH_DISPATCH_H
 
@@ -43,13 +48,17 @@ struct dispatch_options {
 };
 
 struct dispatch *dispatch_open(const struct dispatch_options *o);
-void dispatch_close(struct dispatch *d); // after dispatch_idle; null is allowed
+// After dispatch_drain, once dispatch_out is 0: the ledger was closed (or never asked) and what it
+// and the journal answered was handed to dispatch_mail. Requests under way are cut; their
+// deliveries are due again at the next start. Calls neither ledger nor journal. Null is allowed.
+void dispatch_close(struct dispatch *d);
 
 // The targets in force, on dispatch's thread, taken over by copy. What is under way goes on as it
 // was begun.
 void dispatch_set_targets(struct dispatch *d, const struct target *targets, size_t n,
                           uint64_t generation);
-// The same from any thread, by mail. Takes over `targets`, whose bytes lie in `memory`.
+// The same from any thread, by mail. Takes over the message, which free() frees, and `memory`,
+// where the targets and their bytes lie; the secrets in it are wiped.
 struct retarget {
     struct mail mail; // kind DISPATCH_RETARGET
     struct target *targets;
@@ -60,16 +69,20 @@ struct retarget {
 enum dispatch_mail {
     DISPATCH_TAKE = 1,
     DISPATCH_OUTCOME,
-    DISPATCH_GIVE_BACK,
     DISPATCH_RETARGET,
-    DISPATCH_STOP
+    DISPATCH_STOP, // dispatch_drain, from any thread; the message stays its sender's
 };
 
 void dispatch_mail(struct dispatch *d, struct mail *m);
 void dispatch_tick(struct dispatch *d); // something wished by wake_at may be due
-// Takes no more; what is under way may end. Then idle says when nothing is under way.
+// Takes no more and gives back what was not begun; what is under way may end. Then idle says when
+// each attempt has ended and its outcome is durable (or lost with the journal).
 void dispatch_drain(struct dispatch *d);
 bool dispatch_idle(const struct dispatch *d);
+// Messages that ledger and journal still hold. A take that is open when we drain comes back when
+// the ledger closes.
+size_t dispatch_out(const struct dispatch *d);
+// Requests under way to this destination.
 size_t dispatch_under_way(const struct dispatch *d, bytes destination);
 
 #endif

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/attempt.h"
+
+#include <stdlib.h>
+
+#include "base/ensure.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "dispatch/answer.h"
+#include "rules/record.h"
+#include "stripe/signature.h"
+
+void haul_leave(struct haul *h) {
+    if (--h->users > 0)
+        return;
+    arena_drop(&h->take.memory);
+    free(h);
+}
+
+struct attempt *attempt_new(struct dispatch *d, struct destination *to, struct haul *haul,
+                            const struct job *job) {
+    struct attempt *a = NEW(struct attempt);
+    a->dispatch = d;
+    a->to = to;
+    a->haul = haul;
+    a->job = job;
+    haul->users++;
+    d->attempts++;
+    list_push(&to->waiting, &a->link);
+    to->waiting_count++;
+    return a;
+}
+
+static void move(struct attempt *a, enum attempt_stage stage) {
+    struct destination *to = a->to;
+    list_remove(&a->link);
+    if (a->stage == ATTEMPT_WAITING)
+        to->waiting_count--;
+    if (a->stage == ATTEMPT_SENDING)
+        to->sending_count--;
+    a->stage = stage;
+    if (stage == ATTEMPT_SENDING) {
+        list_push(&to->sending, &a->link);
+        to->sending_count++;
+    }
+}
+
+// It leaves its destination: what was sent is needed no more.
+static void leave_job(struct attempt *a) {
+    text_drop(&a->memory);
+    haul_leave(a->haul);
+    a->haul = NULL;
+    a->job = NULL;
+    a->to = NULL;
+}
+
+void attempt_free(struct attempt *a) {
+    if (a->to != NULL) {
+        move(a, ATTEMPT_POSTING);
+        leave_job(a);
+    } else {
+        list_remove(&a->link);
+    }
+    a->dispatch->attempts--;
+    text_drop(&a->record);
+    free(a);
+}
+
+void attempt_give_back(struct attempt *a) {
+    struct give_back *g = NEW(struct give_back);
+    g->delivery = a->job->delivery;
+    ledger_give_back(a->dispatch->o.ledger, g);
+    attempt_free(a);
+}
+
+static void post(struct attempt *a) {
+    struct dispatch *d = a->dispatch;
+    a->stage = ATTEMPT_POSTING;
+    a->append = (struct append){
+        .mail.kind = DISPATCH_OUTCOME,
+        .kind = RECORD_OUTCOME,
+        .generation = d->generation,
+        .seed = random_next(&d->random),
+        .payload = text_bytes(&a->record),
+        .credit = a->credit,
+        .reply = d->o.mailbox,
+    };
+    a->credit = 0;
+    d->posting++;
+    journal_post(d->o.journal, &a->append);
+}
+
+static enum metric metric_of(enum outcome outcome) {
+    switch (outcome) {
+    case OUTCOME_DONE: return METRIC_ATTEMPT_OK;
+    case OUTCOME_FAILED: return METRIC_ATTEMPT_FAILED;
+    case OUTCOME_NOT_YET: return METRIC_ATTEMPT_NOT_YET;
+    }
+    unreachable_code();
+}
+
+// The attempt has ended so: what remains of it is its record, on the way to the journal.
+static void ended(struct attempt *a, struct outcome_record *o) {
+    o->delivery = a->job->delivery;
+    o->attempt = a->job->attempt;
+    o->started_at = a->started_at;
+    outcome_encode(o, &a->record);
+    ensure(!a->record.failed && a->record.n <= OUTCOME_RECORD_MAX);
+    metric_add(metric_of(o->outcome), 1);
+    move(a, ATTEMPT_POSTING);
+    leave_job(a);
+    post(a);
+}
+
+static void on_answer(void *ctx, const struct fetch_answer *answer) {
+    struct attempt *a = ctx;
+    struct dispatch *d = a->dispatch;
+    struct destination *to = a->to;
+    ensure(a->stage == ATTEMPT_SENDING);
+    a->fetch = NULL;
+    struct outcome_record o = {0};
+    OWN(text_drop)
+    struct text sentence = {0};
+    answer_judge(answer, a->request.timeout_ms, clock_wall_ms(d->o.clock), &o, &sentence);
+    metric_time(METRIC_ATTEMPT_TIME, answer->micros);
+    ended(a, &o);
+    destination_freed(d, to);
+}
+
+// What Stripe itself sends, in its order.
+static const char *const fixed_headers[] = {
+    "Content-Type: application/json; charset=utf-8",
+    "Cache-Control: no-cache",
+    "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+    "Accept: */*; q=0.5, application/xml",
+    "Accept-Encoding: gzip",
+};
+#define FIXED_HEADERS (sizeof fixed_headers / sizeof fixed_headers[0])
+
+// NUL-terminated strings, one behind the other: the url, then the headers that differ from attempt
+// to attempt. Returns how many headers.
+static size_t write_strings(struct attempt *a, struct text *t) {
+    const struct job *job = a->job;
+    int64_t now_s = a->started_at > 0 ? a->started_at / 1000 : 0;
+    text_adds(t, a->to->url);
+    text_add(t, B("\0Stripe-Signature: "));
+    signature_sign(a->to->key, now_s, job->body, t);
+    text_add(t, B("\0Hookkeep-Event: "));
+    text_add(t, job->event_id);
+    text_addf(t, "%cHookkeep-Attempt: %u", '\0', job->attempt);
+    if (job->account.n == 0)
+        return 3;
+    text_add(t, B("\0Stripe-Account: "));
+    text_add(t, job->account);
+    return 4;
+}
+
+static void compose(struct attempt *a) {
+    struct destination *to = a->to;
+    const struct dispatch_options *o = &a->dispatch->o;
+    size_t own = write_strings(a, &a->memory);
+    const char *at = text_str(&a->memory);
+    size_t n = 0;
+    for (; n < FIXED_HEADERS; n++)
+        a->headers[n] = fixed_headers[n];
+    a->request = (struct fetch_request){
+        .method = "POST",
+        .url = at,
+        .headers = a->headers,
+        .header_count = n + own,
+        .body = a->job->body,
+        .timeout_ms = to->timeout_ms,
+        .answer_max = o->answer_max,
+        .answer_keep = o->answer_keep,
+    };
+    ensure(n + own <= ATTEMPT_HEADERS_MAX);
+    for (size_t i = 0; i < own; i++) {
+        at += bytes_of(at).n + 1;
+        a->headers[n + i] = at;
+    }
+}
+
+void attempt_begin(struct attempt *a) {
+    struct dispatch *d = a->dispatch;
+    ensure(a->stage == ATTEMPT_WAITING && a->credit > 0);
+    a->started_at = clock_wall_ms(d->o.clock);
+    move(a, ATTEMPT_SENDING);
+    if (!mode_fits(a->to->livemode, a->job->livemode)) {
+        ended(a, &(struct outcome_record){
+                     .outcome = OUTCOME_FAILED,
+                     .error = a->job->livemode
+                                  ? B("not sent: a live event, and the destination is test only")
+                                  : B("not sent: a test event, and the destination is live only"),
+                 });
+        return;
+    }
+    compose(a);
+    a->fetch = d->o.fetcher->start(d->o.fetcher, &a->request, on_answer, a);
+}
+
+void attempt_posted(struct attempt *a) {
+    struct dispatch *d = a->dispatch;
+    ensure(a->stage == ATTEMPT_POSTING);
+    d->posting--;
+    if (failed_as(a->append.failed, FAIL_FULL)) {
+        a->stage = ATTEMPT_UNPOSTED;
+        dispatch_unposted(d, a);
+        return;
+    }
+    attempt_free(a);
+}
+
+bool attempt_repost(struct attempt *a) {
+    struct journal *j = a->dispatch->o.journal;
+    if (journal_failed(j)) {
+        attempt_free(a);
+        return true;
+    }
+    if (!journal_credit_take(j, CREDIT_INNER, a->record.n, &a->credit))
+        return false;
+    list_remove(&a->link);
+    post(a);
+    return true;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// Inside of dispatch: destinations, and the attempts that are under way to them.
+#ifndef DISPATCH_ATTEMPT_H
+#define DISPATCH_ATTEMPT_H
+
+#include "base/digest.h"
+#include "base/list.h"
+#include "dispatch/dispatch.h"
+
+#define ATTEMPT_HEADERS_MAX 10
+
+// What one take brought. Freed when the last of its jobs is through.
+struct haul {
+    struct take take;
+    struct destination *to;
+    size_t users;
+};
+
+struct destination {
+    struct list link; // in dispatch.destinations
+    bytes name;       // owned
+    char *url;
+    struct hmac *key;
+    enum mode livemode;
+    int64_t timeout_ms;
+    uint32_t concurrency;
+    bool retired;      // no longer among the targets; goes when nothing of it is under way
+    struct haul *open; // its take at the ledger
+    int64_t ask_at;    // monotonic µs, not before it is asked again; 0: now
+    struct list waiting, sending; // attempts
+    size_t waiting_count, sending_count;
+    size_t ended_meanwhile; // attempts, while its take was out
+};
+
+enum attempt_stage { ATTEMPT_WAITING, ATTEMPT_SENDING, ATTEMPT_POSTING, ATTEMPT_UNPOSTED };
+
+struct attempt {
+    struct append append;
+    struct list link; // in its destination's list of that stage, or dispatch.unposted
+    struct dispatch *dispatch;
+    enum attempt_stage stage;
+    size_t credit; // for the outcome
+    // Until the outcome is known:
+    struct destination *to;
+    struct haul *haul;
+    const struct job *job;
+    struct fetch *fetch;
+    struct fetch_request request;
+    struct text memory; // url and headers of the request
+    const char *headers[ATTEMPT_HEADERS_MAX];
+    int64_t started_at; // Unix ms
+    // From then on:
+    struct text record;
+};
+
+struct dispatch {
+    struct dispatch_options o;
+    struct list destinations;
+    struct list unposted; // attempts whose outcome found the journal full
+    uint64_t generation;
+    uint64_t random;        // seeds of records
+    size_t attempts;        // in any stage
+    size_t posting, asking; // messages at the journal, at the ledger
+    int64_t credit_at;      // monotonic µs of the next try for credit; 0: there was enough
+    int64_t short_until;    // a shortage of credit before this belongs to the one before
+    int64_t unposted_at;    // of the next try to post what was not posted
+    int64_t wake_at;        // what wake_at was last told
+    bool draining, closed;  // closed: the ledger hands out nothing any more
+};
+
+struct attempt *attempt_new(struct dispatch *d, struct destination *to, struct haul *haul,
+                            const struct job *job);
+void attempt_free(struct attempt *a); // out of its list, too
+// Gives the job back to the ledger, unattempted.
+void attempt_give_back(struct attempt *a);
+// With a->credit taken: sends, or fails at once if the target's livemode forbids it.
+void attempt_begin(struct attempt *a);
+// The journal's answer.
+void attempt_posted(struct attempt *a);
+// Tries again to post an outcome; false: still no room.
+bool attempt_repost(struct attempt *a);
+void haul_leave(struct haul *h); // one job is through
+
+// dispatch.c: a place has become free.
+void destination_freed(struct dispatch *d, struct destination *to);
+void dispatch_unposted(struct dispatch *d, struct attempt *a);
+
+#endif

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/dispatch.h"
+
+#include <stdlib.h>
+
+#include "base/ensure.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "dispatch/attempt.h"
+#include "port/log.h"
+#include "rules/record.h"
+
+#define ANSWER_MAX ((size_t)64 << 10)
+// Bodies of one take.
+#define TAKE_BYTES_MAX ((size_t)4 << 20)
+// Jobs in hand for each place, those under way included: so that a place that becomes free need not
+// wait for the ledger. More where more ended while the last take was out, at most so many: what is
+// in hand no longer hears of a hold.
+#define HANDS 2
+#define HANDS_MAX 16
+#define ABSENT_PAUSE_US INT64_C(1000000)
+#define CREDIT_PAUSE_US INT64_C(100000)
+#define UNPOSTED_PAUSE_US INT64_C(500000)
+// Shortages nearer to each other than this are one.
+#define EPISODE_US INT64_C(5000000)
+
+static int64_t now_us(const struct dispatch *d) { return clock_mono_us(d->o.clock); }
+
+// Sooner of two times, of which 0 is never.
+static int64_t sooner(int64_t a, int64_t b) {
+    if (a == 0 || b == 0)
+        return a == 0 ? b : a;
+    return a < b ? a : b;
+}
+
+static void wish_wake(struct dispatch *d) {
+    int64_t at = sooner(d->credit_at, d->unposted_at);
+    LIST_EACH(it, &d->destinations) {
+        at = sooner(at, CONTAINER(it, struct destination, link)->ask_at);
+    }
+    if (at == d->wake_at)
+        return;
+    d->wake_at = at;
+    if (at != 0)
+        d->o.wake_at(d->o.wake_ctx, at);
+}
+
+struct dispatch *dispatch_open(const struct dispatch_options *o) {
+    struct dispatch *d = NEW(struct dispatch);
+    d->o = *o;
+    if (d->o.answer_max == 0)
+        d->o.answer_max = ANSWER_MAX;
+    if (d->o.answer_keep == 0)
+        d->o.answer_keep = OUTCOME_ANSWER_MAX;
+    list_init(&d->destinations);
+    list_init(&d->unposted);
+    d->random = clock_seed(o->clock);
+    return d;
+}
+
+static void destination_free(struct destination *to) {
+    list_remove(&to->link);
+    hmac_close(to->key);
+    free((void *)(uintptr_t)to->name.p);
+    free(to->url);
+    free(to);
+}
+
+static void free_if_left(struct destination *to) {
+    if (to->retired && to->open == NULL && to->waiting_count == 0 && to->sending_count == 0)
+        destination_free(to);
+}
+
+static void free_attempts(struct list *attempts) {
+    for (struct list *it = attempts->next; it != attempts; it = attempts->next)
+        attempt_free(CONTAINER(it, struct attempt, link));
+}
+
+static void cancel_all(struct dispatch *d, struct destination *to) {
+    LIST_EACH(it, &to->sending) {
+        d->o.fetcher->cancel(d->o.fetcher, CONTAINER(it, struct attempt, link)->fetch);
+    }
+    free_attempts(&to->sending);
+    free_attempts(&to->waiting);
+}
+
+void dispatch_close(struct dispatch *d) {
+    if (d == NULL)
+        return;
+    ensure(dispatch_out(d) == 0);
+    free_attempts(&d->unposted);
+    LIST_EACH_SAFE(it, &d->destinations) {
+        struct destination *to = CONTAINER(it, struct destination, link);
+        cancel_all(d, to);
+        destination_free(to);
+    }
+    ensure(d->attempts == 0);
+    free(d);
+}
+
+static struct destination *find(const struct dispatch *d, bytes name) {
+    LIST_EACH(it, &d->destinations) {
+        struct destination *to = CONTAINER(it, struct destination, link);
+        if (bytes_equal(to->name, name))
+            return to;
+    }
+    return NULL;
+}
+
+// Asks the ledger for work when a good part of what may be in hand is free.
+static void ask(struct dispatch *d, struct destination *to) {
+    size_t in_hand = to->waiting_count + to->sending_count, places = to->concurrency;
+    size_t most = places * HANDS + 2 * to->ended_meanwhile;
+    most = most < places * HANDS_MAX ? most : places * HANDS_MAX;
+    if (d->draining || d->closed || to->retired || to->open != NULL || to->ask_at != 0)
+        return;
+    if (in_hand >= most || most - in_hand < (places + 1) / 2)
+        return;
+    struct haul *h = NEW(struct haul);
+    h->to = to;
+    h->users = 1;
+    h->take = (struct take){
+        .mail.kind = DISPATCH_TAKE,
+        .destination = to->name,
+        .max = most - in_hand,
+        .max_bytes = TAKE_BYTES_MAX,
+        .reply = d->o.mailbox,
+    };
+    to->open = h;
+    to->ended_meanwhile = 0;
+    d->asking++;
+    ledger_take(d->o.ledger, &h->take);
+}
+
+// No room for an outcome, so nothing is sent: to anyone, for a while.
+static void wait_for_credit(struct dispatch *d) {
+    int64_t now = now_us(d);
+    if (now >= d->short_until && !journal_failed(d->o.journal)) {
+        log_event(LOG_DISPATCH_WAITS);
+        metric_add(METRIC_DISPATCH_NO_CREDIT, 1);
+    }
+    d->short_until = now + EPISODE_US;
+    d->credit_at = now + CREDIT_PAUSE_US;
+}
+
+// Begins the next attempt that waits, if there are a place and credit for it.
+static bool begin_one(struct dispatch *d, struct destination *to) {
+    if (d->credit_at != 0 || to->waiting_count == 0 || to->sending_count >= to->concurrency)
+        return false;
+    struct attempt *a = CONTAINER(to->waiting.next, struct attempt, link);
+    if (!journal_credit_take(d->o.journal, CREDIT_INNER, OUTCOME_RECORD_MAX, &a->credit)) {
+        wait_for_credit(d);
+        return false;
+    }
+    attempt_begin(a);
+    return true;
+}
+
+static void pump(struct dispatch *d, struct destination *to) {
+    while (begin_one(d, to))
+        continue;
+    ask(d, to);
+}
+
+// One after the other in turn, so that what credit there is serves all.
+static void pump_all(struct dispatch *d) {
+    if (!list_empty(&d->destinations))
+        list_push(&d->destinations, list_take(&d->destinations));
+    for (bool more = true; more;) {
+        more = false;
+        LIST_EACH(it, &d->destinations) {
+            more = begin_one(d, CONTAINER(it, struct destination, link)) || more;
+        }
+    }
+    LIST_EACH(it, &d->destinations) { ask(d, CONTAINER(it, struct destination, link)); }
+}
+
+void destination_freed(struct dispatch *d, struct destination *to) {
+    to->ended_meanwhile += to->open != NULL;
+    pump(d, to);
+    free_if_left(to);
+    wish_wake(d);
+}
+
+void dispatch_unposted(struct dispatch *d, struct attempt *a) {
+    list_push(&d->unposted, &a->link);
+    if (d->unposted_at == 0)
+        d->unposted_at = now_us(d) + UNPOSTED_PAUSE_US;
+}
+
+static void give_back_waiting(struct destination *to) {
+    for (struct list *it = to->waiting.next; it != &to->waiting; it = to->waiting.next)
+        attempt_give_back(CONTAINER(it, struct attempt, link));
+}
+
+static void set_target(struct destination *to, const struct target *t) {
+    free(to->url);
+    hmac_close(to->key);
+    to->url = bytes_strdup(t->url);
+    to->key = hmac_open(t->secret);
+    to->livemode = t->livemode;
+    to->timeout_ms = t->timeout_ms;
+    to->concurrency = t->concurrency;
+    to->retired = false;
+    to->ask_at = 0;
+}
+
+static struct destination *destination_new(struct dispatch *d, bytes name) {
+    struct destination *to = NEW(struct destination);
+    to->name = bytes_from(bytes_strdup(name), name.n);
+    list_init(&to->waiting);
+    list_init(&to->sending);
+    list_push(&d->destinations, &to->link);
+    return to;
+}
+
+void dispatch_set_targets(struct dispatch *d, const struct target *targets, size_t n,
+                          uint64_t generation) {
+    d->generation = generation;
+    LIST_EACH(it, &d->destinations) { CONTAINER(it, struct destination, link)->retired = true; }
+    for (size_t i = 0; i < n; i++) {
+        ensure(targets[i].concurrency > 0);
+        struct destination *to = find(d, targets[i].name);
+        set_target(to != NULL ? to : destination_new(d, targets[i].name), &targets[i]);
+    }
+    LIST_EACH_SAFE(it, &d->destinations) {
+        struct destination *to = CONTAINER(it, struct destination, link);
+        if (!to->retired)
+            continue;
+        to->ask_at = 0;
+        give_back_waiting(to);
+        free_if_left(to);
+    }
+    pump_all(d);
+    wish_wake(d);
+}
+
+static void take_retarget(struct dispatch *d, struct retarget *r) {
+    dispatch_set_targets(d, r->targets, r->count, r->generation);
+    for (size_t i = 0; i < r->count; i++)
+        memory_wipe((void *)(uintptr_t)r->targets[i].secret.p, r->targets[i].secret.n);
+    arena_drop(&r->memory);
+    free(r);
+}
+
+static void give_back_job(struct dispatch *d, const struct job *job) {
+    struct give_back *g = NEW(struct give_back);
+    g->delivery = job->delivery;
+    ledger_give_back(d->o.ledger, g);
+}
+
+static void take_jobs(struct dispatch *d, struct haul *h) {
+    struct destination *to = h->to;
+    to->open = NULL;
+    d->asking--;
+    d->closed = d->closed || failed_as(h->take.failed, FAIL_CLOSED);
+    bool got = h->take.failed == OK && h->take.count > 0;
+    if (!got && !d->closed && !to->retired)
+        to->ask_at = now_us(d) + ABSENT_PAUSE_US;
+    for (size_t i = 0; got && i < h->take.count; i++) {
+        if (to->retired || d->draining)
+            give_back_job(d, &h->take.jobs[i]);
+        else
+            attempt_new(d, to, h, &h->take.jobs[i]);
+    }
+    haul_leave(h);
+    pump(d, to);
+    free_if_left(to);
+}
+
+void dispatch_mail(struct dispatch *d, struct mail *m) {
+    switch ((enum dispatch_mail)m->kind) {
+    case DISPATCH_TAKE: take_jobs(d, CONTAINER(m, struct haul, take.mail)); break;
+    case DISPATCH_OUTCOME: attempt_posted(CONTAINER(m, struct attempt, append.mail)); break;
+    case DISPATCH_RETARGET: take_retarget(d, CONTAINER(m, struct retarget, mail)); break;
+    case DISPATCH_STOP: dispatch_drain(d); break;
+    default: unreachable_code();
+    }
+    wish_wake(d);
+}
+
+static void repost_all(struct dispatch *d) {
+    bool room = true;
+    while (room && !list_empty(&d->unposted))
+        room = attempt_repost(CONTAINER(d->unposted.next, struct attempt, link));
+    d->unposted_at = list_empty(&d->unposted) ? 0 : now_us(d) + UNPOSTED_PAUSE_US;
+}
+
+void dispatch_tick(struct dispatch *d) {
+    int64_t now = now_us(d);
+    d->wake_at = 0;
+    if (d->unposted_at != 0 && now >= d->unposted_at)
+        repost_all(d);
+    LIST_EACH(it, &d->destinations) {
+        struct destination *to = CONTAINER(it, struct destination, link);
+        if (to->ask_at != 0 && now >= to->ask_at)
+            to->ask_at = 0;
+    }
+    if (d->credit_at != 0 && now >= d->credit_at)
+        d->credit_at = 0;
+    pump_all(d);
+    wish_wake(d);
+}
+
+void dispatch_drain(struct dispatch *d) {
+    d->draining = true;
+    LIST_EACH_SAFE(it, &d->destinations) {
+        struct destination *to = CONTAINER(it, struct destination, link);
+        to->ask_at = 0;
+        give_back_waiting(to);
+        free_if_left(to);
+    }
+    d->credit_at = 0;
+    wish_wake(d);
+}
+
+bool dispatch_idle(const struct dispatch *d) { return d->attempts == 0; }
+
+size_t dispatch_out(const struct dispatch *d) { return d->posting + d->asking; }
+
+size_t dispatch_under_way(const struct dispatch *d, bytes destination) {
+    const struct destination *to = find(d, destination);
+    return to != NULL ? to->sending_count : 0;
+}
