@@ -137,6 +137,8 @@ void session_answer_end(struct session *s) {
     session_leave(s);
 }
 
+size_t session_unsent(const struct session *s) { return s->gone ? 0 : s->out->unsent(s->out_ctx); }
+
 // Refusals need no request under way.
 void session_refuse_as(struct session *s, enum http_refusal why, int status, const char *error) {
     static const char *const retry[] = {"Retry-After: 1"};
