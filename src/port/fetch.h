@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sending HTTP requests. The real fetcher (libcurl's multi interface) lives on a loop; the
 // simulation has its own. http and https only; redirects are never followed; certificates are
-// verified against the system's roots.
+// verified against the system's roots. The environment's proxies
+// (http_proxy, HTTPS_PROXY, NO_PROXY) are used as libcurl documents them.
 #ifndef PORT_FETCH_H
 #define PORT_FETCH_H
 
@@ -18,7 +19,7 @@ struct fetch_request {
     const char *const *headers; // "Name: value", no line ends
     size_t header_count;
     bytes body;
-    int64_t timeout_ms; // for the whole exchange
+    int64_t timeout_ms; // for the whole exchange; 0: no limit
     size_t answer_max;  // most bytes of the answer's body read; then the transfer is ended and
                         // counts as answered
     size_t answer_keep; // of these, how many are handed to `done`
@@ -27,10 +28,11 @@ struct fetch_request {
 };
 
 struct fetch_answer {
-    result failed;     // OK: an answer came, whatever its status. TIMEOUT, CLOSED, REFUSED (TLS),
-                       // SYSTEM otherwise
+    // OK: an answer came, whatever its status. TIMEOUT; CLOSED: no address, nobody there, or it
+    // broke; REFUSED: TLS; SYSTEM otherwise.
+    result failed;
     const char *error; // the library's sentence when failed, else ""
-    int status;
+    int status;        // 0 when failed
     bytes body;        // the first answer_keep bytes
     bytes retry_after; // that header's value, or empty
     int64_t micros;    // how long it took
@@ -40,7 +42,8 @@ struct fetch; // one request under way
 
 struct fetcher {
     // `done(ctx, answer)` is called once, from the loop, never from inside start. The answer is
-    // gone afterwards.
+    // gone afterwards. All of these, and fetcher_close, may be called from inside `done` and
+    // `piece`. The headers are sent as they are; libcurl adds Host and Content-Length alone.
     struct fetch *(*start)(struct fetcher *f, const struct fetch_request *r,
                            void (*done)(void *ctx, const struct fetch_answer *a), void *ctx);
     void (*cancel)(struct fetcher *f, struct fetch *one); // `done` will not be called

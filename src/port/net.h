@@ -38,13 +38,18 @@ struct net_handler {
     void (*data)(void *conn_ctx, bytes b); // plain text; b is gone afterwards
     // The peer will send no more (half-closed); what we owe may still be written.
     void (*end)(void *conn_ctx);
-    // The connection is gone; `failed` says why if it was not us. Called exactly once for each open
-    // that gave a context.
+    // The connection is gone; `failed` says why if it was not us: CLOSED (the peer), REFUSED (TLS),
+    // TIMEOUT (lingering), FULL (more than 64 MiB unsent). Called exactly once for each open that
+    // gave a context, never from inside a call below; what is still called on the connection in
+    // this turn has no effect.
     void (*closed)(void *conn_ctx, result failed);
 };
 
-// Several loops may listen on one TCP address (SO_REUSEPORT). A unix path that nobody serves any
-// more is taken over; one that somebody serves is LOCKED. `why` gets the system's reason.
+// Several loops may listen on one TCP address (SO_REUSEPORT); a name is listened on at all its
+// addresses. A unix path that nobody serves any more is taken over, one that somebody serves is
+// LOCKED; its mode is 0660 less the umask. BUSY, REFUSED (permission), ABSENT (no such address),
+// EXISTS (the path is no socket), INVALID (https without tls), SYSTEM; `why` gets the system's
+// reason. `tls` must live until the listener is closed or given another.
 must result net_listen(struct loop *l, const struct net_address *a, struct tls *tls,
                        const struct net_handler *h, void *ctx, struct listener **out,
                        struct text *why);
@@ -60,7 +65,8 @@ bytes conn_peer(const struct conn *c);
 void conn_write(struct conn *c, bytes b);
 size_t conn_unsent(const struct conn *c);    // bytes queued and not yet given to the system
 void conn_pause(struct conn *c, bool pause); // stops or resumes reading
-// Closes after what is queued has been sent, or after linger_ms at the latest.
+// Closes after what is queued has been sent and the peer has closed its half too (so that it gets
+// to read all of it), or after linger_ms at the latest; 0: at once. No data or end follows.
 void conn_close(struct conn *c, int64_t linger_ms);
 
 #endif

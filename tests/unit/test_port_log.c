@@ -59,7 +59,7 @@ static void levels_are_kept(void **state) {
 
 // Nobody outside can end a line, open a field, or speak to the terminal.
 static void values_cannot_forge(void **state) {
-    static const struct {
+    const struct {
         bytes value;
         const char *shown;
     } rows[] = {
@@ -88,8 +88,8 @@ static void values_cannot_forge(void **state) {
 
 static void json_is_valid(void **state) {
     log_setup(LOG_JSON, LOG_DEBUG);
-    static const bytes values[] = {B("plain"), B("\"quoted\"\\ \n\r\t\x01\x7f"), B("m\xc3\xbc\xff"),
-                                   B("a\0b")};
+    const bytes values[] = {B("plain"), B("\"quoted\"\\ \n\r\t\x01\x7f"), B("m\xc3\xbc\xff"),
+                            B("a\0b")};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         capture_start();
         log_event(LOG_REFUSED, log_b("value", values[i]), log_i("n", INT64_MIN),

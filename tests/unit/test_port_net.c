@@ -638,8 +638,6 @@ static void addresses_are_read(void **state) {
         "ftp://host:80",
         "unix:",
         "http://a@b:80",
-        "unix:/tmp/0123456789012345678901234567890123456789012345678901234567890123456789"
-        "0123456789012345678901234567890123456789",
     };
     struct net_address a;
     struct text why = {0};
@@ -662,6 +660,9 @@ static void addresses_are_read(void **state) {
     strcpy(long_host + 307, ":80");
     assert_failed(INVALID, net_address_parse(bytes_of(long_host), &a, &why));
     assert_failed(INVALID, net_address_parse(B("unix:a\0b"), &a, &why));
+    memcpy(long_host, "unix:/", 6);
+    assert_failed(INVALID, net_address_parse(bytes_from(long_host, 5 + 108), &a, &why));
+    assert_ok(net_address_parse(bytes_from(long_host, 5 + 107), &a, &why));
     text_drop(&why);
 }
 
