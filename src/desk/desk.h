@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The desk: the operator's side. One loop serves a JSON API (desk/routes.def); looking runs on the
-// ledger's query thread, changing is a command in the journal, answered once it is booked.
+// The desk: the operator's side. One loop serves a JSON API (desk/routes.def; the answers' shapes
+// are in man/hookkeep-api.7.scd); looking runs on the ledger's query thread, changing is a command
+// in the journal, answered once it is booked.
 //
 // Every request but /healthz and /readyz needs a key ("Authorization: Bearer …" or Basic with the
 // key as user), on loopback too. Keys are kept as SHA-256; they are looked up in the ledger. Errors
@@ -21,25 +22,54 @@ struct desk_options {
     struct journal_store *records; // for verify
     struct ledger *ledger;
     struct queries *queries;
+    struct queries *slow_queries; // for backup and verify, so that nobody waits behind them; null:
+                                  // `queries`
     const struct net_address *listen;
     size_t listen_count;
     struct tls_files {
         const char *certificate, *key;
-    } tls; // null: no https address is among them
-    struct server_limits limits;
+    } tls;                       // null: no https address is among them
+    struct server_limits limits; // bodies are capped at 64 KiB even if it says more
     int64_t drain_ms;
     // Is the gateway ready? False with the reason for /readyz. Any thread.
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;
 };
 
-// The tables of what an operator may ask. Opens the listeners; serves after desk_start.
+// Opens the listeners; serves after desk_start. `listen` and `tls` are not needed afterwards, what
+// the other pointers lead to is needed until desk_close. On failure *out is null.
 must result desk_open(const struct desk_options *o, struct desk **out, struct text *why);
 must result desk_start(struct desk *d);
-// From now on requests work under this generation's plan (any thread).
+// From now on commands are written under this generation's plan (any thread).
 void desk_set_generation(struct desk *d, uint64_t generation);
-void desk_stop(struct desk *d);  // finishes what is under way, ends streams; returns when done
-void desk_close(struct desk *d); // null is allowed
-uint16_t desk_port(const struct desk *d, size_t listen);
+// Accepts no more, ends streams, finishes what is under way within drain_ms and cuts the rest.
+// Afterwards the desk begins nothing new with journal, ledger and queries, but what it began may
+// still come back. Harmless if it was not started.
+void desk_stop(struct desk *d);
+// Waits for what it began to come back. So it comes after desk_stop, after journal and ledger were
+// closed (or while they still run: a command that the books cannot take now would be waited for),
+// and before the query threads stop (a query under way is interrupted). Null is allowed.
+void desk_close(struct desk *d);
+uint16_t desk_port(const struct desk *d, size_t listen); // the real one, when 0 was asked for
+
+// Keys: "hk_operator_" or "hk_viewer_" and 32 base62 characters of the clock's entropy (190 bits).
+// The ledger keeps the SHA-256 of the whole text. The id, "key_" and 12 base62 characters, is
+// derived from that hash, so whoever holds a key knows its id.
+#define DESK_KEY_MAX 64    // bytes of a key with its NUL
+#define DESK_KEY_ID_MAX 17 // of an id
+
+// Is it a key by its form? *is_operator says which kind.
+bool desk_key_formed(bytes key, bool *is_operator);
+void desk_key_new(struct clock *clock, bool is_operator, char out[DESK_KEY_MAX]);
+void desk_key_id(bytes key, char out[DESK_KEY_ID_MAX]);
+// The payload of the command that makes this well-formed key known to the books
+// (rules/commands.def, KEY_CREATE). `by` is the id of the key that asked; empty: the gateway.
+void desk_key_command(bytes key, bytes name, bytes by, struct text *payload);
+
+// The operator's key lies in this file, one line, mode 0600. Reads it, or makes key and file
+// (*created). The caller asks the ledger for the id of desk_key_id, and posts desk_key_command if
+// it is not there; a key that was revoked stays revoked: removing the file gives a new one at the
+// next start. INVALID: there is something else in the file; failures of port/files.
+must result desk_first_key(const char *path, struct clock *clock, struct text *key, bool *created);
 
 #endif

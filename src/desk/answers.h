@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Who answers what: a function a route, in the file of its family (events_list in events.c).
+#ifndef DESK_ANSWERS_H
+#define DESK_ANSWERS_H
+
+#include "desk/ask.h"
+
+void status_health(struct ask *a);
+void status_ready(struct ask *a);
+void status_metrics(struct ask *a);
+void status_show(struct ask *a);
+
+void events_list(struct ask *a);
+void events_show(struct ask *a);
+void events_body(struct ask *a);
+void events_replay(struct ask *a);
+void events_explain(struct ask *a); // explain.c
+void events_tail(struct ask *a);    // tail.c
+
+void deliveries_list(struct ask *a);
+void deliveries_show(struct ask *a);
+void deliveries_retry(struct ask *a);
+void deliveries_cancel(struct ask *a);
+
+void destinations_list(struct ask *a);
+void destinations_show(struct ask *a);
+void destinations_hold(struct ask *a);
+void destinations_release(struct ask *a);
+
+void suspense_list(struct ask *a);
+void suspense_show(struct ask *a);
+void suspense_book(struct ask *a);
+void suspense_drop(struct ask *a);
+
+void keys_list(struct ask *a);
+void keys_create(struct ask *a);
+void keys_revoke(struct ask *a);
+
+void ledger_backup(struct ask *a);
+void ledger_verify(struct ask *a);
+
+#endif

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+#include "desk/ask.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "desk/params.h"
+#include "rules/record.h"
+
+#define SHORT_MAX 64
+#define RETRY_AFTER "Retry-After: 5"
+
+void ask_hold(struct ask *a) { a->holds++; }
+
+void ask_release(struct ask *a) {
+    if (--a->holds > 0)
+        return;
+    list_remove(&a->link);
+    list_remove(&a->tail.link);
+    arena_drop(&a->memory);
+    json_close(&a->doc);
+    if (a->body.p != NULL)
+        memory_wipe(a->body.p, a->body.cap);
+    text_drop(&a->body);
+    text_drop(&a->payload);
+    if (a->out.p != NULL && a->route != NULL && a->command == COMMAND_KEY_CREATE)
+        memory_wipe(a->out.p, a->out.cap); // a key was told
+    text_drop(&a->out);
+    text_drop(&a->allow);
+    text_drop(&a->await.answer);
+    free(a);
+}
+
+bytes ask_short(bytes b) { return bytes_slice(b, 0, SHORT_MAX); }
+
+void ask_fail(struct ask *a, int status, const char *format, ...) {
+    OWN(text_drop)
+    struct text sentence = {0};
+    va_list args;
+    va_start(args, format);
+    text_addv(&sentence, format, args);
+    va_end(args);
+    a->status = status;
+    a->type = NULL;
+    text_reset(&a->out);
+    text_adds(&a->out, "{\"error\":");
+    text_add_json(&a->out, text_bytes(&sentence));
+    text_addc(&a->out, '}');
+}
+
+void ask_fail_read(struct ask *a, result failed, const char *what) {
+    switch (failed->code) {
+    case FAIL_ABSENT: ask_fail(a, 404, "%s", what); return;
+    case FAIL_INVALID: ask_fail(a, 400, "%s", failed->text); return;
+    case FAIL_TIMEOUT:
+        ask_fail(a, 503, "the query took too long and was ended; ask for less, or again later");
+        return;
+    default:
+        ask_fail(a, 500, "the ledger could not be read (%s: %s); the log may say more",
+                 fail_name(failed->code), failed->text);
+    }
+}
+
+static void count(int status) {
+    metric_add(status == 401 || status == 403 ? METRIC_DESK_UNAUTHORIZED
+               : status >= 400                ? METRIC_DESK_REFUSED
+                                              : METRIC_DESK_REQUESTS,
+               1);
+}
+
+void ask_send(struct ask *a) {
+    struct session *s = a->session;
+    if (s == NULL)
+        return;
+    if (a->out.failed)
+        ask_fail(a, 500, "the answer is larger than the desk can give; ask for fewer rows");
+    const char *header = NULL;
+    OWN(text_drop)
+    struct text allow = {0};
+    if (a->status == 401)
+        header = "WWW-Authenticate: Bearer realm=\"hookkeep\"";
+    if (a->status == 503)
+        header = RETRY_AFTER;
+    if (a->status == 405) {
+        text_addf(&allow, "Allow: %s", text_str(&a->allow));
+        header = text_str(&allow);
+    }
+    int status = a->status == 0 ? 200 : a->status;
+    count(status);
+    a->session = NULL;
+    session_answer(s, status, bytes_of(a->type == NULL ? "application/json" : a->type), &header,
+                   header != NULL, text_bytes(&a->out));
+}
+
+void ask_refuse(struct ask *a, int status, const char *text) {
+    ask_fail(a, status, "%s", text);
+    ask_send(a);
+}
+
+static void refuse_stopping(struct ask *a) {
+    ask_refuse(a, 503, "the gateway is stopping; ask again when it runs");
+}
+
+static void query_run(struct query *q, struct reader *r) {
+    struct ask *a = CONTAINER(q, struct ask, query);
+    atomic_store(a->slow ? &a->desk->slow_reader : &a->desk->reader, r);
+    if (atomic_load(&a->desk->interrupted))
+        ask_fail(a, 503, "the gateway is stopping; ask again when it runs");
+    else
+        a->work(a, r);
+}
+
+static void query_post(struct ask *a, bool slow, void (*work)(struct ask *a, struct reader *r),
+                       void (*then)(struct ask *a)) {
+    const struct desk_options *o = &a->desk->o;
+    if (a->desk->no_more) {
+        refuse_stopping(a);
+        return;
+    }
+    ask_hold(a);
+    a->slow = slow && o->slow_queries != NULL;
+    a->work = work;
+    a->then = then;
+    a->query = (struct query){
+        .mail.kind = DESK_QUERY,
+        .run = query_run,
+        .reply = a->desk->mailbox,
+    };
+    queries_post(a->slow ? o->slow_queries : o->queries, &a->query);
+}
+
+void ask_query(struct ask *a, void (*work)(struct ask *a, struct reader *r),
+               void (*then)(struct ask *a)) {
+    query_post(a, false, work, then);
+}
+
+void ask_query_slow(struct ask *a, void (*work)(struct ask *a, struct reader *r),
+                    void (*then)(struct ask *a)) {
+    query_post(a, true, work, then);
+}
+
+void ask_await(struct ask *a, uint64_t position, void (*then)(struct ask *a)) {
+    if (a->desk->no_more) {
+        refuse_stopping(a);
+        return;
+    }
+    ask_hold(a);
+    a->then = then;
+    a->await = (struct await){
+        .mail.kind = DESK_AWAIT,
+        .position = position,
+        .reply = a->desk->mailbox,
+    };
+    ledger_await(a->desk->o.ledger, &a->await);
+}
+
+void ask_command_begin(struct ask *a, enum command c) {
+    a->command = c;
+    text_reset(&a->payload);
+    text_addf(&a->payload, "{\"do\":\"%s\"", command_name(c));
+}
+
+void ask_command_post(struct ask *a, void (*then)(struct ask *a)) {
+    text_adds(&a->payload, ",\"by\":");
+    text_add_json(&a->payload, bytes_of(a->caller.id));
+    text_addc(&a->payload, '}');
+    ask_payload_post(a, then);
+}
+
+void ask_payload_post(struct ask *a, void (*then)(struct ask *a)) {
+    struct desk *d = a->desk;
+    if (d->no_more) {
+        refuse_stopping(a);
+        return;
+    }
+    size_t credit = 0;
+    if (!journal_credit_take(d->o.journal, CREDIT_INNER, a->payload.n, &credit)) {
+        ask_refuse(a, 503,
+                   journal_failed(d->o.journal)
+                       ? "the journal failed and takes nothing more; see the log, mend the disk, "
+                         "restart the gateway"
+                       : "the journal has no room for the command; ask again when booking has "
+                         "caught up");
+        return;
+    }
+    ask_hold(a);
+    a->then = then == NULL ? ask_send : then;
+    a->append = (struct append){
+        .mail.kind = DESK_APPEND,
+        .kind = RECORD_COMMAND,
+        .generation = atomic_load(&d->generation),
+        .seed = clock_seed(d->o.clock),
+        .payload = text_bytes(&a->payload),
+        .credit = credit,
+        .reply = d->mailbox,
+    };
+    journal_post(d->o.journal, &a->append);
+}
+
+static void appended(struct ask *a) {
+    if (a->append.failed == OK)
+        ask_await(a, a->append.position, a->then);
+    else if (failed_as(a->append.failed, FAIL_FULL))
+        ask_refuse(a, 503,
+                   "the disk of the journal is full; nothing was changed; ask again when "
+                   "there is room");
+    else
+        ask_refuse(a, 503,
+                   "the command could not be made durable; see the log and whether it took "
+                   "effect before asking again");
+}
+
+// What the books said to a command: a refusal is answered here.
+static bool books_agree(struct ask *a) {
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    if (json_parse(text_bytes(&a->await.answer), &doc) != OK) {
+        ask_fail(a, 500, "the books gave no answer to the command at position %llu",
+                 (unsigned long long)a->append.position);
+        return false;
+    }
+    json error = json_get(json_root(doc), "error");
+    if (json_type(error) == JSON_ABSENT)
+        return true;
+    bytes why = json_string(error);
+    bool absent = bytes_starts(why, B("there is no ")) || bytes_starts(why, B("nothing is "));
+    ask_fail(a, absent ? 404 : 409, "%.*s", BYTES_ARG(why));
+    return false;
+}
+
+static void awaited(struct ask *a) {
+    if (a->await.failed != OK) {
+        ask_fail(a, 503,
+                 "written down at position %llu, and booked at the next start at the latest",
+                 (unsigned long long)a->await.position);
+        ask_send(a);
+    } else if (a->append.position == 0) { // no command, only waited for
+        a->then(a);
+    } else if (!books_agree(a)) {
+        ask_send(a);
+    } else {
+        text_reset(&a->out);
+        text_add(&a->out, text_bytes(&a->await.answer));
+        a->then(a);
+    }
+}
+
+void ask_mail(struct desk *d, struct mail *m) {
+    struct ask *a = NULL;
+    switch (m->kind) {
+    case DESK_QUERY:
+        a = CONTAINER(m, struct ask, query.mail);
+        a->then(a);
+        break;
+    case DESK_APPEND:
+        a = CONTAINER(m, struct ask, append.mail);
+        appended(a);
+        break;
+    default: a = CONTAINER(m, struct ask, await.mail); awaited(a);
+    }
+    ask_release(a);
+}
+
+static void begin(struct ask *a) {
+    if (!params_read(a) || !params_body(a))
+        ask_send(a);
+    else
+        a->route->work->run(a);
+}
+
+static void refuse_key(struct ask *a) {
+    ask_refuse(a, 401,
+               "no valid key came with the request; send `Authorization: Bearer KEY` with a key "
+               "that was not revoked (the operator's first key lies beside the ledger)");
+}
+
+static void authorize(struct ask *a) {
+    if (a->route->access == ACCESS_OPERATOR && !a->caller.is_operator)
+        ask_refuse(a, 403, "this key is a viewer's; changing anything needs an operator's key");
+    else
+        begin(a);
+}
+
+static void key_look(struct ask *a, struct reader *r) {
+    char hex[2 * SHA256_SIZE];
+    bytes_to_hex(a->caller.hash, SHA256_SIZE, hex);
+    struct key_row row = {0};
+    result found = reader_key(r, bytes_from(hex, sizeof hex), &a->memory, &row);
+    if (found != OK)
+        ask_fail_read(a, found, "no such key");
+    else if (!auth_check(&row, &a->caller))
+        a->status = 401;
+}
+
+static void key_looked(struct ask *a) {
+    if (a->status == 401 || a->status == 404) {
+        refuse_key(a);
+    } else if (a->status != 0) {
+        ask_send(a);
+    } else {
+        auth_remember(&a->desk->keys, a->epoch, &a->caller, clock_mono_us(a->desk->o.clock));
+        authorize(a);
+    }
+}
+
+static void ask_complete(void *request_ctx, struct session *s) {
+    struct ask *a = request_ctx;
+    ask_hold(a);
+    a->epoch = a->desk->keys.epoch;
+    if (a->status != 0)
+        ask_send(a);
+    else if (a->route->access == ACCESS_NOBODY)
+        begin(a);
+    else if (!a->caller.has_key)
+        refuse_key(a);
+    else if (auth_known(&a->desk->keys, &a->caller, clock_mono_us(a->desk->o.clock)))
+        authorize(a);
+    else
+        ask_query(a, key_look, key_looked);
+    ask_release(a);
+}
+
+static void refuse_path(struct ask *a, bytes path) {
+    const char *near = route_nearest(path);
+    if (near != NULL)
+        ask_fail(a, 404, "there is no path %.*s; did you mean %s?", BYTES_ARG(ask_short(path)),
+                 near);
+    else
+        ask_fail(a, 404, "there is no path %.*s; see hookkeep-api(7), or begin with /api/status",
+                 BYTES_ARG(ask_short(path)));
+}
+
+static enum http_verdict ask_head(void *ctx, struct session *s, const struct http_request *r,
+                                  void **request_ctx) {
+    struct desk *d = ctx;
+    struct ask *a = NEW(struct ask);
+    a->desk = d;
+    a->session = s;
+    a->holds = 1; // finished gives it back
+    a->body.max = BODY_MAX;
+    arena_init(&a->memory, ASK_MEMORY_MAX);
+    list_init(&a->tail.link);
+    list_push(&d->asks, &a->link);
+    *request_ctx = a;
+    bytes arg = NO_BYTES;
+    int found = route_find(r->method, r->path, &a->route, &arg);
+    if (found == 0) {
+        refuse_path(a, r->path);
+    } else if (found == 405) {
+        route_methods(r->path, &a->allow);
+        ask_fail(a, 405, "%.*s does not go with this path; it takes %s",
+                 BYTES_ARG(ask_short(r->method)), text_str(&a->allow));
+    } else {
+        auth_read(r, &a->caller);
+        params_keep(a, arg, r->query);
+    }
+    return HTTP_READ_BODY;
+}
+
+static bool ask_body(void *request_ctx, struct session *s, bytes piece) {
+    struct ask *a = request_ctx;
+    // Of what is refused anyway nothing is kept.
+    if (a->status == 0 && a->caller.has_key)
+        text_add(&a->body, piece);
+    if (!a->body.failed)
+        return true;
+    ask_fail(a, 413, "the body is over %zu bytes; send less at once", BODY_MAX);
+    ask_send(a);
+    return false;
+}
+
+static void ask_finished(void *request_ctx) {
+    struct ask *a = request_ctx;
+    a->session = NULL;
+    list_remove(&a->tail.link);
+    ask_release(a);
+}
+
+static void ask_refused(void *ctx, enum http_refusal why) { metric_add(METRIC_DESK_REFUSED, 1); }
+
+const struct http_handler ask_handler = {
+    .head = ask_head,
+    .body = ask_body,
+    .complete = ask_complete,
+    .finished = ask_finished,
+    .refused = ask_refused,
+};

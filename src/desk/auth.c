@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "desk/auth.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "desk/desk.h"
+
+// More than any credentials with a key as user and a short password.
+#define CREDENTIALS_MAX 512
+
+static int sextet(uint8_t c) {
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c == 0 ? NULL : strchr(alphabet, c);
+    return at == NULL ? -1 : (int)(at - alphabet);
+}
+
+// RFC 4648 §4, padding optional. The number of bytes, 0 if it is no base64 or too long.
+static size_t base64_decode(bytes in, uint8_t *out, size_t max) {
+    while (in.n > 0 && in.p[in.n - 1] == '=')
+        in.n--;
+    if (in.n * 3 / 4 > max)
+        return 0;
+    uint32_t gathered = 0;
+    unsigned bits = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < in.n; i++) {
+        int value = sextet(in.p[i]);
+        if (value < 0)
+            return 0;
+        gathered = gathered << 6 | (uint32_t)value;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            out[n++] = (uint8_t)(gathered >> bits);
+        }
+    }
+    return n;
+}
+
+static void take_key(bytes key, struct caller *out) {
+    if (!desk_key_formed(key, &out->is_operator))
+        return;
+    digest_sha256(&key, 1, out->hash);
+    out->has_key = true;
+}
+
+void auth_read(const struct http_request *r, struct caller *out) {
+    *out = (struct caller){0};
+    bytes value;
+    if (!http_header_get(r, "Authorization", &value, NULL))
+        return;
+    bytes scheme = bytes_cut(&value, ' ');
+    value = bytes_trim(value);
+    if (bytes_equal_nocase(scheme, B("Bearer"))) {
+        take_key(value, out);
+    } else if (bytes_equal_nocase(scheme, B("Basic"))) {
+        uint8_t credentials[CREDENTIALS_MAX];
+        bytes user = bytes_from(credentials, base64_decode(value, credentials, CREDENTIALS_MAX));
+        take_key(bytes_slice(user, 0, bytes_find(user, ':')), out);
+        memory_wipe(credentials, sizeof credentials);
+    }
+}
+
+bool auth_known(const struct auth_cache *c, struct caller *caller, int64_t now_us) {
+    for (size_t i = 0; i < AUTH_CACHE_SIZE; i++) {
+        const struct auth_entry *e = &c->entries[i];
+        if (e->until_us <= now_us || !bytes_equal_secret(bytes_from(e->caller.hash, SHA256_SIZE),
+                                                         bytes_from(caller->hash, SHA256_SIZE)))
+            continue;
+        *caller = e->caller;
+        return true;
+    }
+    return false;
+}
+
+bool auth_check(const struct key_row *row, struct caller *caller) {
+    char hex[2 * SHA256_SIZE];
+    bytes_to_hex(caller->hash, SHA256_SIZE, hex);
+    bool is_operator = bytes_equal(row->mode, B("operator"));
+    if (row->revoked_at != 0 || row->id.n >= sizeof caller->id ||
+        !bytes_equal_secret(row->hash, bytes_from(hex, sizeof hex)) ||
+        (!is_operator && !bytes_equal(row->mode, B("viewer"))))
+        return false;
+    caller->is_operator = is_operator;
+    memcpy(caller->id, row->id.p, row->id.n);
+    caller->id[row->id.n] = '\0';
+    return true;
+}
+
+void auth_remember(struct auth_cache *c, uint64_t epoch, const struct caller *caller,
+                   int64_t now_us) {
+    if (epoch != c->epoch)
+        return;
+    c->entries[c->next] = (struct auth_entry){now_us + AUTH_CACHE_US, *caller};
+    c->next = (c->next + 1) % AUTH_CACHE_SIZE;
+}
+
+void auth_forget(struct auth_cache *c) {
+    memset(c->entries, 0, sizeof c->entries);
+    c->epoch++;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "desk/desk.h"
+
+#include <stdlib.h>
+
+#include "base/ensure.h"
+#include "base/memory.h"
+#include "desk/ask.h"
+#include "desk/tail.h"
+#include "port/thread.h"
+
+// What heads and unfinished bodies of all sessions may hold.
+#define BUDGET_MAX (16 << 20)
+#define INTERRUPT_MS 50
+
+static void tell_stopped(void *ctx) {
+    struct desk *d = ctx;
+    d->no_more = true;
+    mailbox_post(d->stopped, &d->stopped_mail);
+}
+
+static void begin_stop(struct desk *d) {
+    d->draining = true;
+    tails_end(d, NO_BYTES);
+    server_drain(d->server, d->o.drain_ms, tell_stopped, d);
+}
+
+// Ends the loop once all that was begun has come back; queries are hurried.
+static void hurry(void *ctx) {
+    struct desk *d = ctx;
+    if (list_empty(&d->asks)) {
+        loop_stop(d->loop);
+        return;
+    }
+    struct reader *readers[] = {atomic_load(&d->reader), atomic_load(&d->slow_reader)};
+    for (size_t i = 0; i < 2; i++)
+        if (readers[i] != NULL)
+            reader_interrupt(readers[i]);
+    timer_set(d->interrupter, INTERRUPT_MS);
+}
+
+static void on_mail(void *ctx, struct mail *m) {
+    struct desk *d = ctx;
+    if (m == &d->stop) {
+        begin_stop(d);
+        return;
+    }
+    if (m == &d->quit) {
+        d->quitting = true;
+        atomic_store(&d->interrupted, true);
+    } else {
+        ask_mail(d, m);
+    }
+    if (d->quitting)
+        hurry(d);
+}
+
+static result listen_all(struct desk *d, const struct desk_options *o, struct text *why) {
+    d->ports = NEW_ARRAY(uint16_t, o->listen_count + 1);
+    d->listen_count = o->listen_count;
+    struct tls *tls = NULL;
+    if (o->tls.certificate != NULL)
+        TRY(tls_open(o->tls.certificate, o->tls.key, &tls, why));
+    result listening = OK;
+    bool given = false; // the server owns tls once it listens with it
+    for (size_t i = 0; i < o->listen_count && listening == OK; i++) {
+        const struct net_address *a = &o->listen[i];
+        listening = server_listen(d->server, a, a->tls ? tls : NULL, &d->ports[i], why);
+        given = given || (a->tls && listening == OK);
+    }
+    if (!given)
+        tls_close(tls);
+    return listening;
+}
+
+result desk_open(const struct desk_options *o, struct desk **out, struct text *why) {
+    struct desk *d = NEW(struct desk);
+    *out = NULL;
+    d->o = *o;
+    d->limits = o->limits;
+    if (d->limits.http.body_max == 0 || d->limits.http.body_max > BODY_MAX)
+        d->limits.http.body_max = BODY_MAX;
+    d->budget.max = BUDGET_MAX;
+    list_init(&d->asks);
+    d->stop.kind = DESK_STOP;
+    d->quit.kind = DESK_QUIT;
+    d->started_us = clock_mono_us(o->clock);
+    d->stopped = mailbox_open(NULL, NULL);
+    result opened = loop_open(&d->loop);
+    if (opened == OK) {
+        d->mailbox = loop_mailbox(d->loop, on_mail, d);
+        d->interrupter = timer_open(d->loop, hurry, d);
+        tails_open(d);
+        d->server = server_open(d->loop, &d->limits, &ask_handler, d, &d->budget);
+        opened = listen_all(d, o, why);
+    }
+    if (opened != OK) {
+        desk_close(d);
+        return opened;
+    }
+    *out = d;
+    return OK;
+}
+
+static void run(void *ctx) {
+    struct desk *d = ctx;
+    loop_run(d->loop);
+}
+
+result desk_start(struct desk *d) { return thread_start("desk", run, d, &d->thread); }
+
+void desk_set_generation(struct desk *d, uint64_t generation) {
+    atomic_store(&d->generation, generation);
+}
+
+void desk_stop(struct desk *d) {
+    if (d->thread == NULL || d->told_to_stop)
+        return;
+    d->told_to_stop = true;
+    mailbox_post(d->mailbox, &d->stop);
+    while (mailbox_drain(d->stopped) == NULL)
+        (void)mailbox_wait(d->stopped, -1);
+}
+
+void desk_close(struct desk *d) {
+    if (d == NULL)
+        return;
+    if (d->thread != NULL) {
+        desk_stop(d);
+        mailbox_post(d->mailbox, &d->quit);
+        thread_join(d->thread);
+    }
+    server_close(d->server);
+    ensure(list_empty(&d->asks));
+    timer_close(d->interrupter);
+    timer_close(d->tail_timer);
+    loop_close(d->loop);
+    mailbox_close(d->stopped);
+    free(d->ports);
+    free(d);
+}
+
+uint16_t desk_port(const struct desk *d, size_t listen) {
+    ensure(listen < d->listen_count);
+    return d->ports[listen];
+}

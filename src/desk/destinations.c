@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "desk/answers.h"
+#include "desk/params.h"
+
+#define REASON_MAX 256
+
+static void list_work(struct ask *a, struct reader *r) {
+    result read = reader_destinations(r, &a->out);
+    if (read != OK)
+        ask_fail_read(a, read, "no destinations");
+}
+
+void destinations_list(struct ask *a) { ask_query(a, list_work, ask_send); }
+
+static void show_work(struct ask *a, struct reader *r) {
+    OWN(text_drop)
+    struct text list = {0};
+    OWN(text_drop)
+    struct text names = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    result read = reader_destinations(r, &list);
+    if (read == OK)
+        read = json_parse(text_bytes(&list), &doc);
+    if (read != OK) {
+        ask_fail_read(a, read, "no destinations");
+        return;
+    }
+    size_t at = 0;
+    json row;
+    while (json_element(json_get(json_root(doc), "data"), &at, &row)) {
+        bytes name = json_string(json_get(row, "name"));
+        if (bytes_equal(name, a->arg)) {
+            json_write(row, &a->out);
+            return;
+        }
+        text_addf(&names, "%s%.*s", names.n > 0 ? ", " : "", BYTES_ARG(name));
+    }
+    ask_fail(a, 404, "there is no destination %.*s; there are: %s", BYTES_ARG(ask_short(a->arg)),
+             names.n > 0 ? text_str(&names) : "none");
+}
+
+void destinations_show(struct ask *a) { ask_query(a, show_work, ask_send); }
+
+void destinations_hold(struct ask *a) {
+    json reason = field(a, "reason");
+    bytes text = json_string(reason);
+    if ((json_type(reason) != JSON_ABSENT && json_type(reason) != JSON_STRING) ||
+        text.n > REASON_MAX) {
+        ask_fail(a, 400, "`reason` is a text of at most %d bytes, or absent", REASON_MAX);
+        ask_send(a);
+        return;
+    }
+    ask_command_begin(a, COMMAND_HOLD);
+    text_adds(&a->payload, ",\"destination\":");
+    text_add_json(&a->payload, a->arg);
+    text_adds(&a->payload, ",\"reason\":");
+    text_add_json(&a->payload, text);
+    ask_command_post(a, NULL);
+}
+
+void destinations_release(struct ask *a) {
+    ask_command_begin(a, COMMAND_RELEASE);
+    text_adds(&a->payload, ",\"destination\":");
+    text_add_json(&a->payload, a->arg);
+    ask_command_post(a, NULL);
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "desk/answers.h"
+#include "desk/which.h"
+#include "rules/match.h"
+#include "stripe/event.h"
+
+#define RECEIPTS_MAX 100
+
+// An event being explained, on the query thread.
+struct explained {
+    struct ask *ask;
+    struct reader *reader;
+    bytes name; // its seq as digits
+    json row;   // with receipts and deliveries
+    struct plan *now;
+    struct plan *then; // of the receipt at hand; may be `now`
+};
+
+static result plan_load(struct reader *r, uint64_t generation, struct plan **out) {
+    OWN(text_drop)
+    struct text text = {0};
+    TRY(reader_plan(r, generation, &text));
+    return plan_read(text_bytes(&text), generation, out);
+}
+
+static void then_drop(struct explained *x) {
+    if (x->then != x->now)
+        plan_free(x->then);
+    x->then = NULL;
+}
+
+// The plan under which this receipt was taken; the one before is kept while it is the same.
+static result then_load(struct explained *x, uint64_t generation) {
+    if (x->then != NULL && x->then->generation == generation)
+        return OK;
+    then_drop(x);
+    if (x->now != NULL && x->now->generation == generation) {
+        x->then = x->now;
+        return OK;
+    }
+    result loaded = generation == 0 ? OK : plan_load(x->reader, generation, &x->then);
+    return failed_as(loaded, FAIL_ABSENT) ? OK : loaded;
+}
+
+struct decision {
+    bool gets;
+    struct text why;
+};
+
+static void decide(const struct plan *p, bytes name, const struct match_facts *f, bool misfit,
+                   struct decision *out) {
+    const struct plan_destination *d = p == NULL ? NULL : plan_destination_find(p, name);
+    out->gets = false;
+    text_reset(&out->why);
+    if (d == NULL)
+        text_adds(&out->why, "the configuration has no such destination");
+    else if (misfit)
+        text_adds(&out->why, "the source does not take this livemode: the receipt is ignored");
+    else
+        out->gets = match_destination(d, f, &out->why);
+}
+
+static void add_decision(struct text *out, const struct decision *d) {
+    text_addf(out, "\"gets\":%s,\"why\":", d->gets ? "true" : "false");
+    text_add_json(out, text_bytes(&d->why));
+}
+
+static void add_deliveries(const struct explained *x, bytes destination) {
+    struct text *out = &x->ask->out;
+    size_t at = 0, n = 0;
+    json row;
+    text_adds(out, ",\"deliveries\":[");
+    while (json_element(json_get(x->row, "deliveries"), &at, &row)) {
+        if (!bytes_equal(json_string(json_get(row, "destination")), destination))
+            continue;
+        text_adds(out, n++ > 0 ? ",{\"seq\":" : "{\"seq\":");
+        json_write(json_get(row, "seq"), out);
+        text_adds(out, ",\"state\":");
+        json_write(json_get(row, "state"), out);
+        text_adds(out, ",\"replay\":");
+        json_write(json_get(row, "replay"), out);
+        text_addc(out, '}');
+    }
+    text_adds(out, "]}");
+}
+
+static void add_destination(const struct explained *x, bytes name, const struct match_facts *f,
+                            bool misfit, bool first) {
+    struct text *out = &x->ask->out;
+    struct decision now = {0}, then = {0};
+    decide(x->now, name, f, misfit, &now);
+    decide(x->then, name, f, misfit, &then);
+    text_adds(out, first ? "{\"name\":" : ",{\"name\":");
+    text_add_json(out, name);
+    text_addc(out, ',');
+    add_decision(out, &now);
+    if (x->then != x->now && now.gets != then.gets) {
+        text_adds(out, ",\"then\":{");
+        add_decision(out, &then);
+        text_addc(out, '}');
+    } else {
+        text_adds(out, ",\"then\":null");
+    }
+    add_deliveries(x, name);
+    text_drop(&now.why);
+    text_drop(&then.why);
+}
+
+// Those in force, then those that were when the receipt came and are no more.
+static void add_destinations(const struct explained *x, const struct match_facts *f, bool misfit) {
+    bool first = true;
+    for (size_t i = 0; x->now != NULL && i < x->now->destination_count; i++, first = false)
+        add_destination(x, x->now->destinations[i].name, f, misfit, first);
+    for (size_t i = 0; x->then != NULL && x->then != x->now && i < x->then->destination_count;
+         i++) {
+        bytes name = x->then->destinations[i].name;
+        if (x->now != NULL && plan_destination_find(x->now, name) != NULL)
+            continue;
+        add_destination(x, name, f, misfit, first);
+        first = false;
+    }
+}
+
+static uint64_t number_of(json row, const char *key) {
+    uint64_t n = 0;
+    return bytes_to_u64(json_number(json_get(row, key)), &n) == OK ? n : 0;
+}
+
+static void copy_members(json row, const char *const *names, struct text *out) {
+    for (size_t i = 0; names[i] != NULL; i++) {
+        text_addf(out, "%s\"%s\":", i > 0 ? "," : "", names[i]);
+        if (json_type(json_get(row, names[i])) == JSON_ABSENT)
+            text_adds(out, "null");
+        else
+            json_write(json_get(row, names[i]), out);
+    }
+}
+
+static result add_receipt(struct explained *x, json receipt) {
+    static const char *const names[] = {
+        "seq", "source", "secret_label", "received_at", "generation", "livemode_misfit", NULL};
+    OWN(text_drop)
+    struct text body = {0};
+    OWN(event_drop)
+    struct event e = {0};
+    TRY(reader_body(x->reader, x->name, number_of(receipt, "seq"), &body));
+    TRY(event_parse(text_bytes(&body), &e, NULL));
+    TRY(then_load(x, number_of(receipt, "generation")));
+    struct match_facts facts = {
+        .type = e.type,
+        .account = e.account,
+        .livemode = e.livemode,
+        .source = json_string(json_get(receipt, "source")),
+        .secret = json_string(json_get(receipt, "secret_label")),
+        .event = json_root(e.doc),
+    };
+    struct text *out = &x->ask->out;
+    text_addc(out, '{');
+    copy_members(receipt, names, out);
+    text_adds(out, ",\"destinations\":[");
+    add_destinations(x, &facts, json_true(json_get(receipt, "livemode_misfit")));
+    text_adds(out, "]}");
+    return OK;
+}
+
+static result add_receipts(struct explained *x) {
+    json receipts = json_get(x->row, "receipts"), receipt;
+    struct text *out = &x->ask->out;
+    size_t n = 0, at = 0;
+    text_adds(out, ",\"receipts\":[");
+    while (n < RECEIPTS_MAX && json_element(receipts, &at, &receipt)) {
+        if (n++ > 0)
+            text_addc(out, ',');
+        TRY(add_receipt(x, receipt));
+    }
+    text_addf(out, "],\"receipts_left_out\":%zu}", json_size(receipts) - n);
+    return OK;
+}
+
+static result explain(struct explained *x) {
+    struct text *out = &x->ask->out;
+    uint64_t generation = ledger_generation(x->ask->desk->o.ledger);
+    if (generation != 0)
+        TRY(plan_load(x->reader, generation, &x->now));
+    text_adds(out, "{\"event\":");
+    text_add(out, x->name);
+    text_adds(out, ",");
+    copy_members(x->row, (const char *const[]){"id", "type", NULL}, out);
+    text_addf(out, ",\"generation\":%llu", (unsigned long long)generation);
+    return add_receipts(x);
+}
+
+static void explain_work(struct ask *a, struct reader *r) {
+    struct which w;
+    uint64_t seq = 0;
+    OWN(text_drop)
+    struct text digits = {0};
+    OWN(text_drop)
+    struct text whole = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    if (!which_asked(a, &w) || !which_seq(a, r, &w, &seq))
+        return;
+    text_add_u64(&digits, seq);
+    result done = reader_event(r, text_bytes(&digits), &whole);
+    if (done == OK)
+        done = json_parse(text_bytes(&whole), &doc);
+    struct explained x = {
+        .ask = a, .reader = r, .name = text_bytes(&digits), .row = json_root(doc)};
+    if (done == OK)
+        done = explain(&x);
+    then_drop(&x);
+    plan_free(x.now);
+    if (done != OK)
+        ask_fail_read(a, done, "no event has this number; /api/events lists what is there");
+}
+
+void events_explain(struct ask *a) { ask_query(a, explain_work, ask_send); }

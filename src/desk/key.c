@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/memory.h"
+#include "desk/desk.h"
+#include "port/files.h"
+#include "rules/command.h"
+
+#define KEY_RANDOM 32
+#define ID_RANDOM 12
+#define KEY_FILE_MAX 4096
+
+static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+#define BASE (sizeof digits - 1)
+
+static bytes prefix_of(bool is_operator) {
+    return is_operator ? B("hk_operator_") : B("hk_viewer_");
+}
+
+bool desk_key_formed(bytes key, bool *is_operator) {
+    *is_operator = bytes_starts(key, prefix_of(true));
+    bytes prefix = prefix_of(*is_operator);
+    if (!bytes_starts(key, prefix) || key.n != prefix.n + KEY_RANDOM)
+        return false;
+    for (size_t i = prefix.n; i < key.n; i++)
+        if (key.p[i] == 0 || strchr(digits, key.p[i]) == NULL)
+            return false;
+    return true;
+}
+
+void desk_key_new(struct clock *clock, bool is_operator, char out[DESK_KEY_MAX]) {
+    bytes prefix = prefix_of(is_operator);
+    memcpy(out, prefix.p, prefix.n);
+    for (size_t n = 0; n < KEY_RANDOM;) {
+        uint8_t byte;
+        clock->entropy(clock, &byte, 1);
+        // Those above the last whole multiple are thrown away, or some digits came more often.
+        if (byte < 256 / BASE * BASE)
+            out[prefix.n + n++] = digits[byte % BASE];
+    }
+    out[prefix.n + KEY_RANDOM] = '\0';
+}
+
+void desk_key_id(bytes key, char out[DESK_KEY_ID_MAX]) {
+    uint8_t hash[SHA256_SIZE];
+    digest_sha256(&key, 1, hash);
+    memcpy(out, "key_", 4);
+    for (size_t i = 0; i < ID_RANDOM; i++)
+        out[4 + i] = digits[hash[i] % BASE];
+    out[4 + ID_RANDOM] = '\0';
+}
+
+void desk_key_command(bytes key, bytes name, bytes by, struct text *payload) {
+    char id[DESK_KEY_ID_MAX];
+    uint8_t hash[SHA256_SIZE];
+    bool is_operator = false;
+    (void)desk_key_formed(key, &is_operator);
+    desk_key_id(key, id);
+    digest_sha256(&key, 1, hash);
+    text_addf(payload, "{\"do\":\"%s\",\"id\":\"%s\",\"mode\":\"%s\",\"hash\":\"",
+              command_name(COMMAND_KEY_CREATE), id, is_operator ? "operator" : "viewer");
+    text_add_hex(payload, bytes_from(hash, sizeof hash));
+    text_adds(payload, "\",\"name\":");
+    text_add_json(payload, name);
+    text_adds(payload, ",\"by\":");
+    text_add_json(payload, by);
+    text_addc(payload, '}');
+}
+
+result desk_first_key(const char *path, struct clock *clock, struct text *key, bool *created) {
+    OWN(text_drop)
+    struct text content = {0};
+    *created = false;
+    result loaded = file_load(path, KEY_FILE_MAX, &content);
+    if (loaded == OK) {
+        bytes line = text_bytes(&content);
+        if (bytes_ends(line, B("\n")))
+            line.n--;
+        bool is_operator = false;
+        NEED(desk_key_formed(line, &is_operator) && is_operator, INVALID,
+             "the file does not hold an operator's key; remove it to get a new one");
+        text_add(key, line);
+        memory_wipe(content.p, content.n);
+        return OK;
+    }
+    if (!failed_as(loaded, FAIL_ABSENT))
+        return loaded;
+    char fresh[DESK_KEY_MAX];
+    desk_key_new(clock, true, fresh);
+    text_addf(&content, "%s\n", fresh);
+    TRY(file_save(path, text_bytes(&content), 0600));
+    text_adds(key, fresh);
+    memory_wipe(fresh, sizeof fresh);
+    memory_wipe(content.p, content.n);
+    *created = true;
+    return OK;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The table of what may be asked (desk/routes.def) joined with who answers it.
+#ifndef DESK_ROUTES_H
+#define DESK_ROUTES_H
+
+#include "base/text.h"
+
+struct ask;
+
+enum access { ACCESS_NOBODY, ACCESS_VIEWER, ACCESS_OPERATOR }; // the least that is needed
+
+enum route_id {
+#define ROUTE(id, method, path, access, doc) ROUTE_##id,
+#include "desk/routes.def"
+#undef ROUTE
+    ROUTES
+};
+
+#define PARAMS_MAX 16
+
+struct work {
+    // On the loop's thread, once the request is whole and its key suffices. Answers now (ask_send)
+    // or begins what will.
+    void (*run)(struct ask *a);
+    const char *const *params; // names of the query's parameters, to a null; null: none
+    const char *const *fields; // of the body's members, likewise
+};
+
+struct route {
+    const char *method, *path;
+    enum access access;
+    const struct work *work;
+};
+
+// 0: there is no such path. 405: the path takes other methods. 200: *out, and *arg is what stands
+// at the {x} of its path, not decoded.
+int route_find(bytes method, bytes path, const struct route **out, bytes *arg);
+// "GET, POST": what this path takes.
+void route_methods(bytes path, struct text *out);
+// The path of the table that is most like this one, or null when nothing is near.
+const char *route_nearest(bytes path);
+// The name of a null-ended list that is most like this one, or null.
+const char *word_nearest(bytes word, const char *const *list);
+
+#endif

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "base/metrics.h"
+#include "desk/answers.h"
+
+void status_health(struct ask *a) {
+    text_adds(&a->out, "{\"ok\":true}");
+    ask_send(a);
+}
+
+static bool ready(const struct ask *a, const char **why) {
+    const struct desk_options *o = &a->desk->o;
+    *why = "";
+    if (a->desk->draining) {
+        *why = "the gateway is stopping";
+        return false;
+    }
+    return o->ready == NULL || o->ready(o->ready_ctx, why);
+}
+
+void status_ready(struct ask *a) {
+    const char *why;
+    if (ready(a, &why)) {
+        text_adds(&a->out, "{\"ready\":true}");
+    } else {
+        a->status = 503;
+        text_adds(&a->out, "{\"ready\":false,\"error\":");
+        text_add_json(&a->out, bytes_of(why));
+        text_addc(&a->out, '}');
+    }
+    ask_send(a);
+}
+
+static void metrics_work(struct ask *a, struct reader *r) {
+    const struct desk_options *o = &a->desk->o;
+    uint64_t used, size;
+    journal_room(o->journal, &used, &size);
+    metric_set(METRIC_JOURNAL_USED, (int64_t)used);
+    metric_set(METRIC_JOURNAL_SIZE, (int64_t)size);
+    a->type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_write(&a->out);
+    OWN(text_drop)
+    struct text books = {0};
+    // What the process counts itself is told even when the ledger cannot be read.
+    result read = reader_metrics(r, clock_wall_ms(o->clock), &books);
+    if (read == OK)
+        text_add(&a->out, text_bytes(&books));
+    else
+        text_addf(&a->out, "# the ledger could not be read: %s\n", read->text);
+}
+
+void status_metrics(struct ask *a) { ask_query(a, metrics_work, ask_send); }
+
+static void add_bool(struct text *out, bool v) { text_adds(out, v ? "true" : "false"); }
+
+static void add_process(struct ask *a) {
+    const struct desk_options *o = &a->desk->o;
+    struct text *out = &a->out;
+    const char *why;
+    bool is_ready = ready(a, &why);
+    text_addf(out,
+              "{\"version\":\"%s\",\"now\":%lld,\"uptime_ms\":%lld,\"ready\":", HOOKKEEP_VERSION,
+              (long long)clock_wall_ms(o->clock),
+              (long long)((clock_mono_us(o->clock) - a->desk->started_us) / 1000));
+    add_bool(out, is_ready);
+    text_adds(out, ",\"reason\":");
+    text_add_json(out, bytes_of(why));
+    text_addf(out, ",\"generation\":%llu,\"key\":{\"id\":",
+              (unsigned long long)atomic_load(&a->desk->generation));
+    text_add_json(out, bytes_of(a->caller.id));
+    text_addf(out, ",\"mode\":\"%s\"}", a->caller.is_operator ? "operator" : "viewer");
+}
+
+static void add_stores(struct ask *a) {
+    const struct desk_options *o = &a->desk->o;
+    uint64_t used, size;
+    journal_room(o->journal, &used, &size);
+    text_addf(&a->out, ",\"journal\":{\"durable\":%llu,\"used\":%llu,\"size\":%llu,\"failed\":",
+              (unsigned long long)journal_durable(o->journal), (unsigned long long)used,
+              (unsigned long long)size);
+    add_bool(&a->out, journal_failed(o->journal));
+    text_addf(&a->out, "},\"ledger\":{\"booked\":%llu,\"generation\":%llu}",
+              (unsigned long long)ledger_booked(o->ledger),
+              (unsigned long long)ledger_generation(o->ledger));
+}
+
+static void status_work(struct ask *a, struct reader *r) {
+    uint64_t generation = ledger_generation(a->desk->o.ledger);
+    OWN(text_drop)
+    struct text plan = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    result read = generation == 0 ? OK : reader_plan(r, generation, &plan);
+    if (read == OK && generation != 0)
+        read = json_parse(text_bytes(&plan), &doc);
+    if (read != OK) {
+        ask_fail_read(a, read, "the plan in force is not in the ledger");
+        return;
+    }
+    add_process(a);
+    add_stores(a);
+    text_adds(&a->out, ",\"sources\":");
+    if (doc == NULL)
+        text_adds(&a->out, "[]");
+    else
+        json_write(json_get(json_root(doc), "sources"), &a->out);
+    text_addc(&a->out, '}');
+}
+
+void status_show(struct ask *a) { ask_query(a, status_work, ask_send); }
