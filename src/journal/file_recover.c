@@ -68,19 +68,20 @@ static result corrupt(struct recovery *r, uint64_t at, uint64_t position) {
     FAIL(CORRUPT, "the journal is damaged below what was known durable");
 }
 
-// No segment begins at or below what the ledger needs next. If it is there all the same, only its
-// segment's start is damaged.
+// No segment begins at or below what the ledger needs next. If a segment without a sound start has
+// some of it, then that start is damaged.
 static result begins_behind(struct recovery *r, uint64_t lowest) {
     struct file_store *s = r->s;
     uint64_t need = r->o->booked + 1;
     struct search search = {.first_below = lowest, .last_from = need};
-    for (uint32_t i = 0; i < s->head.segments && !search.found; i++)
-        TRY(search_segment(s, i, 0, &search));
-    if (search.found)
-        return corrupt(
-            r,
-            segment_start(s, (uint32_t)((search.hit_at - FILE_HEAD_SIZE) / s->head.segment_size)),
-            need);
+    for (uint32_t i = 0; i < s->head.segments; i++) {
+        bool whole = false;
+        TRY(batch_read(s, i, 0, &r->in, &whole));
+        if (!whole)
+            TRY(search_segment(s, i, SECTOR, &search));
+        if (search.found)
+            return corrupt(r, segment_start(s, i), need);
+    }
     text_addf(r->why,
               "%s: begins at position %llu, but the ledger is booked to %llu: the records between "
               "are gone. The ledger is older than the journal (an old copy?), or the start of the "
