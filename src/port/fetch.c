@@ -209,8 +209,6 @@ static void set_request(struct fetch *f, const struct fetch_request *q) {
     text_drop(&f->body);
     curl_easy_setopt(easy, CURLOPT_URL, q->url);
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, q->unix_path);
-    // The environment may name proxies; none leads to a socket of this machine.
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, q->unix_path != NULL ? "*" : NULL);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(q->timeout_ms > 0 ? q->timeout_ms : 0));
     set_method(easy, q);
     set_headers(f, q);
