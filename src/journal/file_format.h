@@ -44,6 +44,11 @@
 // The newest batch stands below no mark yet: when it rots on a disk that kept everything, it cannot
 // be told from a torn one.
 //
+// The batches of one append are written last first: when the disk is full on the way, none can be
+// read. A later part that lies where a segment starts, without its first, is erased before anything
+// else is appended (its first 512 bytes become zeros): recovery finds its way in by the segments'
+// starts.
+//
 // To change the format: raise JOURNAL_FORMAT, draw the new picture beside this one, keep magic,
 // format and digest of the header where they are (so that every program can say "newer" instead of
 // "corrupt"), and let a gateway that finds an older format and an empty backlog (all booked) create

@@ -330,6 +330,31 @@ static void no_payload_poses_as_a_batch(void **state) {
     free(copy);
 }
 
+// A write that the disk lost and found again later must not be taken for the next batch.
+static void a_batch_of_another_history_is_not_taken_up(void **state) {
+    struct journal_file_options o = written(1);
+    size_t size = disk_size(disk, PATH);
+    uint8_t *before = memory_new(1, size), batch[SECTOR];
+    disk_peek(disk, PATH, 0, before, size);
+    struct journal_store *s = open_store(&o);
+    struct record one = {.payload = B("one")}, other = {.payload = B("another")};
+    assert_ok(s->append(s, &one, 1, 1));
+    assert_ok(s->append(s, &one, 1, 1));
+    uint64_t at = FILE_HEAD_SIZE + s->used(s) - SECTOR;
+    s->close(s);
+    disk_peek(disk, PATH, at, batch, sizeof batch);
+    disk_poke(disk, PATH, 0, before, size);
+    s = open_store(&o);
+    assert_ok(s->append(s, &other, 1, 1));
+    s->close(s);
+    disk_poke(disk, PATH, at, batch, sizeof batch);
+    s = open_store(&o);
+    assert_int_equal(s->last(s), 2);
+    assert_true(journal_file_torn(s));
+    s->close(s);
+    free(before);
+}
+
 #define T(test_) cmocka_unit_test_setup_teardown(test_, set_up, tear_down)
 
 int main(void) {
@@ -348,6 +373,7 @@ int main(void) {
         T(damage_is_met_by_readers_and_by_verify),
         T(after_a_failure_nothing_is_taken),
         T(no_payload_poses_as_a_batch),
+        T(a_batch_of_another_history_is_not_taken_up),
     };
     return cmocka_run_group_tests_name("file journal", tests, NULL, NULL);
 }
