@@ -6,11 +6,13 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 
 #define FIRST_CAP 2048 // most requests fit
 
 bool http_budget_take(struct http_budget *b, size_t n) {
     int64_t used = atomic_fetch_add_explicit(&b->used, (int64_t)n, memory_order_relaxed);
+    metric_add(METRIC_STRANGER_BYTES, n);
     if (used + (int64_t)n <= b->max)
         return true;
     http_budget_give(b, n);
@@ -19,6 +21,7 @@ bool http_budget_take(struct http_budget *b, size_t n) {
 
 void http_budget_give(struct http_budget *b, size_t n) {
     int64_t used = atomic_fetch_sub_explicit(&b->used, (int64_t)n, memory_order_relaxed);
+    metric_add(METRIC_STRANGER_BYTES, 0 - (uint64_t)n);
     ensure(used >= (int64_t)n);
 }
 

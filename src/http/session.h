@@ -30,7 +30,7 @@ struct http_budget {
     _Atomic int64_t used;
     int64_t max;
 };
-// False if that would pass the maximum; then nothing was taken.
+// False if that would pass the maximum; then nothing was taken. The gauge STRANGER_BYTES follows.
 bool http_budget_take(struct http_budget *b, size_t n);
 void http_budget_give(struct http_budget *b, size_t n);
 

@@ -67,6 +67,13 @@ static enum reception_end counted(enum reception_end end, bytes path) {
     return end;
 }
 
+static bool take_budget(struct reception *p, size_t n) {
+    if (!http_budget_take(p->receiver->budget, n))
+        return false;
+    p->taken += n;
+    return true;
+}
+
 static void give_budget(struct reception *p) {
     http_budget_give(p->receiver->budget, p->taken);
     p->taken = 0;
@@ -160,9 +167,8 @@ static bool make_room(struct reception *p, size_t n) {
     size_t wanted = p->source->head_room + (size_t)size;
     if (wanted == had)
         return true;
-    if (!http_budget_take(p->receiver->budget, wanted - had))
+    if (!take_budget(p, wanted - had))
         return false;
-    p->taken += wanted - had;
     uint8_t *memory = realloc(p->memory, wanted);
     if (memory == NULL)
         return false;
