@@ -58,14 +58,15 @@ struct dispatch {
     struct list destinations;
     struct list unposted; // attempts whose outcome found the journal full
     uint64_t generation;
-    uint64_t random;        // seeds of records
-    size_t attempts;        // in any stage
-    size_t posting, asking; // messages at the journal, at the ledger
-    int64_t credit_at;      // monotonic µs of the next try for credit; 0: there was enough
-    int64_t short_until;    // a shortage of credit before this belongs to the one before
-    int64_t unposted_at;    // of the next try to post what was not posted
-    int64_t wake_at;        // what wake_at was last told
-    bool draining, closed;  // closed: the ledger hands out nothing any more
+    uint64_t random;         // seeds of records
+    size_t attempts;         // in any stage
+    size_t posting, asking;  // messages at the journal, at the ledger
+    int64_t credit_at;       // monotonic µs of the next try for credit; 0: there was enough
+    int64_t short_until;     // a shortage of credit before this belongs to the one before
+    unsigned unposted_tries; // while draining
+    int64_t unposted_at;     // of the next try to post what was not posted
+    int64_t wake_at;         // what wake_at was last told
+    bool draining, closed;   // closed: the ledger hands out nothing any more
 };
 
 struct attempt *attempt_new(struct dispatch *d, struct destination *to, struct haul *haul,

@@ -22,6 +22,8 @@
 #define ABSENT_PAUSE_US INT64_C(1000000)
 #define CREDIT_PAUSE_US INT64_C(100000)
 #define UNPOSTED_PAUSE_US INT64_C(500000)
+// While it drains, posting is tried so often; a full disk must not keep the gateway from stopping.
+#define UNPOSTED_TRIES 10
 // Shortages nearer to each other than this are one.
 #define EPISODE_US INT64_C(5000000)
 
@@ -282,6 +284,8 @@ void dispatch_mail(struct dispatch *d, struct mail *m) {
 
 static void repost_all(struct dispatch *d) {
     bool room = true;
+    if (d->draining && ++d->unposted_tries > UNPOSTED_TRIES)
+        free_attempts(&d->unposted);
     while (room && !list_empty(&d->unposted))
         room = attempt_repost(CONTAINER(d->unposted.next, struct attempt, link));
     d->unposted_at = list_empty(&d->unposted) ? 0 : now_us(d) + UNPOSTED_PAUSE_US;

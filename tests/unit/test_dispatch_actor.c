@@ -635,6 +635,23 @@ static void draining_ends_what_is_under_way_and_begins_nothing(void **state) {
     assert_int_equal(w->store->last(w->store), 2);
 }
 
+static void a_journal_that_stays_full_does_not_keep_it_from_stopping(void **state) {
+    struct world *w = *state;
+    set_one(w, "shop", 2);
+    serve(w, "shop", 77, 1, &plain);
+    answer_first(w, 200);
+    dispatch_drain(w->dispatch);
+    w->store->append = append_full;
+    int tries = 0;
+    for (; !dispatch_idle(w->dispatch); tries++) {
+        assert_true(tries < 20);
+        run_journal(w);
+        w->mono_us = w->wake_at;
+        dispatch_tick(w->dispatch);
+    }
+    assert_true(tries > 5);
+}
+
 static void closing_cuts_what_is_still_under_way(void **state) {
     struct world *w = *state;
     set_one(w, "shop", 2);
@@ -673,6 +690,7 @@ int main(void) {
         TEST(a_new_target_counts_from_the_next_attempt_on),
         TEST(an_unknown_destination_is_asked_for_again_later),
         TEST(draining_ends_what_is_under_way_and_begins_nothing),
+        TEST(a_journal_that_stays_full_does_not_keep_it_from_stopping),
         TEST(closing_cuts_what_is_still_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
