@@ -6,7 +6,7 @@
 
 #include "base/digest.h"
 #include "http/request.h"
-#include "ledger/store.h"
+#include "ledger/ledger.h"
 
 #define AUTH_CACHE_SIZE 32
 #define AUTH_CACHE_US 3000000 // how long a key is taken as known
