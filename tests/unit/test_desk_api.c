@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: MIT
+// Each route, with what it answers and what it refuses.
+#include "desk_house.h"
+
+static void expect(const struct house *h, const char *method, const char *target, const char *body,
+                   int status, const char *says) {
+    OWN(reply_drop)
+    struct reply r;
+    call(h, method, target, body, &r);
+    if (r.status != status || !reply_says(&r, says))
+        fail_msg("%s %s %s: %d without `%s`: %.*s", method, target, body == NULL ? "" : body,
+                 r.status, says, BYTES_ARG(r.body));
+    if (status >= 400)
+        assert_true(json_string(reply_at(&r, "error")).n > 0);
+}
+
+static void test_health(void **state) {
+    struct house *h = *state;
+    OWN(reply_drop)
+    struct reply r;
+    call_as(h, "GET", "/healthz", NULL, NULL, &r);
+    assert_status(&r, 200);
+    h->not_ready = true;
+    OWN(reply_drop)
+    struct reply not_ready;
+    call_as(h, "GET", "/readyz", NULL, NULL, &not_ready);
+    assert_status(&not_ready, 503);
+    assert_says(&not_ready, "not booked yet");
+    h->not_ready = false;
+    OWN(reply_drop)
+    struct reply ready;
+    call_as(h, "GET", "/readyz", NULL, NULL, &ready);
+    assert_status(&ready, 200);
+}
+
+static void test_paths(void **state) {
+    struct house *h = *state;
+    expect(h, "GET", "/api/event", NULL, 404, "did you mean /api/events");
+    expect(h, "GET", "/nowhere/at/all", NULL, 404, "hookkeep-api(7)");
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "DELETE", "/api/keys", NULL, &r);
+    assert_status(&r, 405);
+    assert_true(bytes_search(r.head, B("Allow: GET, POST\r\n")) < r.head.n);
+    expect(h, "POST", "/api/status", NULL, 405, "it takes GET");
+}
+
+static void test_parameters(void **state) {
+    struct house *h = *state;
+    static const struct {
+        const char *target, *says;
+    } rows[] = {
+        {"/api/events?tpye=x", "did you mean `type`"},
+        {"/api/events?colour=x", "allowed: id, type"},
+        {"/api/status?x=1", "none is allowed"},
+        {"/api/events?type=a&type=b", "given twice"},
+        {"/api/events?type=", "is empty"},
+        {"/api/events?limit=0", "a number over 0"},
+        {"/api/events?limit=1001", "at most 1000"},
+        {"/api/events?limit=-1", "a number over 0"},
+        {"/api/events?before=18446744073709551615", "a number over 0"},
+        {"/api/events?since=yesterday", "RFC 3339"},
+        {"/api/events?livemode=live", "allowed: true, false"},
+        {"/api/events?status=paid", "allowed: pending, done, failed, ignored"},
+        {"/api/events?order=up", "allowed: newest, oldest"},
+        {"/api/deliveries?state=lost", "allowed: due, taken"},
+        {"/api/suspense?state=lost", "allowed: waiting, booked, dropped"},
+        {"/api/deliveries/x", "a number over 0"},
+        {"/api/suspense/0", "a number over 0"},
+        {"/api/events/1/body?receipt=x", "a number over 0"},
+        {"/api/events/tail?since=1", "unknown parameter"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect(h, "GET", rows[i].target, NULL, 400, rows[i].says);
+    expect(h, "GET",
+           "/api/events?since=2020-01-01&until=2099-01-01T00:00:00Z&limit=1000&order=oldest", NULL,
+           200, "\"data\"");
+    expect(h, "GET", "/api/events?", NULL, 200, "\"data\"");
+    expect(h, "GET", "/api/events?type=charge%2e%2A&&since=1", NULL, 200, "\"data\"");
+}
+
+static void test_bodies(void **state) {
+    struct house *h = *state;
+    static const struct {
+        const char *target, *body, *says;
+    } rows[] = {
+        {"/api/replay", NULL, "`events`"},
+        {"/api/replay", "{", "no JSON object"},
+        {"/api/replay", "[]", "no JSON object"},
+        {"/api/replay", "{}", "`events`"},
+        {"/api/replay", "{\"event\":[1]}", "did you mean `events`"},
+        {"/api/replay", "{\"events\":1}", "`events`"},
+        {"/api/replay", "{\"events\":[]}", "`events`"},
+        {"/api/replay", "{\"events\":[null]}", "neither"},
+        {"/api/replay", "{\"events\":[-1]}", "neither"},
+        {"/api/replay", "{\"events\":[1.5]}", "neither"},
+        {"/api/replay", "{\"events\":[1],\"events\":[2]}", "given twice"},
+        {"/api/replay", "{\"events\":[1],\"to\":3}", "`to`"},
+        {"/api/replay", "{\"events\":[1],\"to\":\"\"}", "`to`"},
+        {"/api/keys", "{}", "`mode`"},
+        {"/api/keys", "{\"mode\":\"root\"}", "`mode`"},
+        {"/api/keys", "{\"mode\":\"viewer\",\"name\":1}", "`name`"},
+        {"/api/keys", "{\"mode\":\"viewer\",\"nmae\":\"x\"}", "did you mean `name`"},
+        {"/api/destinations/all/hold", "{\"reason\":[]}", "`reason`"},
+        {"/api/destinations/all/release", "{\"reason\":\"\"}", "none is allowed"},
+        {"/api/ledger/backup", "{}", "`file`"},
+        {"/api/ledger/backup", "{\"file\":\"\"}", "`file`"},
+        {"/api/ledger/backup", "{\"file\":\"a\\u0000b\"}", "`file`"},
+        {"/api/deliveries/x/retry", NULL, "a number over 0"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect(h, "POST", rows[i].target, rows[i].body, 400, rows[i].says);
+    expect(h, "GET", "/api/status", "{}", 400, "GET with a body");
+}
+
+static void test_large_body(void **state) {
+    struct house *h = *state;
+    OWN(text_drop)
+    struct text body = {0};
+    while (body.n < 70000)
+        text_adds(&body, "          ");
+    expect(h, "POST", "/api/replay", text_str(&body), 413, "error");
+}
+
+static void test_status(void **state) {
+    struct house *h = *state;
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "GET", "/api/status", NULL, &r);
+    assert_status(&r, 200);
+    assert_int_equal(reply_number(&r, "generation"), (int64_t)h->generation);
+    assert_int_equal(reply_number(&r, "ledger.booked"), (int64_t)ledger_booked(h->ledger));
+    assert_true(json_equals_text(reply_at(&r, "sources.0.secrets.0.label"), B("default")));
+    assert_true(json_equals_text(reply_at(&r, "key.mode"), B("operator")));
+    assert_true(reply_number(&r, "uptime_ms") >= 0);
+}
+
+static void test_metrics(void **state) {
+    struct house *h = *state;
+    house_stripe_event(h, "evt_m", "charge.x", NULL, false);
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "GET", "/metrics", NULL, &r);
+    assert_status(&r, 200);
+    assert_says(&r, "hookkeep_desk_requests_total");
+    assert_says(&r, "hookkeep_journal_used_bytes");
+    assert_says(&r, "charges");
+    assert_true(bytes_search(r.head, B("text/plain; version=0.0.4")) < r.head.n);
+}
+
+static void test_events(void **state) {
+    struct house *h = *state;
+    uint64_t first = house_stripe_event(h, "evt_a", "charge.succeeded", NULL, true);
+    uint64_t second = house_stripe_event(h, "evt_b", "customer.created", "acct_1", false);
+    char path[128], says[128];
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "GET", "/api/events", NULL, &r);
+    assert_status(&r, 200);
+    assert_int_equal(reply_number(&r, "data.0.seq"), (int64_t)second);
+    assert_int_equal(reply_number(&r, "data.1.seq"), (int64_t)first);
+    assert_true(json_equals_text(reply_at(&r, "data.1.livemode"), B("true")));
+    assert_true(json_equals_text(reply_at(&r, "data.1.object_id"), B("ob_evt_a")));
+    assert_true(json_equals_text(reply_at(&r, "data.1.status"), B("pending")));
+    assert_true(json_equals_text(reply_at(&r, "has_more"), B("false")));
+    expect(h, "GET", "/api/events?type=charge.*", NULL, 200, "evt_a");
+    expect(h, "GET", "/api/events?account=acct_1", NULL, 200, "evt_b");
+    expect(h, "GET", "/api/events?limit=1", NULL, 200, "\"has_more\":true");
+    OWN(reply_drop)
+    struct reply platform;
+    call(h, "GET", "/api/events?account=platform", NULL, &platform);
+    assert_says(&platform, "evt_a");
+    assert_false(reply_says(&platform, "evt_b"));
+    snprintf(says, sizeof says, "\"seq\":%llu", (unsigned long long)first);
+    expect(h, "GET", "/api/events/evt_a", NULL, 200, says);
+    snprintf(path, sizeof path, "/api/events/%llu", (unsigned long long)first);
+    expect(h, "GET", path, NULL, 200, "\"evt_a\"");
+    expect(h, "GET", path, NULL, 200, "\"receipts\":[{");
+    expect(h, "GET", path, NULL, 200, "\"deliveries\":[{");
+    expect(h, "GET", "/api/events/evt_none", NULL, 404, "no event evt_none");
+    expect(h, "GET", "/api/events/99999", NULL, 404, "no event");
+    expect(h, "GET", "/api/events/evt%5fa", NULL, 200, says);
+}
+
+static void test_body(void **state) {
+    struct house *h = *state;
+    const char *body = "{ \"id\":\"evt_body\", \"object\":\"event\",\"type\":\"a.b\",\"created\":1,"
+                       "\"livemode\":false ,\"data\":{\"object\":{\"x\":1.0}}}";
+    uint64_t seq = house_event(h, "/webhook", body);
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "GET", "/api/events/evt_body/body", NULL, &r);
+    assert_status(&r, 200);
+    assert_true(bytes_equal(r.body, bytes_of(body)));
+    char path[128];
+    snprintf(path, sizeof path, "/api/events/evt_body/body?receipt=%llu", (unsigned long long)seq);
+    expect(h, "GET", path, NULL, 200, "1.0");
+    expect(h, "GET", "/api/events/evt_body/body?receipt=77777", NULL, 404, "receipt");
+    expect(h, "GET", "/api/events/evt_none/body", NULL, 404, "no event");
+}
+
+static void test_one_id_two_events(void **state) {
+    struct house *h = *state;
+    house_stripe_event(h, "evt_twice", "a.b", "acct_1", true);
+    house_stripe_event(h, "evt_twice", "a.b", NULL, true);
+    house_stripe_event(h, "evt_twice", "a.b", NULL, false);
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "GET", "/api/events/evt_twice", NULL, &r);
+    assert_status(&r, 409);
+    assert_int_equal(json_size(reply_at(&r, "events")), 3);
+    expect(h, "GET", "/api/events/evt_twice?account=acct_1", NULL, 200, "acct_1");
+    expect(h, "GET", "/api/events/evt_twice?account=platform", NULL, 409, "2 events");
+    expect(h, "GET", "/api/events/evt_twice?livemode=false", NULL, 200, "\"livemode\":false");
+    expect(h, "GET", "/api/events/evt_twice/body?livemode=false", NULL, 200, "evt_twice");
+    expect(h, "GET", "/api/events/evt_twice/explain?account=acct_1", NULL, 200, "receipts");
+    expect(h, "GET", "/api/events/evt_twice?owner=nobody", NULL, 404, "no event");
+    expect(h, "POST", "/api/replay", "{\"events\":[\"evt_twice\"]}", 409, "3 events");
+}
+
+static void test_explain(void **state) {
+    struct house *h = *state;
+    house_stripe_event(h, "evt_x", "customer.created", NULL, true);
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "GET", "/api/events/evt_x/explain", NULL, &r);
+    assert_status(&r, 200);
+    assert_true(json_equals_text(reply_at(&r, "receipts.0.destinations.0.name"), B("all")));
+    assert_true(json_true(reply_at(&r, "receipts.0.destinations.0.gets")));
+    assert_int_equal(json_type(reply_at(&r, "receipts.0.destinations.0.deliveries.0.seq")),
+                     JSON_NUMBER);
+    assert_true(json_equals_text(reply_at(&r, "receipts.0.destinations.1.gets"), B("false")));
+    assert_int_equal(json_type(reply_at(&r, "receipts.0.destinations.1.then")), JSON_NULL);
+    assert_true(json_string(reply_at(&r, "receipts.0.destinations.1.why")).n > 0);
+
+    // Another plan: what the receipt's own decided is told beside it.
+    house_plan(h, DESTINATION("late", "null") "," DESTINATION("charges", "null"));
+    OWN(reply_drop)
+    struct reply later;
+    call(h, "GET", "/api/events/evt_x/explain", NULL, &later);
+    assert_status(&later, 200);
+    assert_true(json_true(reply_at(&later, "receipts.0.destinations.0.gets"))); // late
+    assert_true(
+        json_equals_text(reply_at(&later, "receipts.0.destinations.0.then.gets"), B("false")));
+    assert_true(json_true(reply_at(&later, "receipts.0.destinations.1.gets"))); // charges
+    assert_true(json_equals_text(reply_at(&later, "receipts.0.destinations.2.name"), B("all")));
+    assert_true(json_equals_text(reply_at(&later, "receipts.0.destinations.2.gets"), B("false")));
+    assert_true(json_true(reply_at(&later, "receipts.0.destinations.2.then.gets")));
+    assert_true(json_equals_text(reply_at(&later, "receipts.0.destinations.2.deliveries.0.state"),
+                                 B("cancelled")));
+    expect(h, "GET", "/api/events/evt_none/explain", NULL, 404, "no event");
+    expect(h, "GET", "/api/events/424242/explain", NULL, 404, "no event");
+}
+
+static void test_replay(void **state) {
+    struct house *h = *state;
+    uint64_t seq = house_stripe_event(h, "evt_r", "charge.x", NULL, true);
+    char body[128];
+    snprintf(body, sizeof body, "{\"events\":[%llu,\"evt_r\",\"%llu\"],\"to\":\"all\"}",
+             (unsigned long long)seq, (unsigned long long)seq);
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "POST", "/api/replay", body, &r);
+    assert_status(&r, 200);
+    assert_int_equal(json_size(reply_at(&r, "deliveries")), 3);
+    expect(h, "POST", "/api/replay", "{\"events\":[\"evt_r\"]}", 200, "\"refused\":[]");
+    expect(h, "POST", "/api/replay", "{\"events\":[\"evt_r\"],\"to\":null}", 200, "\"ok\":true");
+    expect(h, "POST", "/api/replay", "{\"events\":[\"evt_r\"],\"to\":\"none\"}", 200, "\"why\"");
+    expect(h, "POST", "/api/replay", "{\"events\":[\"evt_none\"]}", 404, "no event evt_none");
+    expect(h, "POST", "/api/replay", "{\"events\":[999999]}", 200, "no such event");
+    OWN(text_drop)
+    struct text many = {0};
+    text_adds(&many, "{\"events\":[1");
+    for (int i = 0; i < 500; i++)
+        text_adds(&many, ",1");
+    text_adds(&many, "]}");
+    expect(h, "POST", "/api/replay", text_str(&many), 400, "1 to 500");
+}
+
+static void test_deliveries(void **state) {
+    struct house *h = *state;
+    house_stripe_event(h, "evt_d", "charge.x", NULL, true);
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "GET", "/api/deliveries?destination=all&order=oldest", NULL, &r);
+    assert_status(&r, 200);
+    assert_int_equal(json_size(reply_at(&r, "data")), 1);
+    assert_true(json_equals_text(reply_at(&r, "data.0.event_id"), B("evt_d")));
+    assert_true(json_equals_text(reply_at(&r, "data.0.state"), B("due")));
+    char path[128];
+    long long n = (long long)reply_number(&r, "data.0.seq");
+    snprintf(path, sizeof path, "/api/deliveries/%lld", n);
+    expect(h, "GET", path, NULL, 200, "\"attempts");
+    expect(h, "GET", "/api/deliveries?event=evt_d&state=due", NULL, 200, "evt_d");
+    expect(h, "GET", "/api/deliveries/99999", NULL, 404, "no such delivery");
+    snprintf(path, sizeof path, "/api/deliveries/%lld/cancel", n);
+    expect(h, "POST", path, "{}", 200, "\"ok\":true");
+    expect(h, "POST", path, NULL, 409, "ended already");
+    expect(h, "GET", "/api/deliveries?state=cancelled", NULL, 200, "evt_d");
+    snprintf(path, sizeof path, "/api/deliveries/%lld/retry", n);
+    expect(h, "POST", path, NULL, 200, "\"ok\":true");
+    expect(h, "POST", "/api/deliveries/99999/retry", NULL, 404, "no such delivery");
+}
+
+static void test_destinations(void **state) {
+    struct house *h = *state;
+    expect(h, "GET", "/api/destinations", NULL, 200, "\"charges\"");
+    expect(h, "GET", "/api/destinations/charges", NULL, 200, "\"charges\"");
+    expect(h, "GET", "/api/destinations/nobody", NULL, 404, "there are: all, charges");
+    expect(h, "POST", "/api/destinations/all/hold", "{\"reason\":\"for \\\"a\\\" while\"}", 200,
+           "\"ok\":true");
+    expect(h, "GET", "/api/destinations/all", NULL, 200, "for \\\"a\\\" while");
+    expect(h, "POST", "/api/destinations/all/hold", NULL, 409, "held already");
+    expect(h, "POST", "/api/destinations/all/release", NULL, 200, "\"ok\":true");
+    expect(h, "POST", "/api/destinations/all/release", NULL, 409, "not held");
+    expect(h, "POST", "/api/destinations/nobody/hold", NULL, 404, "no such destination");
+}
+
+static void test_suspense(void **state) {
+    struct house *h = *state;
+    uint64_t position = house_append(h, RECORD_EVENT, B("not a receipt"));
+    char path[128];
+    expect(h, "GET", "/api/suspense?state=waiting", NULL, 200, "\"waiting\"");
+    snprintf(path, sizeof path, "/api/suspense/%llu", (unsigned long long)position);
+    expect(h, "GET", path, NULL, 200, "reason");
+    expect(h, "GET", "/api/suspense/77777", NULL, 404, "nothing is suspended");
+    snprintf(path, sizeof path, "/api/suspense/%llu/book", (unsigned long long)position);
+    expect(h, "POST", path, NULL, 409, "error");
+    snprintf(path, sizeof path, "/api/suspense/%llu/drop", (unsigned long long)position);
+    expect(h, "POST", path, NULL, 200, "\"ok\":true");
+    expect(h, "POST", path, NULL, 409, "already");
+    expect(h, "POST", "/api/suspense/77777/drop", NULL, 404, "nothing is suspended");
+}
+
+static void test_keys(void **state) {
+    struct house *h = *state;
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "POST", "/api/keys", "{\"mode\":\"operator\"}", &r);
+    assert_status(&r, 200);
+    char key[DESK_KEY_MAX];
+    bytes text = json_string(reply_at(&r, "key"));
+    snprintf(key, sizeof key, "%.*s", BYTES_ARG(text));
+    OWN(reply_drop)
+    struct reply list;
+    call_with(h, "GET", "/api/keys", key, NULL, &list);
+    assert_status(&list, 200);
+    assert_int_equal(json_size(reply_at(&list, "data")), 4);
+    expect(h, "POST", "/api/keys/key_none/revoke", NULL, 404, "no key");
+}
+
+static void test_backup_and_verify(void **state) {
+    struct house *h = *state;
+    house_stripe_event(h, "evt_backup", "a.b", NULL, true);
+    char body[256];
+    snprintf(body, sizeof body, "{\"file\":\"%s/copy.db\"}", h->world.folder);
+    expect(h, "POST", "/api/ledger/backup", body, 200, "copy.db");
+    expect(h, "POST", "/api/ledger/backup", body, 409, "exists");
+    expect(h, "POST", "/api/ledger/backup", "{\"file\":\"/nowhere/at/all/x.db\"}", 409,
+           "no backup");
+    expect(h, "POST", "/api/ledger/verify", NULL, 200, "{\"ok\":true,\"ledger\":{\"ok\":true");
+    OWN(text_drop)
+    struct text why = {0};
+    OWN(text_drop)
+    struct text rows = {0};
+    struct reader *copy = NULL;
+    snprintf(body, sizeof body, "%s/copy.db", h->world.folder);
+    assert_ok(reader_open(body, &copy, &why));
+    assert_ok(reader_events(copy, &(struct list_filter){0}, &rows));
+    assert_true(bytes_search(text_bytes(&rows), B("evt_backup")) < rows.n);
+    reader_close(copy);
+}
+
+static void test_no_room(void **state) {
+    struct house *h = *state;
+    size_t taken[4096], n = 0, size = 8 << 20;
+    while (size >= 1) {
+        if (n < 4096 && journal_credit_take(h->journal, CREDIT_INNER, size, &taken[n]))
+            n++;
+        else
+            size /= 2;
+    }
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "POST", "/api/destinations/all/hold", NULL, &r);
+    assert_status(&r, 503);
+    assert_says(&r, "no room");
+    assert_true(bytes_search(r.head, B("Retry-After: ")) < r.head.n);
+    while (n > 0)
+        journal_credit_give(h->journal, taken[--n]);
+    expect(h, "POST", "/api/destinations/all/hold", NULL, 200, "ok");
+}
+
+static result append_fails(struct journal_store *s, struct record *records, size_t n,
+                           int64_t wall_ms) {
+    FAIL(IO, "the disk is gone");
+}
+
+static void test_journal_failed(void **state) {
+    struct house *h = *state;
+    h->records->append = append_fails;
+    expect(h, "POST", "/api/destinations/all/hold", NULL, 503, "could not be made durable");
+    expect(h, "POST", "/api/destinations/all/hold", NULL, 503, "the journal failed");
+    expect(h, "GET", "/api/status", NULL, 200, "\"failed\":true");
+}
+
+static void test_keep_alive(void **state) {
+    struct house *h = *state;
+    char bearer[128];
+    snprintf(bearer, sizeof bearer, "Bearer %s", h->viewer_key);
+    int fd = client_connect(h);
+    for (int i = 0; i < 3; i++) {
+        OWN(reply_drop)
+        struct reply r = {0};
+        client_send(fd, "GET", "/api/status", bearer, NO_BYTES);
+        client_receive(fd, &r);
+        assert_status(&r, 200);
+    }
+    close(fd);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        HOUSE_TEST(test_health),     HOUSE_TEST(test_paths),
+        HOUSE_TEST(test_parameters), HOUSE_TEST(test_bodies),
+        HOUSE_TEST(test_large_body), HOUSE_TEST(test_status),
+        HOUSE_TEST(test_metrics),    HOUSE_TEST(test_events),
+        HOUSE_TEST(test_body),       HOUSE_TEST(test_one_id_two_events),
+        HOUSE_TEST(test_explain),    HOUSE_TEST(test_replay),
+        HOUSE_TEST(test_deliveries), HOUSE_TEST(test_destinations),
+        HOUSE_TEST(test_suspense),   HOUSE_TEST(test_keys),
+        HOUSE_TEST(test_no_room),    HOUSE_TEST(test_backup_and_verify),
+        HOUSE_TEST(test_keep_alive), HOUSE_TEST(test_journal_failed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

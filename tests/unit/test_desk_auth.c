@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// Who may ask what: every row of desk/routes.def with every kind of key.
+#include "desk_house.h"
+
+#include "desk/routes.h"
+
+static const struct {
+    const char *method, *path;
+    enum access access;
+} rows[] = {
+#define ROUTE(id, method, path, access, doc) {method, path, ACCESS_##access},
+#include "desk/routes.def"
+#undef ROUTE
+};
+
+static const char *path_of(size_t i) {
+    static char path[128];
+    const char *open = strchr(rows[i].path, '{'), *shut = strchr(rows[i].path, '}');
+    if (open == NULL)
+        return rows[i].path;
+    snprintf(path, sizeof path, "%.*s9999%s", (int)(open - rows[i].path), rows[i].path, shut + 1);
+    return path;
+}
+
+static void expect_401(const struct house *h, size_t i, const char *authorization) {
+    OWN(reply_drop)
+    struct reply r;
+    call_as(h, rows[i].method, path_of(i), authorization, NULL, &r);
+    if (rows[i].access == ACCESS_NOBODY) {
+        assert_status(&r, 200);
+        return;
+    }
+    if (r.status != 401)
+        fail_msg("%s %s: %d", rows[i].method, rows[i].path, r.status);
+    assert_true(bytes_search(r.head, B("WWW-Authenticate: Bearer")) < r.head.n);
+    assert_says(&r, "\"error\"");
+    assert_false(reply_says(&r, "hk_"));
+}
+
+static void test_no_valid_key(void **state) {
+    struct house *h = *state;
+    char revoked[128];
+    snprintf(revoked, sizeof revoked, "Bearer %s", h->revoked_key);
+    const char *const bad[] = {
+        NULL,         "Bearer",
+        "Bearer x",   "Bearer hk_operator_0000000000000000000000000000000A",
+        "Basic !!!!", "Basic eDp5",
+        "Digest x",   revoked,
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++)
+            expect_401(h, i, bad[k]);
+}
+
+static void test_viewer(void **state) {
+    struct house *h = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].path, "/api/events/tail") == 0)
+            continue; // does not end; test_desk_tail.c
+        OWN(reply_drop)
+        struct reply r;
+        call_with(h, rows[i].method, path_of(i), h->viewer_key, NULL, &r);
+        bool refused = r.status == 403;
+        if (refused != (rows[i].access == ACCESS_OPERATOR) || r.status == 401)
+            fail_msg("%s %s: %d", rows[i].method, rows[i].path, r.status);
+    }
+}
+
+static void test_operator(void **state) {
+    struct house *h = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].path, "/api/events/tail") == 0)
+            continue;
+        OWN(reply_drop)
+        struct reply r;
+        call(h, rows[i].method, path_of(i), NULL, &r);
+        if (r.status == 401 || r.status == 403 || r.status >= 500)
+            fail_msg("%s %s: %d", rows[i].method, rows[i].path, r.status);
+    }
+}
+
+static void test_basic(void **state) {
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    struct house *h = *state;
+    char plain[128], header[256] = "basic ";
+    size_t n = (size_t)snprintf(plain, sizeof plain, "%s:", h->viewer_key), out = strlen(header);
+    for (size_t i = 0; i < n; i += 3) {
+        uint32_t v = (uint32_t)(uint8_t)plain[i] << 16 |
+                     (i + 1 < n ? (uint32_t)(uint8_t)plain[i + 1] << 8 : 0) |
+                     (i + 2 < n ? (uint32_t)(uint8_t)plain[i + 2] : 0);
+        header[out++] = alphabet[v >> 18 & 63];
+        header[out++] = alphabet[v >> 12 & 63];
+        header[out++] = i + 1 < n ? alphabet[v >> 6 & 63] : '=';
+        header[out++] = i + 2 < n ? alphabet[v & 63] : '=';
+    }
+    header[out] = '\0';
+    OWN(reply_drop)
+    struct reply r;
+    call_as(h, "GET", "/api/status", header, NULL, &r);
+    assert_status(&r, 200);
+    assert_true(json_equals_text(reply_at(&r, "key.mode"), B("viewer")));
+}
+
+// A key that is in the cache is out of it at once when it is revoked.
+static void test_revoked_at_once(void **state) {
+    struct house *h = *state;
+    OWN(reply_drop)
+    struct reply made;
+    call(h, "POST", "/api/keys", "{\"mode\":\"viewer\",\"name\":\"short\"}", &made);
+    assert_status(&made, 200);
+    char key[DESK_KEY_MAX], path[64];
+    bytes text = json_string(reply_at(&made, "key")), id = json_string(reply_at(&made, "id"));
+    snprintf(key, sizeof key, "%.*s", BYTES_ARG(text));
+    snprintf(path, sizeof path, "/api/keys/%.*s/revoke", BYTES_ARG(id));
+    for (int i = 0; i < 2; i++) {
+        OWN(reply_drop)
+        struct reply r;
+        call_with(h, "GET", "/api/status", key, NULL, &r);
+        assert_status(&r, 200);
+    }
+    OWN(reply_drop)
+    struct reply gone;
+    call(h, "POST", path, NULL, &gone);
+    assert_status(&gone, 200);
+    OWN(reply_drop)
+    struct reply after;
+    call_with(h, "GET", "/api/status", key, NULL, &after);
+    assert_status(&after, 401);
+    OWN(reply_drop)
+    struct reply twice;
+    call(h, "POST", path, "{}", &twice);
+    assert_status(&twice, 409);
+    OWN(reply_drop)
+    struct reply list;
+    call(h, "GET", "/api/keys", NULL, &list);
+    assert_status(&list, 200);
+    assert_says(&list, "\"short\"");
+    assert_false(reply_says(&list, "hash"));
+    assert_false(reply_says(&list, "hk_"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        HOUSE_TEST(test_no_valid_key), HOUSE_TEST(test_viewer),          HOUSE_TEST(test_operator),
+        HOUSE_TEST(test_basic),        HOUSE_TEST(test_revoked_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
