@@ -80,6 +80,10 @@ must result config_read(bytes yaml, const char *name, const struct config_outsid
 // destinations). A path that was asked for must exist.
 must result config_load(const char *path, struct config **out, struct text *errors,
                         struct text *warnings);
+// The same, with what it names taken from `outside` (where it is looked for is not): for who needs
+// the desk's address and the ledger's path, not the secrets.
+must result config_load_with(const char *path, const struct config_outside *outside,
+                             struct config **out, struct text *errors, struct text *warnings);
 void config_free(struct config *c); // wipes secrets; null is allowed
 
 // The key table as text for the manual and `hookkeep help configuration`: key, type, default,

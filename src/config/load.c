@@ -17,16 +17,16 @@ static result read_file(void *ctx, const char *path, size_t max, struct text *ou
 
 static const struct config_outside outside = {.env = read_env, .file = read_file};
 
-static result read_from(const char *path, struct text *yaml, struct config **out,
-                        struct text *errors, struct text *warnings) {
-    TRY(config_read(text_bytes(yaml), path, &outside, out, errors, warnings));
+static result read_from(const char *path, struct text *yaml, const struct config_outside *o,
+                        struct config **out, struct text *errors, struct text *warnings) {
+    TRY(config_read(text_bytes(yaml), path, o, out, errors, warnings));
     (*out)->file = arena_copy(&(*out)->memory, bytes_of(path));
     return OK;
 }
 
 // ABSENT only when there is no such file.
-static result load_file(const char *path, struct config **out, struct text *errors,
-                        struct text *warnings) {
+static result load_file(const char *path, const struct config_outside *o, struct config **out,
+                        struct text *errors, struct text *warnings) {
     struct text yaml = {.max = CONFIG_SIZE_MAX + 1};
     result loaded = file_load(path, CONFIG_SIZE_MAX, &yaml);
     if (failed_as(loaded, FAIL_FULL))
@@ -35,39 +35,45 @@ static result load_file(const char *path, struct config **out, struct text *erro
     else if (loaded != OK && !failed_as(loaded, FAIL_ABSENT))
         text_addf(errors, "%s: cannot be read (%s); check its permissions\n", path, loaded->text);
     if (loaded == OK)
-        loaded = read_from(path, &yaml, out, errors, warnings);
+        loaded = read_from(path, &yaml, o, out, errors, warnings);
     if (yaml.p != NULL)
         memory_wipe(yaml.p, yaml.cap);
     text_drop(&yaml);
     return loaded;
 }
 
-static result load_environment(struct config **out, struct text *errors, struct text *warnings) {
-    if (getenv("STRIPE_WEBHOOK_SECRET") == NULL) {
+static result load_environment(const struct config_outside *o, struct config **out,
+                               struct text *errors, struct text *warnings) {
+    if (o->env(o->ctx, "STRIPE_WEBHOOK_SECRET") == NULL) {
         text_adds(errors, "there is no configuration: neither -c FILE, nor $HOOKKEEP_CONFIG, nor "
                           "hookkeep.yaml here, nor /etc/hookkeep/hookkeep.yaml; write one, or set "
                           "STRIPE_WEBHOOK_SECRET to receive on /webhook without one\n");
         FAIL(INVALID, "there is no configuration");
     }
-    return config_read(bytes_of(environment_alone), "environment", &outside, out, errors, warnings);
+    return config_read(bytes_of(environment_alone), "environment", o, out, errors, warnings);
 }
 
-result config_load(const char *path, struct config **out, struct text *errors,
-                   struct text *warnings) {
+result config_load_with(const char *path, const struct config_outside *o, struct config **out,
+                        struct text *errors, struct text *warnings) {
     static const char *const places[] = {"hookkeep.yaml", "/etc/hookkeep/hookkeep.yaml"};
     *out = NULL;
     if (path == NULL)
         path = getenv("HOOKKEEP_CONFIG");
     if (path != NULL && path[0] != '\0') {
-        result loaded = load_file(path, out, errors, warnings);
+        result loaded = load_file(path, o, out, errors, warnings);
         if (failed_as(loaded, FAIL_ABSENT))
             text_addf(errors, "%s: there is no such file\n", path);
         return loaded;
     }
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        result loaded = load_file(places[i], out, errors, warnings);
+        result loaded = load_file(places[i], o, out, errors, warnings);
         if (!failed_as(loaded, FAIL_ABSENT))
             return loaded;
     }
-    return load_environment(out, errors, warnings);
+    return load_environment(o, out, errors, warnings);
+}
+
+result config_load(const char *path, struct config **out, struct text *errors,
+                   struct text *warnings) {
+    return config_load_with(path, &outside, out, errors, warnings);
 }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#include "cli/commands.h"
+#include "config/config.h"
+
+static enum cli_exit check(const struct cli_call *c) {
+    struct config *config = NULL;
+    OWN(text_drop)
+    struct text errors = {0};
+    OWN(text_drop)
+    struct text warnings = {0};
+    result loaded = config_load(c->config_path, &config, &errors, &warnings);
+    if (warnings.n > 0)
+        cli_say("warnings:\n%s", text_str(&warnings));
+    if (loaded != OK) {
+        cli_say("the configuration is wrong:\n%s", errors.n > 0 ? text_str(&errors) : loaded->text);
+        return CLI_CONFIG;
+    }
+    cli_outf("ok: %zu source%s, %zu destination%s", config->source_count,
+             config->source_count == 1 ? "" : "s", config->destination_count,
+             config->destination_count == 1 ? "" : "s");
+    OWN(text_drop)
+    struct text from = {0};
+    text_add_printable(&from, config->file.n > 0 ? config->file : B("the environment alone"), 4096);
+    cli_outf(" (%s)\n", text_str(&from));
+    config_free(config);
+    return CLI_DONE;
+}
+
+const struct cli_command command_check = {
+    .name = "check",
+    .usage = "",
+    .summary = "read the configuration; say what is wrong, where, and how to mend it",
+    .help = "Exit 0 if the gateway would start with it, 78 if not. `hookkeep help configuration` "
+            "lists\nthe keys.\n",
+    .takes = TAKES_CONFIG,
+    .run = check,
+};

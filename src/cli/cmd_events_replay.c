@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/query.h"
+#include "cli/rows.h"
+#include "port/clock.h"
+
+#define BATCH_MAX 500    // events of one request (hookkeep-api(7))
+#define RATE_MAX 1000000 // events a second
+#define STEPS 10         // batches a second, so that a rate is even within the second
+
+static struct {
+    char *to, *type, *account, *owner, *object, *status, *livemode;
+    long long rate;
+    int all, dry_run;
+    struct list_options list;
+} o;
+
+const struct poptOption events_replay_options[] = {
+    {"to", '\0', POPT_ARG_STRING, &o.to, 0, "to this destination alone, whether it matches or not",
+     "DEST"},
+    {"all", '\0', POPT_ARG_NONE, &o.all, 0, "every event (that fits the filters)", NULL},
+    {"type", 't', POPT_ARG_STRING, &o.type, 0, "of this type, or family: customer.*", "TYPE"},
+    {"account", '\0', POPT_ARG_STRING, &o.account, 0, "of this account; platform: of none", "ACCT"},
+    {"owner", '\0', POPT_ARG_STRING, &o.owner, 0, "of this owner's sources", "NAME"},
+    {"object", '\0', POPT_ARG_STRING, &o.object, 0, "about this object", "ID"},
+    {"status", '\0', POPT_ARG_STRING, &o.status, 0, "pending, done, failed or ignored", "STATUS"},
+    {"livemode", '\0', POPT_ARG_STRING, &o.livemode, 0, "true or false", "BOOL"},
+    TIME_OPTIONS(o.list, "received"),
+    {"after", '\0', POPT_ARG_LONGLONG, &o.list.after, 0, "go on behind this event", "N"},
+    {"rate", '\0', POPT_ARG_LONGLONG, &o.rate, 0, "at most so many events a second", "N"},
+    {"dry-run", '\0', POPT_ARG_NONE, &o.dry_run, 0, "print what would be sent; send nothing", NULL},
+    POPT_TABLEEND,
+};
+
+struct replay {
+    const struct cli_call *call;
+    struct client *client;
+    struct text events; // JSON of the batch under way
+    size_t count, batch_max;
+    int64_t next_us; // when the next batch may go
+    uint64_t last;   // number of the last event in the batch, 0: unknown
+    uint64_t sent_last;
+    uint64_t sent, made, refused;
+    struct table plan, refusals;
+};
+
+static const struct column refusal_columns[] = {
+    {"event", "event", CELL_TEXT, 0},
+    {"destination", "destination", CELL_TEXT, 10},
+    {"why", "why", CELL_TEXT, 20},
+};
+
+static const struct column plan_columns[] = {
+    {"seq", "seq", CELL_TEXT, 0},     {"received", "received_at", CELL_TIME, 0},
+    {"type", "type", CELL_TEXT, 16},  {"id", "id", CELL_TEXT, 14},
+    {"goes to", "to", CELL_TEXT, 12},
+};
+
+#define COUNT(a_) (sizeof(a_) / sizeof((a_)[0]))
+
+static bool filtered(void) {
+    return o.type != NULL || o.account != NULL || o.owner != NULL || o.object != NULL ||
+           o.status != NULL || o.livemode != NULL || o.list.since != NULL || o.list.until != NULL ||
+           o.list.after > 0;
+}
+
+static void wait_for_turn(struct replay *r) {
+    int64_t now = clock_mono_us(&clock_real);
+    if (o.rate > 0 && r->next_us > now)
+        client_sleep(r->client, (r->next_us - now + 999) / 1000);
+    now = clock_mono_us(&clock_real);
+    r->next_us = (r->next_us > now ? r->next_us : now) +
+                 (o.rate > 0 ? (int64_t)r->count * 1000000 / o.rate : 0);
+}
+
+static enum cli_exit send_batch(struct replay *r) {
+    if (r->count == 0)
+        return CLI_DONE;
+    wait_for_turn(r);
+    OWN(text_drop)
+    struct text body = {0};
+    text_addf(&body, "{\"events\":[%s]", text_str(&r->events));
+    if (o.to != NULL) {
+        text_adds(&body, ",\"to\":");
+        text_add_json(&body, bytes_of(o.to));
+    }
+    text_addc(&body, '}');
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    enum cli_exit code = client_ask(r->client, "POST", "/api/replay", text_bytes(&body), &doc);
+    if (code != CLI_DONE)
+        return code;
+    json answer = json_root(doc), row;
+    r->sent += r->count;
+    r->sent_last = r->last;
+    r->made += json_size(json_get(answer, "deliveries"));
+    r->refused += json_size(json_get(answer, "refused"));
+    if (r->call->json)
+        json_line(answer);
+    else
+        for (size_t at = 0; json_element(json_get(answer, "refused"), &at, &row);)
+            table_add(&r->refusals, row);
+    r->count = 0;
+    text_reset(&r->events);
+    return CLI_DONE;
+}
+
+static void add_names(json explained, struct text *out) {
+    json receipts = json_get(explained, "receipts"), destination;
+    // A replay carries the first receipt.
+    json first = json_at(receipts, 0);
+    for (size_t at = 0; json_element(json_get(first, "destinations"), &at, &destination);)
+        if (json_true(json_get(destination, "gets"))) {
+            if (out->n > 0)
+                text_adds(out, ", ");
+            text_add(out, json_string(json_get(destination, "name")));
+        }
+}
+
+static void add_plan_row(struct replay *r, json event, const char *seq_name, const char *to) {
+    OWN(text_drop)
+    struct text row = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    static const char *const kept[] = {"received_at", "type", "id"};
+    text_adds(&row, "{\"seq\":");
+    json_write(json_get(event, seq_name), &row);
+    for (size_t i = 0; i < COUNT(kept); i++)
+        if (json_type(json_get(event, kept[i])) != JSON_ABSENT) {
+            text_addf(&row, ",\"%s\":", kept[i]);
+            json_write(json_get(event, kept[i]), &row);
+        }
+    text_adds(&row, ",\"to\":");
+    text_add_json(&row, bytes_of(to));
+    text_addc(&row, '}');
+    if (json_parse(text_bytes(&row), &doc) != OK)
+        return;
+    if (r->call->json)
+        json_line(json_root(doc));
+    else
+        table_add(&r->plan, json_root(doc));
+    r->sent++;
+}
+
+// What a replay of it would do, as the desk explains it. `event` is its row, absent when it was
+// named on the command line.
+static enum cli_exit plan_one(struct replay *r, bytes id, json event) {
+    OWN(text_drop)
+    struct text path = {0};
+    OWN(text_drop)
+    struct text to = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    text_adds(&path, "/api/events/");
+    query_escape(&path, id);
+    text_adds(&path, "/explain");
+    enum cli_exit code = client_ask(r->client, "GET", text_str(&path), NO_BYTES, &doc);
+    if (code != CLI_DONE)
+        return code;
+    if (o.to != NULL)
+        text_adds(&to, o.to);
+    else
+        add_names(json_root(doc), &to);
+    if (to.n == 0)
+        text_adds(&to, "nobody: it matches no destination");
+    bool row = json_type(event) == JSON_OBJECT;
+    add_plan_row(r, row ? event : json_root(doc), row ? "seq" : "event", text_str(&to));
+    return CLI_DONE;
+}
+
+static enum cli_exit add_event(struct replay *r, bytes id, json event) {
+    if (o.dry_run != 0)
+        return plan_one(r, id, event);
+    if (r->count > 0)
+        text_addc(&r->events, ',');
+    text_add_json(&r->events, id);
+    r->count++;
+    return r->count >= r->batch_max ? send_batch(r) : CLI_DONE;
+}
+
+static enum cli_exit take_row(void *ctx, json row) {
+    struct replay *r = ctx;
+    bytes seq = json_number(json_get(row, "seq"));
+    if (bytes_to_u64(seq, &r->last) != OK) {
+        cli_say("the desk listed an event without a number; is it a hookkeep desk?");
+        return CLI_FAILED;
+    }
+    return add_event(r, seq, row);
+}
+
+static enum cli_exit replay_filtered(struct replay *r) {
+    OWN(text_drop)
+    struct text path = {0};
+    struct list_options listed = o.list;
+    char now[32];
+    text_adds(&path, "/api/events");
+    query_add(&path, "type", o.type);
+    query_add(&path, "account", o.account);
+    query_add(&path, "owner", o.owner);
+    query_add(&path, "object", o.object);
+    query_add(&path, "status", o.status);
+    query_add(&path, "livemode", o.livemode);
+    if (listed.until == NULL) {
+        // So that it ends though events keep coming.
+        OWN(text_drop)
+        struct text t = {0};
+        text_add_i64(&t, clock_wall_ms(&clock_real));
+        for (size_t i = 0; i <= t.n; i++)
+            now[i] = t.p[i];
+        listed.until = now;
+    }
+    enum cli_exit code = list_parameters(r->call, &listed, &path);
+    struct listing l = {.path = text_str(&path),
+                        .cursor = "seq",
+                        .oldest_first = true,
+                        .limit = UINT64_MAX,
+                        .row = take_row,
+                        .ctx = r,
+                        .last = (uint64_t)(listed.after > 0 ? listed.after : 0)};
+    if (code == CLI_DONE)
+        code = client_list(r->client, &l);
+    return code == CLI_DONE ? send_batch(r) : code;
+}
+
+static enum cli_exit replay_named(struct replay *r) {
+    enum cli_exit code = CLI_DONE;
+    for (size_t i = 0; i < r->call->count && code == CLI_DONE; i++)
+        code = add_event(r, bytes_of(r->call->args[i]), (json){NULL});
+    return code == CLI_DONE ? send_batch(r) : code;
+}
+
+static enum cli_exit sum_up(struct replay *r, enum cli_exit code) {
+    OWN(text_drop)
+    struct text out = {0};
+    table_write(&r->plan, &out);
+    if (o.dry_run == 0 && !r->call->json && (code == CLI_DONE || r->sent > 0))
+        text_addf(&out, "%llu event%s replayed, %llu deliver%s made, %llu refused\n",
+                  (unsigned long long)r->sent, r->sent == 1 ? "" : "s", (unsigned long long)r->made,
+                  r->made == 1 ? "y" : "ies", (unsigned long long)r->refused);
+    table_write(&r->refusals, &out);
+    cli_out(text_bytes(&out));
+    if (code != CLI_DONE && r->sent_last > 0)
+        cli_say("stopped; the same command with --after %llu goes on behind the last one replayed",
+                (unsigned long long)r->sent_last);
+    if (code == CLI_DONE && o.dry_run != 0 && !r->call->json)
+        cli_say("%llu event%s; nothing was sent", (unsigned long long)r->sent,
+                r->sent == 1 ? "" : "s");
+    return code;
+}
+
+static enum cli_exit check_options(const struct cli_call *c) {
+    if (c->count > 0 && (filtered() || o.all != 0))
+        return cli_misused(c, "events are named and filtered at once; do one or the other");
+    if (c->count == 0 && !filtered() && o.all == 0)
+        return cli_misused(c, "which events? Name them, filter them (--type, --since, …), or say "
+                              "--all");
+    if (o.rate < 0 || o.rate > RATE_MAX)
+        return cli_misused(c, "--rate takes 1 to %d events a second", RATE_MAX);
+    return CLI_DONE;
+}
+
+enum cli_exit events_replay(const struct cli_call *c) {
+    struct replay r = {.call = c, .batch_max = BATCH_MAX};
+    OWN(client_close)
+    struct client *client = NULL;
+    enum cli_exit code = check_options(c);
+    if (code == CLI_DONE)
+        code = client_open(c, &client);
+    if (code != CLI_DONE)
+        return code;
+    r.client = client;
+    if (o.rate > 0)
+        r.batch_max = o.rate / STEPS < 1           ? 1
+                      : o.rate / STEPS < BATCH_MAX ? (size_t)(o.rate / STEPS)
+                                                   : BATCH_MAX;
+    table_init(&r.plan, plan_columns, COUNT(plan_columns));
+    table_init(&r.refusals, refusal_columns, COUNT(refusal_columns));
+    code = c->count > 0 ? replay_named(&r) : replay_filtered(&r);
+    code = sum_up(&r, code);
+    table_drop(&r.plan);
+    table_drop(&r.refusals);
+    text_drop(&r.events);
+    return code;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Each command's one entry, in cmd_<name>.c.
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const struct cli_command command_serve, command_check, command_events, command_deliveries,
+    command_destinations, command_explain, command_suspense, command_ledger, command_keys,
+    command_sign, command_verify, command_version, command_help;
+
+// Actions of `events` that have a file of their own.
+enum cli_exit events_tail(const struct cli_call *c);
+enum cli_exit events_replay(const struct cli_call *c);
+extern const struct poptOption events_tail_options[], events_replay_options[];
+
+#endif
