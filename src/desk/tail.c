@@ -7,7 +7,7 @@
 
 #define LOOK_MS 100
 #define HEARTBEAT_US 15000000
-#define ROWS_AT_ONCE 200
+#define ROWS_AT_ONCE 50
 // A reader that has more than this before him gets no more until he took some.
 #define UNSENT_MAX ((size_t)64 << 10)
 

@@ -2,6 +2,8 @@
 // Streams of events: each once, in order, bounded, ended in time. And requests whose peer leaves.
 #include "desk_house.h"
 
+#include "base/memory.h"
+
 // A stream being read, a line at a time.
 struct stream {
     int fd;
@@ -96,39 +98,56 @@ static void stream_begin(struct stream *s) {
         assert_true(stream_read(s));
 }
 
+#define LOAD_MAX 1000
+
 struct load {
     struct house *house;
-    uint64_t seqs[600];
+    uint64_t seqs[LOAD_MAX];
     size_t n;
+    size_t wide; // bytes of each event's object id
 };
 
+static void write_event(const struct load *l, size_t i, struct text *out) {
+    text_addf(out,
+              "{\"id\":\"evt_%zu\",\"object\":\"event\",\"type\":\"%s\",\"created\":1,"
+              "\"livemode\":true,\"data\":{\"object\":{\"id\":\"o",
+              i, i % 3 == 0 ? "charge.x" : "customer.x");
+    for (size_t k = 0; k < l->wide; k++)
+        text_addc(out, 'o');
+    text_adds(out, "\"}}}");
+}
+
+static void post_event(struct load *l, size_t i, struct append *a, struct text *payload,
+                       struct mailbox *answers) {
+    OWN(text_drop)
+    struct text body = {0};
+    write_event(l, i, &body);
+    struct receipt_record r = {
+        .source = B("/webhook"),
+        .owner = B("main"),
+        .secret_label = B("default"),
+        .body = text_bytes(&body),
+    };
+    receipt_encode(&r, payload);
+    *a = (struct append){
+        .kind = RECORD_EVENT,
+        .generation = l->house->generation,
+        .payload = text_bytes(payload),
+        .reply = answers,
+    };
+    assert_true(journal_credit_take(l->house->journal, CREDIT_INNER, payload->n, &a->credit));
+    journal_post(l->house->journal, a);
+}
+
+// Posts all at once and waits until they are durable.
 static void post_load(void *ctx) {
     struct load *l = ctx;
     struct mailbox *answers = mailbox_open(NULL, NULL);
-    static struct append appends[600];
-    static struct text payloads[600];
-    for (size_t i = 0; i < l->n; i++) {
-        char body[512];
-        snprintf(body, sizeof body,
-                 "{\"id\":\"evt_%zu\",\"object\":\"event\",\"type\":\"%s\",\"created\":1,"
-                 "\"livemode\":true,\"data\":{\"object\":{\"id\":\"o\"}}}",
-                 i, i % 3 == 0 ? "charge.x" : "customer.x");
-        struct receipt_record r = {.source = B("/webhook"),
-                                   .owner = B("main"),
-                                   .secret_label = B("default"),
-                                   .body = bytes_of(body)};
-        text_reset(&payloads[i]);
-        receipt_encode(&r, &payloads[i]);
-        appends[i] = (struct append){.kind = RECORD_EVENT,
-                                     .generation = l->house->generation,
-                                     .payload = text_bytes(&payloads[i]),
-                                     .reply = answers};
-        assert_true(journal_credit_take(l->house->journal, CREDIT_INNER, appends[i].payload.n,
-                                        &appends[i].credit));
-        journal_post(l->house->journal, &appends[i]);
-    }
-    size_t back = 0;
-    while (back < l->n) {
+    struct append *appends = NEW_ARRAY(struct append, l->n);
+    struct text *payloads = NEW_ARRAY(struct text, l->n);
+    for (size_t i = 0; i < l->n; i++)
+        post_event(l, i, &appends[i], &payloads[i], answers);
+    for (size_t back = 0; back < l->n;) {
         (void)mailbox_wait(answers, -1);
         for (struct mail *m = mailbox_drain(answers); m != NULL; m = m->next)
             back++;
@@ -137,6 +156,8 @@ static void post_load(void *ctx) {
         l->seqs[i] = appends[i].position;
         text_drop(&payloads[i]);
     }
+    free(appends);
+    free(payloads);
     mailbox_close(answers);
 }
 
@@ -151,7 +172,7 @@ static void test_order(void **state) {
     stream_begin(&all);
     stream_begin(&charges);
     assert_ok(thread_start("poster", post_load, &load, &poster));
-    uint64_t seqs[600];
+    uint64_t seqs[LOAD_MAX];
     for (size_t i = 0; i < load.n; i++)
         seqs[i] = next_seq(&all);
     thread_join(poster);
@@ -188,10 +209,11 @@ static void test_heartbeat(void **state) {
     stream_drop(&s);
 }
 
-// One who does not read gets everything when he does, and the desk held little meanwhile.
+// One who does not read holds nobody up, and gets everything when he does: the desk waits for him,
+// or what it owes him would have grown over HTTP_UNSENT_MAX and he would have been cut off.
 static void test_slow_reader(void **state) {
     struct house *h = *state;
-    struct load load = {.house = h, .n = 600};
+    struct load load = {.house = h, .n = 800, .wide = 25000};
     struct stream slow, quick;
     stream_open(h, &slow, "/api/events/tail?after=1", h->viewer_key);
     stream_open(h, &quick, "/api/events/tail?after=1", h->viewer_key);
