@@ -26,6 +26,7 @@ result sqlite_failed(int code) {
     case SQLITE_PERM:
     case SQLITE_AUTH: FAIL(REFUSED, "the system does not permit to use the ledger");
     case SQLITE_TOOBIG: FAIL(INVALID, "a text is larger than the ledger keeps");
+    case SQLITE_MISMATCH: FAIL(INVALID, "a value is of another type than the ledger keeps");
     case SQLITE_CONSTRAINT: break;
     default: FAIL(SYSTEM, "SQLite failed");
     }

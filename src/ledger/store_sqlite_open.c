@@ -8,13 +8,6 @@
 
 #define BUSY_MS 250
 
-const struct migration ledger_migrations[] = {
-#define MIGRATION(version, name, sql) {version, name, sql},
-#include "ledger/migrations.def"
-#undef MIGRATION
-};
-const size_t ledger_migration_count = sizeof ledger_migrations / sizeof ledger_migrations[0];
-
 void migration_sha256(const struct migration *m, struct text *out) {
     uint8_t hash[SHA256_SIZE];
     bytes sql = bytes_of(m->sql);

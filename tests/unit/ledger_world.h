@@ -4,6 +4,8 @@
 #define TESTS_UNIT_LEDGER_WORLD_H
 
 #include <ftw.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@ struct world {
     struct store *store;
     struct arena arena;
     char folder[64], path[128];
+    atomic_bool over; // for threads of a test
 };
 
 static inline int world_unlink(const char *path, const struct stat *st, int type, struct FTW *at) {
@@ -142,6 +145,14 @@ static inline struct delivery_row a_delivery(uint64_t seq, uint64_t event_seq, u
                                  .state = DELIVERY_DUE,
                                  .created_at = 1700000000123,
                                  .next_at = next_at};
+}
+
+// An event with its receipt and these bytes.
+static inline void book_event(struct store *s, uint64_t seq, bytes id, bytes body) {
+    struct event_row e = an_event(seq, id);
+    struct receipt_row r = a_receipt(seq, seq, (uint8_t)seq);
+    assert_ok(s->event_insert(s, &e));
+    assert_ok(s->receipt_insert(s, &r, body));
 }
 
 #endif

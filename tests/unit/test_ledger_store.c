@@ -15,14 +15,6 @@
 static struct store *of(void **state) { return ((struct world *)*state)->store; }
 static struct arena *arena_of(void **state) { return &((struct world *)*state)->arena; }
 
-// An event with its receipt and these bytes.
-static void book_event(struct store *s, uint64_t seq, bytes id, bytes body) {
-    struct event_row e = an_event(seq, id);
-    struct receipt_row r = a_receipt(seq, seq, (uint8_t)seq);
-    assert_ok(s->event_insert(s, &e));
-    assert_ok(s->receipt_insert(s, &r, body));
-}
-
 static void test_state(void **state) {
     struct store *s = of(state);
     struct store_state st;

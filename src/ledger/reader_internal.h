@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// What the files of the reader share.
+#ifndef LEDGER_READER_INTERNAL_H
+#define LEDGER_READER_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "ledger/sqlite_internal.h"
+
+#define READER_LIMIT_US 5000000
+#define DESTINATIONS_COUNTED 1024
+
+struct reader {
+    sqlite3 *db;
+    char *path;
+    int64_t deadline_us; // monotonic; 0: none
+    atomic_bool interrupted;
+    // Deliveries of each destination up to a number; they are only ever added.
+    uint64_t *totals;
+    size_t totals_n;
+    int64_t totals_to;
+    // Events up to a number; counted anew after suspended ones were booked.
+    int64_t events, events_to, events_late;
+};
+
+// A snapshot of the books for one question: begin … end. Without a limit only `reader_interrupt`
+// ends it early.
+must result reader_begin(struct reader *r, bool limited);
+void reader_end(struct reader *r);
+
+must result reader_prepare(struct reader *r, const char *sql, sqlite3_stmt **out);
+// One step: true if there is a row.
+must result reader_step(sqlite3_stmt *s, bool *row);
+
+// Appends the columns [from, to) as "name":value with commas between: text as a JSON string, a
+// BLOB as hex digits, and what is yes or no by its name as true or false.
+void reader_row(sqlite3_stmt *s, int from, int to, struct text *out);
+// Appends [{row},…], at most `limit` of them; true in *more (may be null) if there were more.
+must result reader_rows(sqlite3_stmt *s, size_t limit, struct text *out, bool *more);
+must result reader_said(const struct text *out); // MEMORY if the text could not take it all
+
+#define EVENT_COLUMNS                                                                              \
+    "seq, id, type, owner, account, livemode, api_version, created, received_at, object_id, "      \
+    "CASE status WHEN 0 THEN 'pending' WHEN 1 THEN 'done' WHEN 2 THEN 'failed' ELSE 'ignored' "    \
+    "END AS status, error"
+#define DELIVERY_COLUMNS                                                                           \
+    "d.seq AS seq, d.event_seq AS event_seq, (SELECT id FROM event WHERE seq = d.event_seq) AS "   \
+    "event_id, d.receipt_seq AS receipt_seq, t.name AS destination, CASE WHEN d.state IN (0, 2) "  \
+    "AND t.held THEN 'held' ELSE CASE d.state WHEN 0 THEN 'due' WHEN 2 THEN 'waiting' WHEN 3 "     \
+    "THEN 'done' WHEN 4 THEN 'dead' WHEN 6 THEN 'cancelled' WHEN 7 THEN 'parked' ELSE "            \
+    "'superseded' END END AS state, d.attempts AS attempts, d.failures AS failures, "              \
+    "d.not_yets AS not_yets, d.created_at AS created_at, iif(d.state IN (0, 2), d.next_at, 0) "    \
+    "AS next_at, d.ended_at AS ended_at, d.replay AS replay, d.last_error AS last_error"
+#define DELIVERY_JOIN " LEFT JOIN destination AS t ON t.number = d.destination"
+
+// The SQL of a list, for looking at its plan.
+must result reader_events_sql(const struct list_filter *f, struct text *sql);
+must result reader_deliveries_sql(const struct list_filter *f, struct text *sql);
+
+#endif
