@@ -35,6 +35,8 @@ struct ledger {
     size_t record_count, record_at;
     uint32_t careful;
     bool starting; // no batch committed yet since the start
+    bool noted;    // this life has noted that it tries the record behind noted_at
+    uint64_t noted_at;
 
     uint64_t *released; // by the batch under way; taken no more once it is committed
     size_t released_count, released_cap;
@@ -284,11 +286,16 @@ static result book_each(struct ledger *l, const struct record *records, size_t n
 static result note_start(struct ledger *l) {
     struct store *s = l->o.store;
     struct store_state *state = &l->book.state;
+    if (l->noted && l->noted_at == state->booked)
+        return OK; // tried before in this life, and the store failed
     state->start_count = state->start_booked == state->booked ? state->start_count + 1 : 1;
     state->start_booked = state->booked;
     TRY(s->begin(s));
     TRY(s->state_put(s, state));
-    return s->commit(s);
+    TRY(s->commit(s));
+    l->noted = true;
+    l->noted_at = state->booked;
+    return OK;
 }
 
 static result book_untried(struct ledger *l, const struct record *r) {
@@ -299,7 +306,8 @@ static result book_untried(struct ledger *l, const struct record *r) {
 
 static result book_some(struct ledger *l, const struct record *records, size_t *n) {
     bool died_twice = l->careful > 0 && l->book.state.start_count >= 2 &&
-                      l->book.state.start_booked == l->book.state.booked;
+                      l->book.state.start_booked == l->book.state.booked &&
+                      !(l->noted && l->noted_at == l->book.state.booked);
     if (l->careful > 0)
         *n = 1;
     if (died_twice)
