@@ -381,6 +381,11 @@ void disk_peek(struct disk *d, const char *path, uint64_t at, void *p, size_t n)
     memcpy(p, i->cache.p + at, n);
 }
 
+bytes disk_platter(struct disk *d, const char *path) {
+    const struct inode *i = find_sure(d, path);
+    return bytes_from(i->platter.p, i->platter.n);
+}
+
 void disk_poke(struct disk *d, const char *path, uint64_t at, const void *p, size_t n) {
     struct inode *i = find_sure(d, path);
     image_write(&i->cache, at, p, n);

@@ -49,6 +49,8 @@ void disk_kill(struct disk *d);
 // What tests do to files, on the platter and in the cache. The file must exist.
 uint64_t disk_size(struct disk *d, const char *path);
 void disk_peek(struct disk *d, const char *path, uint64_t at, void *p, size_t n);
+// What a power cut can no longer take away; valid until the next call.
+bytes disk_platter(struct disk *d, const char *path);
 void disk_poke(struct disk *d, const char *path, uint64_t at, const void *p, size_t n);
 void disk_flip(struct disk *d, const char *path, uint64_t at, uint8_t mask);
 void disk_cut(struct disk *d, const char *path, uint64_t size);

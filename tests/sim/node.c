@@ -182,6 +182,7 @@ static void desk_came_back(struct node *n, struct posted *p) {
         world_say(n->world, "plan %d adopted as generation %llu", p->variant,
                   (unsigned long long)n->generation);
     }
+    n->posted--;
     text_drop(&p->payload);
     free(p);
 }
@@ -223,6 +224,10 @@ static bool drain_dispatch(struct node *n) {
 // close.
 static void end_life(struct node *n) {
     n->up = false;
+    if (n->dispatch != NULL) { // what comes back must find nothing to begin
+        dispatch_drain(n->dispatch);
+        (void)drain_dispatch(n);
+    }
     journal_close(n->journal);
     ledger_close(n->ledger);
     (void)drain_intake(n);
@@ -327,6 +332,7 @@ bool node_post(struct node *n, uint8_t kind, bytes payload) {
         free(p);
         return false;
     }
+    n->posted++;
     journal_post(n->journal, &p->append);
     return true;
 }

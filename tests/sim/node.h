@@ -35,6 +35,7 @@ struct node {
     struct http_budget budget;
     struct dispatch *dispatch;
     int64_t wake_at_us;
+    uint32_t posted; // records of the desk's on their way
     uint64_t generation;
     int variant, wanted_variant; // of the plan: in force, and to be adopted
 

@@ -13,14 +13,11 @@
 
 // The platter alone, not the page cache, must hold the event at this moment.
 void oracle_ack(struct sim *s, const struct post *p) {
-    uint64_t size = disk_size(s->node.disk, "journal");
-    char *platter = memory_new(size, 1);
-    disk_peek(s->node.disk, "journal", 0, platter, size);
+    bytes platter = disk_platter(s->node.disk, "journal");
     bytes body = bytes_of(p->event->body[p->version]);
-    if (bytes_search(bytes_from(platter, size), body) == size)
+    if (bytes_search(platter, body) == platter.n)
         world_broken(&s->world, "a 2xx means durable", "%s was answered 2xx and is not on disk",
                      p->event->id);
-    free(platter);
 }
 
 static bool same_record(const struct record *a, const struct record *b) {
@@ -84,9 +81,12 @@ static bool was_untried(struct sim *s, uint64_t position) {
     struct arena a;
     arena_init(&a, 1 << 20);
     struct suspense_row row;
+    bytes answer = NO_BYTES;
     struct store *books = s->node.books;
-    return books->suspense_get(books, position, &a, &row) == OK &&
-           bytes_equal(row.reason, B(UNTRIED));
+    if (books->suspense_get(books, position, &a, &row) == OK)
+        return bytes_equal(row.reason, B(UNTRIED));
+    return books->answer_get(books, position, &a, &answer) == OK &&
+           bytes_search(answer, B(UNTRIED)) < answer.n;
 }
 
 // One record as the ledger does it when all goes well: under a mark, suspended if it must be.
@@ -149,9 +149,9 @@ void oracle_books(struct sim *s) {
 }
 
 bool oracle_ended(struct sim *s) {
-    if (!s->node.up || !stripe_done(s) || s->fetches > 0)
+    if (!s->node.up || !stripe_done(s) || s->fetches > 0 || s->node.posted > 0)
         return false;
-    if (ledger_booked(s->node.ledger) < s->history_count)
+    if (ledger_booked(s->node.ledger) < s->history_count || !dispatch_idle(s->node.dispatch))
         return false;
     OWN(arena_drop)
     struct arena a;

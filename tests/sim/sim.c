@@ -13,7 +13,7 @@
 #include "rules/record.h"
 
 #define TROUBLE_US 150000000
-#define STEPS_MAX 3000000
+#define STEPS_MAX 400000
 #define SABOTAGE_SEEDS 60
 
 static void draw_trouble(struct sim *s) {

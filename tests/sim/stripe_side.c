@@ -55,7 +55,8 @@ static void post_ended(void *ctx, enum reception_end end) {
     reception_answer(end, &answer);
     world_say(&s->world, "%s on %s answered %d", p->event->id, paths[p->source], answer.status);
     if (end != RECEPTION_RECEIVED) {
-        if (answer.status != 503)
+        bool jumped = s->trouble.jumps && (end == RECEPTION_TOO_OLD || end == RECEPTION_IN_FUTURE);
+        if (answer.status != 503 && !jumped)
             world_broken(&s->world, "what Stripe signed is taken", "%s: %d %s", p->event->id,
                          answer.status, answer.body);
         post_again(p);
@@ -156,11 +157,11 @@ static void add_event(struct sim *s, size_t i) {
     struct world *w = &s->world;
     snprintf(e->type, sizeof e->type, "%s", types[world_below(w, 5)]);
     e->livemode = world_chance(w, 2);
-    e->other_owner = world_chance(w, 8);
+    e->other_owner = i > 0 && world_chance(w, 8);
     e->poison = s->trouble.poison && world_chance(w, 10);
     e->killer = s->trouble.killer && !e->poison && world_chance(w, 25);
     // Another owner's event may have the id of one of ours.
-    size_t name = e->other_owner && i > 0 ? world_below(w, i + 1) : i;
+    size_t name = e->other_owner ? i - 1 : i;
     const char *mark = e->poison ? "poison" : e->killer ? "killer" : "";
     snprintf(e->id, sizeof e->id, "evt_%s%zu", mark, name);
     if (!e->other_owner && world_chance(w, 3))
