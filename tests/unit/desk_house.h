@@ -281,7 +281,9 @@ static inline void client_receive(int fd, struct reply *r) {
     }
     r->head = bytes_slice(text_bytes(&r->all), 0, head);
     r->body = bytes_slice(text_bytes(&r->all), head, r->all.n);
-    r->status = atoi(r->all.p + 9);
+    uint64_t status = 0;
+    assert_ok(bytes_to_u64(bytes_slice(r->head, 9, 12), &status));
+    r->status = (int)status;
     (void)!json_parse(r->body, &r->doc);
 }
 
