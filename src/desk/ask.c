@@ -30,6 +30,7 @@ void ask_release(struct ask *a) {
     text_drop(&a->out);
     text_drop(&a->allow);
     text_drop(&a->await.answer);
+    memory_wipe(a->key, sizeof a->key);
     free(a);
 }
 
