@@ -68,6 +68,7 @@ struct exchange {
     struct client *client;
     struct fetch *fetch;
     struct reply *reply;
+    bool over;
     bool (*piece)(void *ctx, bytes b);
     void *ctx;
 };
@@ -78,6 +79,7 @@ static void on_done(void *ctx, const struct fetch_answer *a) {
     x->reply->status = a->status;
     text_add(&x->reply->body, a->body);
     text_adds(&x->reply->error, a->error);
+    x->over = true;
     loop_stop(x->client->loop);
 }
 
@@ -86,7 +88,14 @@ static void on_piece(void *ctx, bytes b) {
     if (x->piece(x->ctx, b))
         return;
     x->client->fetcher->cancel(x->client->fetcher, x->fetch);
+    x->over = true;
     loop_stop(x->client->loop);
+}
+
+// A stop that was asked for while the loop ended by itself ends its next run at once.
+static void run_until(struct loop *l, const bool *over) {
+    while (!*over)
+        loop_run(l);
 }
 
 static void exchange(struct client *c, struct fetch_request *q, const char *path,
@@ -108,7 +117,7 @@ static void exchange(struct client *c, struct fetch_request *q, const char *path
     *x->reply = (struct reply){0};
     x->client = c;
     x->fetch = c->fetcher->start(c->fetcher, q, on_done, x);
-    loop_run(c->loop);
+    run_until(c->loop, &x->over);
 }
 
 void client_send(struct client *c, const char *method, const char *path, bytes body,
@@ -126,12 +135,22 @@ void client_stream(struct client *c, const char *path, bool (*piece)(void *ctx, 
     exchange(c, &q, path, &x);
 }
 
-static void on_awake(void *loop) { loop_stop(loop); }
+struct nap {
+    struct loop *loop;
+    bool over;
+};
+
+static void on_awake(void *ctx) {
+    struct nap *n = ctx;
+    n->over = true;
+    loop_stop(n->loop);
+}
 
 void client_sleep(struct client *c, int64_t ms) {
-    struct timer *t = timer_open(c->loop, on_awake, c->loop);
+    struct nap n = {.loop = c->loop};
+    struct timer *t = timer_open(c->loop, on_awake, &n);
     timer_set(t, ms);
-    loop_run(c->loop);
+    run_until(c->loop, &n.over);
     timer_close(t);
 }
 

@@ -174,12 +174,12 @@ static const struct cli_command actions[] = {
      show, NULL},
     {"tail", "", "events as they are booked, until Ctrl-C",
      "With --json a line of JSON for each event, as it comes.\n", TAKES_API | TAKES_JSON, 0, 0,
-     events_tail_options, events_tail, NULL},
+     cmd_events_tail_options, events_tail_run, NULL},
     {"replay", "[EVENT...]", "deliver stored events again",
      "Takes events by id or number, or all that fit the filters, oldest first; --all takes every "
      "event\nthere is. Each goes to the destinations that match it, or to that of --to, with a "
      "fresh\nsignature. A destination's livemode holds here too.\n",
-     TAKES_API | TAKES_JSON, 0, ARGS_MANY, events_replay_options, events_replay, NULL},
+     TAKES_API | TAKES_JSON, 0, ARGS_MANY, cmd_events_replay_options, events_replay_run, NULL},
     {"types", "[FAMILY]", "event types that Stripe documents, and what they carry",
      "Needs no gateway.\n", TAKES_JSON, 0, 1, NULL, types, NULL},
     {0},

@@ -16,7 +16,7 @@ static struct {
     struct list_options list;
 } o;
 
-const struct poptOption events_replay_options[] = {
+const struct poptOption cmd_events_replay_options[] = {
     {"to", '\0', POPT_ARG_STRING, &o.to, 0, "to this destination alone, whether it matches or not",
      "DEST"},
     {"all", '\0', POPT_ARG_NONE, &o.all, 0, "every event (that fits the filters)", NULL},
@@ -260,7 +260,7 @@ static enum cli_exit check_options(const struct cli_call *c) {
     return CLI_DONE;
 }
 
-enum cli_exit events_replay(const struct cli_call *c) {
+enum cli_exit events_replay_run(const struct cli_call *c) {
     struct replay r = {.call = c, .batch_max = BATCH_MAX};
     OWN(client_close)
     struct client *client = NULL;

@@ -13,7 +13,7 @@ static struct {
     long long after;
 } o;
 
-const struct poptOption events_tail_options[] = {
+const struct poptOption cmd_events_tail_options[] = {
     {"type", 't', POPT_ARG_STRING, &o.type, 0, "of this type, or family: customer.*", "TYPE"},
     {"account", '\0', POPT_ARG_STRING, &o.account, 0, "of this account; platform: of none", "ACCT"},
     {"owner", '\0', POPT_ARG_STRING, &o.owner, 0, "of this owner's sources", "NAME"},
@@ -101,7 +101,7 @@ static enum cli_exit say_end(const struct cli_call *c, const struct client *clie
     return CLI_FAILED;
 }
 
-enum cli_exit events_tail(const struct cli_call *c) {
+enum cli_exit events_tail_run(const struct cli_call *c) {
     OWN(text_drop)
     struct text path = {0};
     text_adds(&path, "/api/events/tail");

@@ -10,8 +10,8 @@ extern const struct cli_command command_serve, command_check, command_events, co
     command_sign, command_verify, command_version, command_help;
 
 // Actions of `events` that have a file of their own.
-enum cli_exit events_tail(const struct cli_call *c);
-enum cli_exit events_replay(const struct cli_call *c);
-extern const struct poptOption events_tail_options[], events_replay_options[];
+enum cli_exit events_tail_run(const struct cli_call *c);
+enum cli_exit events_replay_run(const struct cli_call *c);
+extern const struct poptOption cmd_events_tail_options[], cmd_events_replay_options[];
 
 #endif

@@ -144,7 +144,7 @@ static void write_cell(const struct text *cell, size_t to, bool last, struct tex
     text_add(out, bytes_from(cell->p, n));
     if (w > to)
         text_adds(out, "…");
-    for (size_t i = w; i < to + GAP && !last; i++)
+    for (size_t i = w < to ? w : to; i < to + GAP && !last; i++)
         text_addc(out, ' ');
 }
 
