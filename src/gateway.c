@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/metrics.h"
@@ -30,10 +31,11 @@ struct gateway {
     struct books books;
     struct journal *journal;
     struct ledger *ledger;
-    struct queries *queries;
+    struct queries *queries, *slow_queries; // nobody waits behind a backup
     struct intake *intake;
     struct desk *desk;
-    struct thread *journal_thread, *ledger_thread, *queries_thread, *dispatch_thread;
+    struct thread *journal_thread, *ledger_thread, *dispatch_thread;
+    struct thread *queries_thread, *slow_thread;
 
     struct loop *main_loop;
 
@@ -260,11 +262,14 @@ static result start_key(struct gateway *g) {
 static result start_threads(struct gateway *g) {
     char *path = bytes_strdup(g->config->ledger_path);
     result opened = queries_open(path, &g->queries, &g->why);
+    if (opened == OK)
+        opened = queries_open(path, &g->slow_queries, &g->why);
     free(path);
     TRY(opened);
     TRY(thread_start("journal", journal_run, g->journal, &g->journal_thread));
     TRY(thread_start("ledger", ledger_run, g->ledger, &g->ledger_thread));
-    return thread_start("queries", queries_run, g->queries, &g->queries_thread);
+    TRY(thread_start("queries", queries_run, g->queries, &g->queries_thread));
+    return thread_start("slow queries", queries_run, g->slow_queries, &g->slow_thread);
 }
 
 static result start_dispatch(struct gateway *g) {
@@ -371,6 +376,7 @@ static result start_desk(struct gateway *g) {
         .records = g->books.journal,
         .ledger = g->ledger,
         .queries = g->queries,
+        .slow_queries = g->slow_queries,
         .listen = listen,
         .listen_count = c->desk_listen_count,
         .tls = {path_or_null(&certificate, c->certificate), path_or_null(&key, c->key)},
@@ -409,6 +415,45 @@ static result start_answering(struct gateway *g) {
 
 // --- reloading
 
+static void reload_tls(struct gateway *g, const struct config *fresh) {
+    OWN(text_drop)
+    struct text certificate = {0}, key = {0}, why = {0};
+    const char *c = path_or_null(&certificate, fresh->certificate);
+    const char *k = path_or_null(&key, fresh->key);
+    result set = intake_set_tls(g->intake, c, k, &why);
+    if (set == OK)
+        set = desk_set_tls(g->desk, c, k, &why);
+    if (set != OK)
+        log_event(LOG_TLS_RELOAD_REFUSED, log_r(set), log_b("why", text_bytes(&why)));
+}
+
+static bool same_list(const bytes *a, size_t a_count, const bytes *b, size_t b_count) {
+    bool same = a_count == b_count;
+    for (size_t i = 0; same && i < a_count; i++)
+        same = bytes_equal(a[i], b[i]);
+    return same;
+}
+
+// What only a new process takes up is said, not swallowed.
+static void warn_restart(const struct config *old, const struct config *fresh) {
+    const struct {
+        const char *key;
+        bool same;
+    } rows[] = {
+        {"listen", same_list(old->listen, old->listen_count, fresh->listen, fresh->listen_count)},
+        {"desk.listen", same_list(old->desk_listen, old->desk_listen_count, fresh->desk_listen,
+                                  fresh->desk_listen_count)},
+        {"ledger", bytes_equal(old->ledger_path, fresh->ledger_path)},
+        {"journal.path", bytes_equal(old->journal_path, fresh->journal_path)},
+        {"trust", bytes_equal(old->ca_file, fresh->ca_file)},
+        {"limits", memcmp(&old->limits, &fresh->limits, sizeof old->limits) == 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!rows[i].same)
+            log_event(LOG_CONFIG_WARNING, log_s("changed", rows[i].key),
+                      log_s("problem", "this change needs a restart; the old value goes on"));
+}
+
 static result reload_config(struct gateway *g, struct config *fresh) {
     TRY(adopt(g, fresh, append_waiting));
     struct source_secrets *secrets = secrets_of(fresh);
@@ -417,14 +462,9 @@ static result reload_config(struct gateway *g, struct config *fresh) {
     TRY(set);
     mailbox_post(g->dispatch_mailbox, &targets_of(fresh, g->plan->generation)->mail);
     desk_set_generation(g->desk, g->plan->generation);
-    OWN(text_drop)
-    struct text certificate = {0}, key = {0}, why = {0};
-    if (fresh->certificate.n > 0) {
-        result tls = intake_set_tls(g->intake, path_or_null(&certificate, fresh->certificate),
-                                    path_or_null(&key, fresh->key), &why);
-        if (tls != OK)
-            log_event(LOG_TLS_RELOAD_REFUSED, log_r(tls), log_b("why", text_bytes(&why)));
-    }
+    if (fresh->certificate.n > 0)
+        reload_tls(g, fresh);
+    warn_restart(g->config, fresh);
     config_free(g->config);
     g->config = fresh;
     return OK;
@@ -521,6 +561,13 @@ static void drain_dispatch_mail(struct gateway *g) {
     }
 }
 
+static void end_queries(struct queries *q, struct thread *thread) {
+    if (thread != NULL)
+        queries_stop(q);
+    thread_join(thread);
+    queries_close(q);
+}
+
 // Each room tells those that wait for it that it closes, so they go after it.
 static void free_rooms(struct gateway *g) {
     intake_close(g->intake);
@@ -532,10 +579,8 @@ static void free_rooms(struct gateway *g) {
     fetcher_close(g->fetcher);
     loop_close(g->dispatch_loop);
     desk_close(g->desk);
-    if (g->queries_thread != NULL)
-        queries_stop(g->queries);
-    thread_join(g->queries_thread);
-    queries_close(g->queries);
+    end_queries(g->queries, g->queries_thread);
+    end_queries(g->slow_queries, g->slow_thread);
     loop_close(g->main_loop);
     books_close(&g->books);
     plan_free(g->plan);

@@ -47,7 +47,7 @@ struct desk {
     uint16_t *ports;
 };
 
-enum desk_mail { DESK_QUERY = 1, DESK_APPEND, DESK_AWAIT, DESK_STOP, DESK_QUIT };
+enum desk_mail { DESK_QUERY = 1, DESK_APPEND, DESK_AWAIT, DESK_STOP, DESK_QUIT, DESK_TLS };
 
 // A request that goes on as a stream of events.
 struct tail {

@@ -39,10 +39,24 @@ static void hurry(void *ctx) {
     timer_set(d->interrupter, INTERRUPT_MS);
 }
 
+struct new_tls {
+    struct mail mail;
+    struct tls *tls;
+};
+
+static void take_tls(struct desk *d, struct new_tls *n) {
+    server_set_tls(d->server, n->tls);
+    free(n);
+}
+
 static void on_mail(void *ctx, struct mail *m) {
     struct desk *d = ctx;
     if (m == &d->stop) {
         begin_stop(d);
+        return;
+    }
+    if (m->kind == DESK_TLS) {
+        take_tls(d, CONTAINER(m, struct new_tls, mail));
         return;
     }
     if (m == &d->quit) {
@@ -111,6 +125,15 @@ result desk_start(struct desk *d) { return thread_start("desk", run, d, &d->thre
 
 void desk_set_generation(struct desk *d, uint64_t generation) {
     atomic_store(&d->generation, generation);
+}
+
+result desk_set_tls(struct desk *d, const char *certificate, const char *key, struct text *why) {
+    struct tls *tls = NULL;
+    TRY(tls_open(certificate, key, &tls, why));
+    struct new_tls *n = NEW(struct new_tls);
+    *n = (struct new_tls){.mail.kind = DESK_TLS, .tls = tls};
+    mailbox_post(d->mailbox, &n->mail);
+    return OK;
 }
 
 void desk_stop(struct desk *d) {

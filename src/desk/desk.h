@@ -42,6 +42,9 @@ must result desk_open(const struct desk_options *o, struct desk **out, struct te
 must result desk_start(struct desk *d);
 // From now on commands are written under this generation's plan (any thread).
 void desk_set_generation(struct desk *d, uint64_t generation);
+// A new certificate for connections from now on (any thread). Harmless if no address is https.
+must result desk_set_tls(struct desk *d, const char *certificate, const char *key,
+                         struct text *why);
 // Accepts no more, ends streams, finishes what is under way within drain_ms and cuts the rest.
 // Afterwards the desk begins nothing new with journal, ledger and queries, but what it began may
 // still come back. Harmless if it was not started.
