@@ -622,7 +622,6 @@ int gateway_serve(const char *config_path) {
     }
     log_setup(g.config->log_json ? LOG_JSON : LOG_TEXT, level_of(g.config->log_level));
     log_lines(LOG_CONFIG_WARNING, &warnings);
-    signal(SIGPIPE, SIG_IGN);
     bool started = start(&g);
     if (started)
         loop_run(g.main_loop);

@@ -7,6 +7,7 @@
 #include "gateway.h"
 #include "port/clock.h"
 #include "port/files.h"
+#include "port/log.h"
 
 void books_close(struct books *b) {
     if (b->journal != NULL)
@@ -71,6 +72,8 @@ result books_open(const struct config *c, struct books *out, struct text *why) {
     opened = out->ledger->state_get(out->ledger, &state);
     if (opened == OK)
         opened = open_journal(c, &state, false, &out->journal, why);
+    if (opened == OK && journal_file_torn(out->journal))
+        log_event(LOG_JOURNAL_TORN);
     if (opened == OK)
         opened = tie(out, &state);
     if (opened != OK)

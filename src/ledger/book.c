@@ -243,7 +243,10 @@ static result book_outcome(struct book *b, const struct record *r, struct arena 
             retry_decide(rule->retry_ms, rule->retry_count, d.failures, d.not_yets, in.outcome,
                          in.retry_after_ms, r->seed ^ in.delivery, r->time_ms);
         apply_verdict(&d, &in, &v, r->time_ms);
-        b->tally.dead += d.state == DELIVERY_DEAD;
+        if (d.state == DELIVERY_DEAD) {
+            b->tally.dead++;
+            b->tally.last_dead = d.seq;
+        }
         b->touched(b->ctx, d.destination);
     }
     TRY(b->store->delivery_update(b->store, &d));

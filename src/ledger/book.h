@@ -14,6 +14,7 @@
 struct book_tally {
     uint32_t booked, suspended, events_new, events_duplicate, events_ignored;
     uint32_t scope_misfits, livemode_misfits, dead;
+    uint64_t last_dead; // the delivery that died last
 };
 
 struct book {

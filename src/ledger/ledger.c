@@ -333,6 +333,8 @@ static void count_batch(struct ledger *l, const struct record *last, int64_t beg
     metric_add(METRIC_SCOPE_MISFIT, t->scope_misfits);
     metric_add(METRIC_LIVEMODE_MISFIT, t->livemode_misfits);
     metric_add(METRIC_DELIVERIES_DEAD, t->dead);
+    if (t->dead > 0)
+        log_event(LOG_DELIVERY_DEAD, log_i("deliveries", t->dead), log_i("last", t->last_dead));
     l->book.tally = (struct book_tally){0};
     metric_time(METRIC_BOOK_TIME, clock_mono_us(l->o.clock) - began_us);
     int64_t lag_ms = clock_wall_ms(l->o.clock) - last->time_ms;

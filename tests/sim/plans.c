@@ -35,10 +35,10 @@ const size_t plan_destination_names = sizeof plan_destinations / sizeof *plan_de
 bool plan_mixes_modes;
 
 static void add_source(struct text *out, const char *path, const char *owner, const char *secrets) {
-    text_addf(
-        out,
-        "{\"path\":\"%s\",\"owner\":\"%s\",\"livemode\":\"both\",\"tolerance_s\":300,\"secrets\":[%s]}",
-        path, owner, secrets);
+    text_addf(out,
+              "{\"path\":\"%s\",\"owner\":\"%s\",\"livemode\":\"both\",\"tolerance_s\":300,"
+              "\"secrets\":[%s]}",
+              path, owner, secrets);
 }
 
 static void plan_draft(int variant, struct text *out) {
@@ -58,12 +58,13 @@ static void plan_draft(int variant, struct text *out) {
         const struct wish *w = &wishes[i];
         if ((w->variants >> variant & 1) == 0)
             continue;
-        text_addf(
-            out,
-            "%s{\"name\":\"%s\",\"kind\":\"http\",\"url\":\"http://127.0.0.1:1/%s\","
-            "\"fingerprint\":\"000000000004\",\"livemode\":\"%s\",\"match\":%s,"
-            "\"timeout_ms\":30000,\"retry_ms\":[1000,5000,30000,60000,60000,60000,120000],\"concurrency\":4}",
-            first ? "" : ",", w->name, w->name, plan_mixes_modes ? "both" : w->livemode, w->match);
+        text_addf(out,
+                  "%s{\"name\":\"%s\",\"kind\":\"http\",\"url\":\"http://127.0.0.1:1/%s\","
+                  "\"fingerprint\":\"000000000004\",\"livemode\":\"%s\",\"match\":%s,"
+                  "\"timeout_ms\":30000,\"retry_ms\":[1000,5000,30000,60000,60000,60000,120000],"
+                  "\"concurrency\":4}",
+                  first ? "" : ",", w->name, w->name, plan_mixes_modes ? "both" : w->livemode,
+                  w->match);
         first = false;
     }
     text_adds(out, "]}");
