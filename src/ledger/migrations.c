@@ -3,7 +3,9 @@
 
 // Physical tables are lean; the plural names, what users may query, are views. States are kept as
 // their number in ledger/delivery_states.def and ledger/store.h; a delivery is open in 0 and 2. The
-// first receipt of an event has the event's number, so that only later ones need an index.
+// first receipt of an event has the event's number, so that only later ones need an index. Objects'
+// ids come in no order: one index of them all makes booking slower as it grows (by two fifths at
+// 300,000 events), so it is kept by blocks of 4,096 positions, and asked block by block.
 static const char sql_1[] =
     "CREATE TABLE migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT "
     "NOT NULL) STRICT;\n"
@@ -20,7 +22,7 @@ static const char sql_1[] =
     "TEXT NOT NULL, status INTEGER NOT NULL CHECK (status BETWEEN 0 AND 3), error TEXT NOT "
     "NULL) STRICT;\n"
     "CREATE UNIQUE INDEX event_key ON event (id, account, owner, livemode);\n"
-    "CREATE INDEX event_object ON event (object_id) WHERE object_id <> '';\n"
+    "CREATE INDEX event_object ON event (seq >> 12, object_id) WHERE object_id <> '';\n"
     "CREATE INDEX event_snapshot ON event (snapshot_id) WHERE snapshot_id <> '';\n"
     "CREATE INDEX event_failed ON event (seq) WHERE status = 2;\n"
     "CREATE TABLE receipt (seq INTEGER PRIMARY KEY, event_seq INTEGER NOT NULL, source TEXT "

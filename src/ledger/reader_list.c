@@ -67,8 +67,15 @@ static const char *event_index(const struct list_filter *f) {
 }
 
 result reader_events_sql(const struct list_filter *f, struct text *sql) {
-    text_addf(sql, "SELECT " EVENT_COLUMNS " FROM event %s WHERE event.seq > ?1 AND event.seq < ?2",
-              event_index(f));
+    bool by_object = f->object_id.n > 0 && f->id.n == 0;
+    if (by_object)
+        text_adds(sql, "WITH RECURSIVE block (n) AS (SELECT max(seq) >> 12 FROM event UNION ALL"
+                       " SELECT n - 1 FROM block WHERE n > 0) ");
+    text_addf(sql,
+              "SELECT " EVENT_COLUMNS " FROM %sevent %s WHERE event.seq > ?1 AND event.seq < ?2",
+              by_object ? "block CROSS JOIN " : "", event_index(f));
+    if (by_object)
+        text_adds(sql, " AND event.seq >> 12 = block.n");
     if (f->id.n > 0)
         text_adds(sql, " AND id = ?5");
     if (is_family(f->type))
