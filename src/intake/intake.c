@@ -140,6 +140,7 @@ static result listen_all(struct intake_loop *l, const struct intake_options *o, 
         struct net_address a = o->listen[n];
         if (a.unix_socket && !first)
             continue;
+        a.beside = !first;
         if (!first)
             a.port = i->ports[n];
         TRY(server_listen(l->server, &a, a.tls ? tls : NULL, first ? &i->ports[n] : NULL, why));

@@ -65,15 +65,15 @@ static void on_connection(uv_stream_t *from, int status) {
 }
 
 // A bound socket, or -1 with errno.
-static int bound_tcp(const struct addrinfo *a, uint16_t port) {
+static int bound_tcp(const struct addrinfo *a, uint16_t port, bool share) {
     struct sockaddr_storage sa = {0};
     memcpy(&sa, a->ai_addr, a->ai_addrlen);
-    int one = 1;
+    int one = 1, shared = share;
     int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
     if (fd < 0)
         return -1;
     bool set = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
-               setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0;
+               setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared) == 0;
     if (a->ai_family == AF_INET6) {
         ((struct sockaddr_in6 *)&sa)->sin6_port = htons(port);
         set = set && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) == 0;
@@ -86,6 +86,18 @@ static int bound_tcp(const struct addrinfo *a, uint16_t port) {
     close(fd);
     errno = err;
     return -1;
+}
+
+// The same for the first of ours on an address: it must be nobody else's, though SO_REUSEPORT would
+// let two gateways of one user share it unnoticed, each getting half of the requests.
+static int bound_first(const struct addrinfo *a, uint16_t port) {
+    if (port != 0) {
+        int probe = bound_tcp(a, port, false);
+        if (probe < 0)
+            return -1;
+        close(probe);
+    }
+    return bound_tcp(a, port, true);
 }
 
 static uint16_t port_of(int fd) {
@@ -133,7 +145,7 @@ static result listen_on_all(struct listener *l, const struct net_address *a,
     for (const struct addrinfo *it = all; it != NULL && l->count < SOCKETS_MAX; it = it->ai_next) {
         if (seen_before(all, it))
             continue;
-        int fd = bound_tcp(it, l->port);
+        int fd = a->beside ? bound_tcp(it, l->port, true) : bound_first(it, l->port);
         // The name may stand for an address of a family that this machine does not have.
         if (fd < 0 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT)) {
             skipped = errno;

@@ -14,6 +14,7 @@
 // name that the system resolves; port 0 lets the system choose), unix:PATH.
 struct net_address {
     bool unix_socket, tls;
+    bool beside;    // a listener of ours has this TCP address already: share it (SO_REUSEPORT)
     char host[256]; // or the path
     uint16_t port;
 };
@@ -45,11 +46,11 @@ struct net_handler {
     void (*closed)(void *conn_ctx, result failed);
 };
 
-// Several loops may listen on one TCP address (SO_REUSEPORT); a name is listened on at all its
-// addresses. A unix path that nobody serves any more is taken over, one that somebody serves is
-// LOCKED; its mode is 0660 less the umask. BUSY, REFUSED (permission), ABSENT (no such address),
-// EXISTS (the path is no socket), INVALID (https without tls), SYSTEM; `why` gets the system's
-// reason. `tls` must live until the listener is closed or given another.
+// Several loops may listen on one TCP address, all but the first with `beside`; a name is listened
+// on at all its addresses. A unix path that nobody serves any more is taken over, one that somebody
+// serves is LOCKED; its mode is 0660 less the umask. BUSY, REFUSED (permission), ABSENT (no such
+// address), EXISTS (the path is no socket), INVALID (https without tls), SYSTEM; `why` gets the
+// system's reason. `tls` must live until the listener is closed or given another.
 must result net_listen(struct loop *l, const struct net_address *a, struct tls *tls,
                        const struct net_handler *h, void *ctx, struct listener **out,
                        struct text *why);
