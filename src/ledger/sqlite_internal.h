@@ -54,7 +54,7 @@ must result ledger_lock(const char *path, struct file **out, struct text *why);
 // Is it ours, of a version that these migrations know, and made by them? Changes nothing.
 must result ledger_check(sqlite3 *db, const char *path, const struct migration *migrations,
                          size_t n, struct text *why);
-// A consistent copy at `file`, synced; EXISTS.
+// A consistent copy at `file`, readable to its user alone, synced; EXISTS.
 must result ledger_copy(sqlite3 *db, const char *file, struct text *why);
 
 must result store_sqlite_with(const struct sqlite_options *o, const struct migration *migrations,

@@ -138,19 +138,21 @@ result ledger_copy(sqlite3 *db, const char *file, struct text *why) {
     text_addf(&part, "%s.part", file);
     if (files_real.exists(&files_real, text_str(&part)))
         TRY(files_real.remove(&files_real, text_str(&part)));
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    result failed = sqlite_failed(sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &q, NULL));
-    if (failed == OK) {
-        sqlite_bind_bytes(q, 1, text_bytes(&part));
-        failed = sqlite_failed(sqlite3_step(q));
-    }
-    if (failed != OK)
-        text_addf(why, "%s: the copy cannot be written (%s)", file, sqlite3_errmsg(db));
     OWN(drop_file)
     struct file *f = NULL;
-    if (failed == OK)
-        failed = files_real.open(&files_real, text_str(&part), FILE_WRITE, &f);
+    // An empty file is filled by VACUUM; a new one would get the umask's mode, readable to others.
+    result failed = files_real.open(&files_real, text_str(&part), FILE_CREATE, &f);
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *q = NULL;
+    if (failed == OK) {
+        failed = sqlite_failed(sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &q, NULL));
+        if (failed == OK) {
+            sqlite_bind_bytes(q, 1, text_bytes(&part));
+            failed = sqlite_failed(sqlite3_step(q));
+        }
+        if (failed != OK)
+            text_addf(why, "%s: the copy cannot be written (%s)", file, sqlite3_errmsg(db));
+    }
     if (failed == OK)
         failed = files_real.sync(f);
     if (failed == OK)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -401,6 +402,13 @@ static void test_verify_finds(void **state) {
     assert_ok(reader_verify(l->reader, &l->out));
 }
 
+// Customers' data: nobody else may read a copy either.
+static void assert_private(const char *path) {
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
 static void test_backup_and_restore(void **state) {
     struct library *l = *state;
     struct world *w = &l->world;
@@ -412,6 +420,7 @@ static void test_backup_and_restore(void **state) {
     book_event(w->store, 50, B("evt_50"), B("body"));
     assert_ok(reader_backup(l->reader, backup, &why));
     assert_non_null(strstr(text_str(&why), "up to position 90"));
+    assert_private(backup);
     assert_code(reader_backup(l->reader, backup, &why), EXISTS);
     w->store->rollback(w->store);
     assert_ok(w->store->dump(w->store, &before));
@@ -427,6 +436,7 @@ static void test_backup_and_restore(void **state) {
     w->store = NULL;
     text_reset(&report);
     assert_ok(sqlite_restore(w->path, backup, &report));
+    assert_private(w->path);
     assert_non_null(strstr(text_str(&report), "set aside as"));
     assert_int_equal(world_open_sqlite(w), 0);
     struct store_state st;
