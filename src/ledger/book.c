@@ -19,8 +19,25 @@ void book_close(struct book *b) {
 }
 
 bool book_waits(result failed) {
-    return failed_as(failed, FAIL_FULL) || failed_as(failed, FAIL_IO) ||
-           failed_as(failed, FAIL_BUSY) || failed_as(failed, FAIL_MEMORY);
+    if (failed == OK)
+        return false;
+    switch (failed->code) {
+    case FAIL_FULL:
+    case FAIL_IO:
+    case FAIL_BUSY:
+    case FAIL_MEMORY:
+    case FAIL_CORRUPT:
+    case FAIL_REFUSED:
+    case FAIL_TIMEOUT:
+    case FAIL_SYSTEM: return true;
+    default: return false;
+    }
+}
+
+// Damage in a payload is its record's; only a damaged store waits.
+static result as_records_own(result decoded) {
+    NEED(!failed_as(decoded, FAIL_CORRUPT), INVALID, "the record's payload is damaged");
+    return decoded;
 }
 
 static result plan_load(struct book *b, uint64_t generation, struct plan **out) {
@@ -159,7 +176,7 @@ static result owe_matching(struct book *b, const struct record *r, const struct 
 
 static result book_receipt(struct book *b, const struct record *r, struct arena *a) {
     struct receipt_record in;
-    TRY(receipt_decode(r->payload, &in));
+    TRY(as_records_own(receipt_decode(r->payload, &in)));
     OWN(event_drop)
     struct event e = {0};
     TRY(event_parse(in.body, &e, NULL));
@@ -219,7 +236,7 @@ static result insert_attempt(struct book *b, const struct outcome_record *in) {
 
 static result book_outcome(struct book *b, const struct record *r, struct arena *a) {
     struct outcome_record in;
-    TRY(outcome_decode(r->payload, &in));
+    TRY(as_records_own(outcome_decode(r->payload, &in)));
     struct delivery_row d;
     TRY(b->store->delivery_get(b->store, in.delivery, a, &d));
     if (b->released != NULL)
@@ -295,7 +312,7 @@ static result book_command_record(struct book *b, const struct record *r, struct
     OWN(text_drop)
     struct text answer = {0};
     TRY(book_command(b, r, a, &answer));
-    NEED(!answer.failed, MEMORY, "a command's answer is too large");
+    NEED(!answer.failed, INVALID, "a command's answer is too large");
     return b->store->answer_put(b->store, r->position, text_bytes(&answer));
 }
 

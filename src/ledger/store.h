@@ -5,8 +5,9 @@
 // becomes SELECT … FOR UPDATE SKIP LOCKED with a lease.
 //
 // One thread. Rows that come out point into the arena that is handed in, or stay valid until the
-// next call where none is. Failures of kind FULL, IO, BUSY and MEMORY are not the record's fault:
-// booking waits and tries again. Any other failure is the record's, and sends it to suspense.
+// next call where none is. Failures of kind FULL, IO, BUSY, MEMORY, CORRUPT, REFUSED, TIMEOUT and
+// SYSTEM are not the record's fault: booking waits and tries again. Any other failure (INVALID,
+// EXISTS, ABSENT, MISMATCH, FORMAT) is the record's, and sends it to suspense. Writing needs begin.
 #ifndef LEDGER_STORE_H
 #define LEDGER_STORE_H
 
