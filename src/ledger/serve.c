@@ -130,6 +130,12 @@ static const struct destination_row *find_destination(const struct serve *v, byt
     return NULL;
 }
 
+// Whose event it is, for Stripe-Account: the connected account's, else the owner's if he is one.
+static bytes account_of(const struct due_row *row) {
+    bool owner = row->account.n == 0 && bytes_starts(row->owner, B("acct_"));
+    return owner ? row->owner : row->account;
+}
+
 // Turns the rows into jobs; from here on they are taken.
 static void hand_out(struct serve *v, struct take *t, const struct due_row *rows, size_t n) {
     t->jobs = arena_take(&t->memory, n * sizeof *t->jobs);
@@ -141,7 +147,7 @@ static void hand_out(struct serve *v, struct take *t, const struct due_row *rows
             .delivery = d->seq,
             .attempt = d->attempts + 1,
             .event_id = rows[i].event_id,
-            .account = rows[i].account,
+            .account = account_of(&rows[i]),
             .livemode = rows[i].livemode,
             .replay = d->replay,
             .body = rows[i].body,

@@ -123,7 +123,7 @@ struct key_row {
 // What a delivery needs to go out.
 struct due_row {
     struct delivery_row delivery;
-    bytes event_id, account, type;
+    bytes event_id, account, owner, type;
     bool livemode;
     bytes body;
 };

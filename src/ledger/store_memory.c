@@ -412,6 +412,7 @@ static result due_row(struct memory *m, const struct delivery_row *d, bytes body
     TRY(copy_out(m, EVENTS, key1(d->event_seq), a, &event));
     out->event_id = event.id;
     out->account = event.account;
+    out->owner = event.owner;
     out->type = event.type;
     out->livemode = event.livemode;
     out->body = arena_copy(a, body);

@@ -98,10 +98,11 @@ static const char *const statements[STATEMENTS] = {
     [ATTEMPT_INSERT] = "INSERT INTO attempt ({attempt,}) VALUES ({attempt?})",
     [DUE] = "SELECT seq FROM delivery INDEXED BY delivery_due"
             " WHERE destination = ?1 AND state IN (0, 2) AND next_at <= ?2 ORDER BY next_at, seq",
-    [DUE_ROW] = "SELECT {delivery}, event.id, event.account, event.type, event.livemode,"
-                " body.payload FROM delivery JOIN event ON event.seq = delivery.event_seq"
-                " JOIN receipt ON receipt.seq = delivery.receipt_seq"
-                " JOIN body ON body.receipt_seq = receipt.body_seq WHERE delivery.seq = ?1",
+    [DUE_ROW] =
+        "SELECT {delivery}, event.id, event.account, event.owner, event.type,"
+        " event.livemode, body.payload FROM delivery JOIN event ON event.seq = delivery.event_seq"
+        " JOIN receipt ON receipt.seq = delivery.receipt_seq"
+        " JOIN body ON body.receipt_seq = receipt.body_seq WHERE delivery.seq = ?1",
     [NEXT_DUE] = "SELECT seq, next_at FROM delivery INDEXED BY delivery_due"
                  " WHERE destination = ?1 AND state IN (0, 2) ORDER BY next_at, seq",
     [DESTINATION_FIND] = "SELECT {destination} FROM destination WHERE name = ?1",
@@ -409,7 +410,7 @@ static result due_row(struct store *s, int64_t seq, struct arena *a, struct due_
     int code = sqlite3_step(q), at = (int)shape_delivery.n;
     TRY(sqlite_failed(code));
     NEED(code == SQLITE_ROW, CORRUPT, "a delivery has no event or no body");
-    size_t size = (size_t)sqlite3_column_bytes(q, at + 4);
+    size_t size = (size_t)sqlite3_column_bytes(q, at + 5);
     *fits = first || size <= *left;
     if (!*fits)
         return OK;
@@ -417,9 +418,10 @@ static result due_row(struct store *s, int64_t seq, struct arena *a, struct due_
     TRY(sqlite_row(q, 0, &shape_delivery, a, &out->delivery));
     TRY(text_copy(q, at, a, &out->event_id));
     TRY(text_copy(q, at + 1, a, &out->account));
-    TRY(text_copy(q, at + 2, a, &out->type));
-    out->livemode = sqlite3_column_int(q, at + 3) != 0;
-    return text_copy(q, at + 4, a, &out->body);
+    TRY(text_copy(q, at + 2, a, &out->owner));
+    TRY(text_copy(q, at + 3, a, &out->type));
+    out->livemode = sqlite3_column_int(q, at + 4) != 0;
+    return text_copy(q, at + 5, a, &out->body);
 }
 
 static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,

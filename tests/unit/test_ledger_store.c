@@ -295,6 +295,7 @@ static void test_due(void **state) {
     assert_int_equal(rows[0].delivery.destination, 2);
     assert_bytes(rows[0].event_id, "evt_1");
     assert_bytes(rows[0].account, "acct_1");
+    assert_bytes(rows[0].owner, "acct_own");
     assert_bytes(rows[0].type, "customer.created");
     assert_true(rows[0].livemode);
     assert_bytes(rows[0].body, "0123456789");
