@@ -30,6 +30,7 @@ struct ledger {
 
     struct book book;
     struct journal_cursor *cursor;
+    uint64_t tail; // the journal's last position at the start: outcomes may be up to there
     struct arena batch_memory; // of the records read and not booked yet
     struct record *records;
     size_t record_count, record_at;
@@ -81,6 +82,7 @@ result ledger_open(const struct ledger_options *o, struct ledger **out) {
     l->book.released = on_released;
     l->book.ctx = l;
     *out = l;
+    l->tail = o->records->last(o->records);
     result opened = book_open(&l->book, o->store);
     if (opened == OK)
         opened = o->records->cursor_open(o->records, l->book.state.booked, &l->cursor);
@@ -398,15 +400,18 @@ static bool book_batch(struct ledger *l) {
     return true;
 }
 
+// What a dead process sent must not go out again while its outcome waits to be booked.
+static bool may_serve(const struct ledger *l) { return l->book.state.booked >= l->tail; }
+
 bool ledger_step(struct ledger *l) {
     bool any = handle_mail(l);
     any = book_batch(l) || any;
     any = answer_awaits(l) || any;
-    return serve_step(l->serve) || any;
+    return (may_serve(l) && serve_step(l->serve)) || any;
 }
 
 int64_t ledger_due_us(const struct ledger *l) {
-    int64_t due = serve_due_us(l->serve);
+    int64_t due = may_serve(l) ? serve_due_us(l->serve) : INT64_MAX;
     if (l->wait_until_us != 0 && l->wait_until_us < due)
         due = l->wait_until_us;
     return due;

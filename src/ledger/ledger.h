@@ -35,6 +35,7 @@ struct job {
 // dispatch asks for work of one destination: the message stays with the ledger until there is some,
 // or until the asker is told CLOSED. One open take a destination. What it hands out is taken until
 // its outcome is booked or it is given back.
+// Nothing is handed out before all that the journal held when the ledger was opened is booked.
 struct take {
     struct mail mail; // mail.kind comes back as it was
     bytes destination;
