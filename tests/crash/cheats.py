@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""Cheats: one fact or one row changed, which the named oracle must notice. Each gets facts of its
+own and a copy of the ledger."""
+import copy
+
+import compare
+
+
+def lose_an_event(facts, db):
+    n = facts.acked[len(facts.acked) // 2][0]
+    db.execute("DELETE FROM event WHERE id = ?", (facts.id(n),))
+
+
+def acknowledge_what_was_not_booked(facts, _):
+    facts.acked.append((10 ** 7, "/webhook"))
+
+
+def book_an_event_twice(facts, db):
+    db.execute("DROP INDEX event_key")
+    columns = ", ".join(r[1] for r in db.execute("PRAGMA table_info(event)") if r[1] != "seq")
+    db.execute(f"INSERT INTO event (seq, {columns}) SELECT seq + 1000000000, {columns} FROM event"
+               " LIMIT 1")
+
+
+def lose_a_receipt(facts, db):
+    n, path = facts.acked[0]
+    db.execute("DELETE FROM receipt WHERE source = ? AND event_seq ="
+               " (SELECT seq FROM event WHERE id = ?)", (path, facts.id(n)))
+
+
+def change_a_byte(_, db):
+    db.execute("UPDATE body SET payload = replace(payload, 'thing', 'thinG') WHERE receipt_seq ="
+               " (SELECT max(seq) FROM event)")
+
+
+def lose_a_delivery(facts, db):
+    n = facts.acked[0][0]
+    db.execute("DELETE FROM delivery WHERE event_seq = (SELECT seq FROM event WHERE id = ?)",
+               (facts.id(n),))
+
+
+def leave_a_delivery_due(_, db):
+    db.execute("UPDATE delivery SET state = 0 WHERE seq = (SELECT max(seq) FROM delivery)")
+
+
+def bury_without_a_reason(_, db):
+    db.execute("UPDATE delivery SET state = 4, last_error = '', failures = 4"
+               " WHERE seq = (SELECT max(seq) FROM delivery)")
+
+
+def call_done_what_never_was(facts, _):
+    r = next(r for r in facts.receptions if r.status == 200)
+    facts.receptions = [x for x in facts.receptions if (x.event, x.to) != (r.event, r.to)]
+
+
+def invent_an_attempt(_, db):
+    db.execute("UPDATE attempt SET status = 418 WHERE delivery = (SELECT max(delivery) FROM attempt)")
+
+
+def spoil_a_signature(facts, _):
+    facts.receptions[0].sound = False
+
+
+def deliver_again(facts, _):
+    r = next(r for r in reversed(facts.receptions) if r.status == 200)
+    again = copy.copy(r)
+    again.time_us += 1
+    again.attempt += 1
+    facts.receptions.append(again)
+
+
+def make_a_recorded_attempt_again(facts, _):
+    r = next(r for r in facts.receptions if r.status == 200)
+    again = copy.copy(r)
+    again.time_us += 2
+    facts.receptions.append(again)
+    facts.kills_us.append(r.time_us + 1)
+
+
+def suspend_a_record(_, db):
+    db.execute("INSERT INTO suspended VALUES (1, 1, 0, 0, 0, x'00', 'cheat', 0)")
+
+
+CHEATS = (
+    (lose_an_event, compare.acked_once),
+    (acknowledge_what_was_not_booked, compare.acked_once),
+    (book_an_event_twice, compare.acked_once),
+    (lose_a_receipt, compare.receipts_fit),
+    (change_a_byte, compare.bytes_kept),
+    (lose_a_delivery, compare.owed_settled),
+    (leave_a_delivery_due, compare.owed_settled),
+    (bury_without_a_reason, compare.owed_settled),
+    (call_done_what_never_was, compare.done_was_received),
+    (invent_an_attempt, compare.attempts_were_received),
+    (spoil_a_signature, compare.sites_were_sent_truth),
+    (deliver_again, compare.again_only_for_a_reason),
+    (make_a_recorded_attempt_again, compare.again_only_for_a_reason),
+    (suspend_a_record, compare.nothing_suspended),
+)

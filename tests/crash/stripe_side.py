@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Stripe's side: threads that post signed events, some of them twice, through two sources, and
+remember what was sent and what was answered 2xx."""
+import hashlib
+import hmac
+import random
+import socket
+import threading
+import time
+
+SECRETS = {"/webhook": b"whsec_crash_rounds_account_secret",
+           "/connect": b"whsec_crash_rounds_connect_secret"}
+TYPES = ("customer.created", "charge.succeeded", "invoice.paid")
+PAUSE_S = 0.02  # after a connection that failed
+
+
+def event_id(prefix, n):
+    return f"evt_{prefix}_{n:07d}"
+
+
+def event_type(n):
+    return TYPES[n % 3]
+
+
+def is_live(n):
+    return n % 4 == 0
+
+
+def event_body(prefix, n):
+    """The bytes of event n: the same each time."""
+    account = f'"account":"acct_{n % 5}",' if n % 7 == 0 else ""
+    live = "true" if is_live(n) else "false"
+    pad = "x" * (300 + n * 37 % 900)
+    return (f'{{"id":"{event_id(prefix, n)}","object":"event","api_version":"2024-06-20",{account}'
+            f'"created":{1700000000 + n},"livemode":{live},"type":"{event_type(n)}",'
+            f'"data":{{"object":{{"id":"obj_{n}","object":"thing","pad":"{pad}"}}}}}}').encode()
+
+
+def sign(secret, body, t):
+    mac = hmac.new(secret, b"%d." % t + body, hashlib.sha256).hexdigest()
+    return f"t={t},v1={mac}".encode()
+
+
+class Poster(threading.Thread):
+    def __init__(self, load, seed):
+        super().__init__(daemon=True)
+        self.load, self.random, self.socket = load, random.Random(seed), None
+
+    def post(self, path, body):
+        """The status, or None when nothing is known."""
+        head = (b"POST %s HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\nStripe-Signature: %s\r\n\r\n"
+                % (path.encode(), len(body), sign(SECRETS[path], body, int(time.time()))))
+        try:
+            if self.socket is None:
+                self.socket = socket.create_connection(("127.0.0.1", self.load.port), 5)
+                self.socket.settimeout(20)
+            self.socket.sendall(head + body)
+            return self.answer()
+        except (OSError, ValueError):
+            self.drop()
+            return None
+
+    def answer(self):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = self.socket.recv(4096)
+            if not more:
+                raise OSError("closed")
+            data += more
+        head, rest = data.split(b"\r\n\r\n", 1)
+        low = head.lower()
+        size = int(low.split(b"content-length:")[1].split(b"\r\n")[0])
+        while len(rest) < size:
+            more = self.socket.recv(4096)
+            if not more:
+                raise OSError("closed")
+            rest += more
+        if b"connection: close" in low:
+            self.drop()
+        return int(head.split(b" ")[1])
+
+    def drop(self):
+        if self.socket is not None:
+            self.socket.close()
+        self.socket = None
+
+    def run(self):
+        load = self.load
+        next_at = time.monotonic()
+        while not load.ending:
+            n = load.choose(self.random)
+            path = self.random.choice(("/webhook", "/connect"))
+            load.sent.append((n, path))
+            status = self.post(path, event_body(load.prefix, n))
+            load.count(status)
+            if status is not None and 200 <= status < 300:
+                load.acked.append((n, path))
+            else:
+                load.again.append(n)
+                if status is None:
+                    time.sleep(PAUSE_S)
+            next_at = max(next_at + load.pause_s, time.monotonic() - 0.05)
+            time.sleep(max(0, next_at - time.monotonic()))
+        self.drop()
+
+
+class Load:
+    def __init__(self, port, prefix, seed, rate, threads=8):
+        self.port, self.prefix = port, prefix
+        self.pause_s = threads / rate
+        self.sent, self.acked, self.again = [], [], []  # appended to by all threads
+        self.answers = {}
+        self.next, self.ending, self.lock = 0, False, threading.Lock()
+        self.posters = [Poster(self, seed * 100 + i) for i in range(threads)]
+
+    def choose(self, r):
+        chance = r.random()
+        if chance < 0.3 and self.again:
+            try:
+                return self.again.pop()  # Stripe sends again what was not acknowledged
+            except IndexError:
+                pass
+        with self.lock:
+            if chance < 0.9 or self.next == 0:
+                self.next += 1
+                return self.next - 1
+            return r.randrange(max(0, self.next - 2000), self.next)
+
+    def count(self, status):
+        with self.lock:
+            self.answers[status] = self.answers.get(status, 0) + 1
+
+    def start(self):
+        for p in self.posters:
+            p.start()
+
+    def stop(self):
+        self.ending = True
+        for p in self.posters:
+            p.join()
