@@ -20,7 +20,7 @@ static const struct poptOption list_options[] = {
 
 static const struct column columns[] = {
     {"seq", "seq", CELL_TEXT, 0},
-    {"event", "event_id", CELL_TEXT, 14},
+    {"event", "event_id", CELL_TEXT, 28},
     {"destination", "destination", CELL_TEXT, 8},
     {"state", "state", CELL_TEXT, 0},
     {"tries", "attempts", CELL_TEXT, 0},

@@ -36,7 +36,7 @@ static const struct poptOption show_options[] = {
 
 static const struct column columns[] = {
     {"seq", "seq", CELL_TEXT, 0},          {"received", "received_at", CELL_TIME, 0},
-    {"type", "type", CELL_TEXT, 16},       {"id", "id", CELL_TEXT, 14},
+    {"type", "type", CELL_TEXT, 14},       {"id", "id", CELL_TEXT, 28},
     {"account", "account", CELL_TEXT, 10}, {"mode", "livemode", CELL_MODE, 0},
     {"status", "status", CELL_TEXT, 0},
 };

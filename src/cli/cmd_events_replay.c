@@ -53,7 +53,7 @@ static const struct column refusal_columns[] = {
 
 static const struct column plan_columns[] = {
     {"seq", "seq", CELL_TEXT, 0},     {"received", "received_at", CELL_TIME, 0},
-    {"type", "type", CELL_TEXT, 16},  {"id", "id", CELL_TEXT, 14},
+    {"type", "type", CELL_TEXT, 14},  {"id", "id", CELL_TEXT, 28},
     {"goes to", "to", CELL_TEXT, 12},
 };
 

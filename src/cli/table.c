@@ -110,9 +110,21 @@ void table_add(struct table *t, json row) {
     t->rows++;
 }
 
+static bool is_empty(const struct table *t, size_t column) {
+    for (size_t r = 0; r < t->rows; r++)
+        if (!bytes_equal(text_bytes(&t->cells[r * t->count + column]), B("-")))
+            return false;
+    return true;
+}
+
+// A width of 0: the column is left out.
 static void measure(const struct table *t, size_t widths[COLUMNS_MAX]) {
-    size_t sum = GAP * (t->count - 1);
+    size_t sum = 0;
     for (size_t i = 0; i < t->count; i++) {
+        widths[i] = 0;
+        if (t->columns[i].least > 0 && is_empty(t, i))
+            continue;
+        sum += i > 0 ? GAP : 0;
         widths[i] = bytes_of(t->columns[i].title).n;
         for (size_t r = 0; r < t->rows; r++) {
             size_t w = width(&t->cells[r * t->count + i]);
@@ -134,8 +146,12 @@ static void measure(const struct table *t, size_t widths[COLUMNS_MAX]) {
     }
 }
 
-static void write_cell(const struct text *cell, size_t to, bool last, struct text *out) {
+// What is cut ends in "…"; nothing stands behind the last column.
+static void write_cell(const struct text *cell, size_t to, bool first, size_t *owed,
+                       struct text *out) {
     size_t w = width(cell), n = cell->n;
+    for (size_t i = 0; i < *owed + GAP && !first; i++)
+        text_addc(out, ' ');
     if (w > to) {
         n = 0;
         for (size_t seen = 0; seen < to - 1; seen++)
@@ -144,14 +160,15 @@ static void write_cell(const struct text *cell, size_t to, bool last, struct tex
     text_add(out, bytes_from(cell->p, n));
     if (w > to)
         text_adds(out, "…");
-    for (size_t i = w < to ? w : to; i < to + GAP && !last; i++)
-        text_addc(out, ' ');
+    *owed = w < to ? to - w : 0;
 }
 
 static void write_row(const struct table *t, const struct text *cells, const size_t *widths,
                       struct text *out) {
+    size_t owed = 0; // spaces that the cell before still needs
     for (size_t i = 0; i < t->count; i++)
-        write_cell(&cells[i], widths[i], i + 1 == t->count, out);
+        if (widths[i] > 0)
+            write_cell(&cells[i], widths[i], i == 0, &owed, out);
     text_addc(out, '\n');
 }
 

@@ -22,7 +22,8 @@ struct column {
     const char *title;
     const char *path; // as json_path takes it
     enum cell cell;
-    size_t least; // may shrink to so many columns when the table is too wide; 0: never
+    size_t least; // may shrink to so many columns when the table is too wide, and is left out when
+                  // it is empty in every row; 0: neither
 };
 
 struct table {

@@ -67,8 +67,8 @@ function take(request, response) {
     let answer = answers[`${request.method} ${url.pathname}`];
     if (typeof answer === "function") answer = answer(one, response);
     if (answer === undefined && response.headersSent) return;
-    const status = answer?.status ?? (answer === undefined ? 404 : 200);
-    const { status: _, raw, ...rest } = answer ?? { error: "there is no such path" };
+    const status = answer?.http ?? (answer === undefined ? 404 : 200);
+    const { http: _, raw, ...rest } = answer ?? { error: "there is no such path" };
     response.writeHead(status, { "content-type": "application/json" });
     response.end(raw ?? JSON.stringify(rest));
   });
@@ -206,7 +206,7 @@ test("an address that is asked for, by TCP, and no key for another machine", asy
   assert.deepEqual(asked.map((a) => a.headers.authorization), [`Bearer ${KEY}`, "Bearer hk_x"]);
   asked = [];
   // A name that means this machine, but not one that says so.
-  answers["GET /api/keys"] = { status: 401, error: "no key" };
+  answers["GET /api/keys"] = { http: 401, error: "no key" };
   const r = await run(["keys", "list", "--api", `http://127.0.0.2:${port}`]);
   tcp.close();
   tcp.closeAllConnections();
@@ -218,7 +218,7 @@ test("failures say what, where and what to do", async () => {
   const away = await run(["events", "list", "--api", "unix:nobody.sock"]);
   assert.equal(away.code, 1);
   assert.match(away.stderr, /no gateway answers at unix:nobody\.sock .*hookkeep serve.*--api/s);
-  answers["GET /api/events"] = { status: 401, error: "no key" };
+  answers["GET /api/events"] = { http: 401, error: "no key" };
   const unknown = await run(["events", "list"]);
   assert.equal(unknown.code, 1);
   assert.match(unknown.stderr, /does not know the key from books\.db\.key.*HOOKKEEP_KEY/s);
@@ -227,10 +227,10 @@ test("failures say what, where and what to do", async () => {
   const keyless = await run(["events", "list"], { cwd: other });
   assert.equal(keyless.code, 1);
   assert.match(keyless.stderr, /wants a key, and the operator's key in books\.db\.key is not there/);
-  answers["GET /api/events"] = { status: 403, error: "a viewer's key \u001b[31m" };
+  answers["GET /api/events"] = { http: 403, error: "a viewer's key \u001b[31m" };
   const viewer = await run(["events", "list"]);
   assert.equal(viewer.stderr, "hookkeep: a viewer's key \\x1b[31m\n");
-  answers["GET /api/events"] = { status: 404, raw: "<html>" };
+  answers["GET /api/events"] = { http: 404, raw: "<html>" };
   assert.match((await run(["events", "list"])).stderr, /answered 404, and not as a desk does/);
   answers["GET /api/events"] = { raw: "<html>" };
   assert.match((await run(["events", "list"])).stderr, /no JSON/);
@@ -312,7 +312,7 @@ test("events show: the whole, its body, and what an ambiguous id stands for", as
   const body = await ok(["events", "show", "evt_1", "--body", "--receipt", "4"]);
   assert.equal(body.stdout, "{ \"id\": 1 }\n");
   assert.equal(asked.at(-1).params.get("receipt"), "4");
-  answers["GET /api/events/evt_1"] = { status: 409, error: "several", events: [
+  answers["GET /api/events/evt_1"] = { http: 409, error: "several", events: [
     event(1), event(5, { account: "acct_2", livemode: false })] };
   const many = await run(["events", "show", "evt_1"]);
   assert.equal(many.code, 1);
@@ -343,7 +343,7 @@ test("events tail: rows as they come, cut anywhere, and how to go on", async () 
   assert.equal(asked[0].params.get("type"), "charge.*");
   const json = await run(["events", "tail", "--json"]);
   assert.deepEqual(json.stdout.trimEnd().split("\n").map((l) => JSON.parse(l)), rows);
-  answers["GET /api/events/tail"] = { status: 400, error: "unknown type" };
+  answers["GET /api/events/tail"] = { http: 400, error: "unknown type" };
   const bad = await run(["events", "tail"]);
   assert.equal(bad.code, 1);
   assert.equal(bad.stderr, "hookkeep: unknown type\n");
@@ -392,7 +392,7 @@ test("events replay: by filter, oldest first, page by page, until now", async ()
 test("events replay: stops at a failure and tells how to go on", async () => {
   answers["GET /api/events"] = pages(1200);
   answers["POST /api/replay"] = ({ body }) => (Number(body.events[0]) > 500
-    ? { status: 503, error: "no room in the journal" } : { ok: true, deliveries: [], refused: [] });
+    ? { http: 503, error: "no room in the journal" } : { ok: true, deliveries: [], refused: [] });
   const r = await run(["events", "replay", "--all"]);
   assert.equal(r.code, 1);
   assert.match(r.stderr, /no room in the journal\n.*--after 500 goes on/s);
@@ -449,7 +449,7 @@ test("deliveries: list, show, retry, cancel", async () => {
   const one = await ok(["deliveries", "show", "9"]);
   assert.match(one.stdout, /\nattempts\n.*\n1 +2023-11-14 22:13:20 +12ms +failed +500 +answered 500/);
   answers["POST /api/deliveries/9/retry"] = { ok: true };
-  answers["POST /api/deliveries/10/retry"] = { status: 409, error: "this delivery is done" };
+  answers["POST /api/deliveries/10/retry"] = { http: 409, error: "this delivery is done" };
   answers["POST /api/deliveries/11/retry"] = { ok: true };
   const retry = await run(["deliveries", "retry", "9", "10", "11"]);
   assert.equal(retry.code, 1);
@@ -504,7 +504,7 @@ test("suspense: list, show, book, drop", async () => {
   answers["GET /api/suspense/40"] = { ...row, payload: "AAA=" };
   assert.match((await ok(["suspense", "show", "40"])).stdout, /^payload +AAA=$/m);
   answers["POST /api/suspense/40/book"] = { ok: true };
-  answers["POST /api/suspense/40/drop"] = { status: 409, error: "it is booked already" };
+  answers["POST /api/suspense/40/drop"] = { http: 409, error: "it is booked already" };
   assert.equal((await ok(["suspense", "book", "40"])).stdout, "record 40: booked\n");
   assert.equal((await run(["suspense", "drop", "40"])).code, 1);
 });
