@@ -50,10 +50,12 @@ async function ok(args, options) {
 function event(seq, more = {}) {
   return { seq, id: `evt_${seq}`, type: "charge.refunded", owner: "main", account: "",
            livemode: true, api_version: "2025-03-31.basil", created: 1700000000,
-           received_at: 1700000000123 + seq, object_id: "ch_1", status: "done", error: "", ...more };
+           received_at: 1700000000123 + seq, object_id: "ch_1", status: "done",
+             error: "", ...more };
 }
 
-// What the desk answers: "METHOD path" without parameters → an object, or a function of the request.
+// What the desk answers: "METHOD path" without parameters → an object, or a function of the
+// request.
 function take(request, response) {
   const pieces = [];
   request.on("data", (p) => pieces.push(p));
@@ -185,7 +187,7 @@ destinations:
   assert.match(none.stderr, /nowhere\.yaml: there is no such file/);
 });
 
-test("the desk and the key are found though the configuration's secrets are not there", async () => {
+test("the desk and the key are found without the configuration's secrets", async () => {
   answers["GET /api/events"] = { data: [], has_more: false };
   const r = await ok(["events", "list"]);
   assert.equal(asked[0].headers.authorization, `Bearer ${KEY}`);
@@ -226,7 +228,8 @@ test("failures say what, where and what to do", async () => {
   fs.writeFileSync(path.join(other, "hookkeep.yaml"), CONFIG.replace("desk.sock", "../desk.sock"));
   const keyless = await run(["events", "list"], { cwd: other });
   assert.equal(keyless.code, 1);
-  assert.match(keyless.stderr, /wants a key, and the operator's key in books\.db\.key is not there/);
+  assert.match(keyless.stderr,
+               /wants a key, and the operator's key in books\.db\.key is not there/);
   answers["GET /api/events"] = { http: 403, error: "a viewer's key \u001b[31m" };
   const viewer = await run(["events", "list"]);
   assert.equal(viewer.stderr, "hookkeep: a viewer's key \\x1b[31m\n");
@@ -254,7 +257,8 @@ test("events list: a table of at most 100 columns, filters, JSON lines", async (
                       "--after", "7"]);
   const lines = r.stdout.trimEnd().split("\n");
   assert.match(lines[0], /^seq +received +type +id +account +mode +status$/);
-  assert.match(lines[1], /^2 +2023-11-14 22:13:20 +x+… +evt_é\\xe2\\x80\\xae +acct_1234567890 +live/);
+  assert.match(lines[1],
+               /^2 +2023-11-14 22:13:20 +x+… +evt_é\\xe2\\x80\\xae +acct_1234567890 +live/);
   assert.match(lines[2], /^1 .* charge\.refunded +evt_1 +- +test +done$/);
   for (const line of lines) assert.ok([...line].length <= 100, line);
   assert.match(r.stderr, /there are more: --before 1/);
@@ -316,7 +320,8 @@ test("events show: the whole, its body, and what an ambiguous id stands for", as
     event(1), event(5, { account: "acct_2", livemode: false })] };
   const many = await run(["events", "show", "evt_1"]);
   assert.equal(many.code, 1);
-  assert.match(many.stderr, /several\n.*1: owner main, account platform, live\n.*5: .*acct_2, test/);
+  assert.match(many.stderr,
+               /several\n.*1: owner main, account platform, live\n.*5: .*acct_2, test/);
 });
 
 test("ids cannot leave their place in the path", async () => {
@@ -361,7 +366,8 @@ test("events tail shows a row while the stream is open", async () => {
 test("events replay: named ones in batches of 500", async () => {
   answers["POST /api/replay"] = ({ body }) => ({
     ok: true, deliveries: body.events.map((_, i) => i),
-    refused: body.events.includes("evt_3") ? [{ event: 3, destination: "shop", why: "live only" }] : [] });
+    refused: body.events.includes("evt_3")
+      ? [{ event: 3, destination: "shop", why: "live only" }] : [] });
   const ids = Array.from({ length: 501 }, (_, i) => `evt_${i}`);
   const r = await ok(["events", "replay", "--to", "shop", ...ids]);
   assert.deepEqual(asked.map((a) => a.body.events.length), [500, 1]);
@@ -414,7 +420,8 @@ test("events replay --dry-run sends nothing and says where each would go", async
       event: seq, id: `evt_${seq}`, type: "charge.refunded", receipts: [{ destinations: [
         { name: "shop", gets: seq === 1 }, { name: "books", gets: seq === 1 }] }] };
   const r = await ok(["events", "replay", "--all", "--dry-run"]);
-  assert.match(r.stdout, /\n1 .*evt_1 +shop, books\n2 .*evt_2 +nobody: it matches no destination\n$/);
+  assert.match(r.stdout,
+               /\n1 .*evt_1 +shop, books\n2 .*evt_2 +nobody: it matches no destination\n$/);
   assert.match(r.stderr, /2 events; nothing was sent/);
   const to = await ok(["events", "replay", "2", "--to", "shop", "--dry-run", "--json"]);
   assert.deepEqual(JSON.parse(to.stdout),
@@ -447,7 +454,8 @@ test("deliveries: list, show, retry, cancel", async () => {
     { number: 1, started_at: 1700000000123, micros: 12345, outcome: "failed", status: 500,
       error: "answered 500", answer: "oops" }] };
   const one = await ok(["deliveries", "show", "9"]);
-  assert.match(one.stdout, /\nattempts\n.*\n1 +2023-11-14 22:13:20 +12ms +failed +500 +answered 500/);
+  assert.match(one.stdout,
+               /\nattempts\n.*\n1 +2023-11-14 22:13:20 +12ms +failed +500 +answered 500/);
   answers["POST /api/deliveries/9/retry"] = { ok: true };
   answers["POST /api/deliveries/10/retry"] = { http: 409, error: "this delivery is done" };
   answers["POST /api/deliveries/11/retry"] = { ok: true };
@@ -460,18 +468,21 @@ test("deliveries: list, show, retry, cancel", async () => {
 });
 
 test("destinations: list, show, hold, release", async () => {
-  const row = { name: "shop", present: true, held: true, hold_reason: "moving", held_at: 1700000000123,
+  const row = { name: "shop", present: true, held: true, hold_reason: "moving",
+    held_at: 1700000000123,
                 oldest_due_at: 0, deliveries: { due: 0, waiting: 0, done: 7, dead: 1, held: 3,
                                                 cancelled: 0 } };
   answers["GET /api/destinations"] = { data: [row], has_more: false };
   answers["GET /api/destinations/shop"] = row;
-  assert.match((await ok(["destinations", "list"])).stdout, /\nshop +yes +0 +0 +7 +1 +- +moving\n$/);
+  assert.match((await ok(["destinations", "list"])).stdout,
+               /\nshop +yes +0 +0 +7 +1 +- +moving\n$/);
   assert.match((await ok(["destinations", "show", "shop"])).stdout, /^open, held +3$/m);
   answers["POST /api/destinations/shop/hold"] = { ok: true };
   answers["POST /api/destinations/shop/release"] = { ok: true };
   assert.match((await ok(["destinations", "hold", "shop", "-r", "to \"mend\""])).stdout, /held/);
   assert.deepEqual(asked.at(-1).body, { reason: "to \"mend\"" });
-  assert.match((await ok(["destinations", "release", "shop"])).stdout, /^destination shop: released/);
+  assert.match((await ok(["destinations", "release", "shop"])).stdout,
+               /^destination shop: released/);
   assert.equal(asked.at(-1).body, null);
 });
 
@@ -481,7 +492,8 @@ test("explain: each destination with its rule", async () => {
     receipts: [{ seq: 17, source: "/webhook", secret_label: "main", received_at: 1700000000123,
                  generation: 1, livemode_misfit: false, destinations: [
       { name: "shop", gets: true, why: "rule 1: types charge.* matches charge.refunded",
-        then: { gets: false, why: "no rule" }, deliveries: [{ seq: 9, state: "done", replay: true }] },
+        then: { gets: false, why: "no rule" },
+        deliveries: [{ seq: 9, state: "done", replay: true }] },
       { name: "books", gets: false, why: "rule 1: types invoice.* does not", then: null,
         deliveries: [] }] }] };
   const r = await ok(["explain", "evt_1"]);
@@ -518,17 +530,20 @@ test("keys: the new key alone on standard output", async () => {
   assert.deepEqual(asked[0].body, { mode: "viewer", name: "ci" });
   answers["GET /api/keys"] = { data: [{ id: "key_1", name: "ci", mode: "viewer",
                                         created_at: 1700000000123, revoked_at: 0 }] };
-  assert.match((await ok(["keys", "list"])).stdout, /\nkey_1 +ci +viewer +2023-11-14 22:13:20 +-\n$/);
+  assert.match((await ok(["keys", "list"])).stdout,
+               /\nkey_1 +ci +viewer +2023-11-14 22:13:20 +-\n$/);
   answers["POST /api/keys/key_1/revoke"] = { ok: true };
   assert.equal((await ok(["keys", "revoke", "key_1"])).stdout, "key key_1: revoked\n");
 });
 
 test("ledger verify and backup ask the gateway that runs", async () => {
-  answers["POST /api/ledger/verify"] = { ok: false, ledger: { ok: true, report: "12 events\n" },
-                                         journal: { ok: false, report: "segment 2: torn\n1 problem" } };
+  answers["POST /api/ledger/verify"] = {
+    ok: false, ledger: { ok: true, report: "12 events\n" },
+    journal: { ok: false, report: "segment 2: torn\n1 problem" } };
   const r = await run(["ledger", "verify"]);
   assert.equal(r.code, 1);
-  assert.equal(r.stdout, "ledger: ok\n  12 events\njournal: NOT OK\n  segment 2: torn\n  1 problem\n");
+  assert.equal(r.stdout,
+               "ledger: ok\n  12 events\njournal: NOT OK\n  segment 2: torn\n  1 problem\n");
   assert.equal((await run(["ledger", "verify", "--json"])).code, 1);
   answers["POST /api/ledger/verify"].ok = true;
   assert.equal((await run(["ledger", "verify", "--json"])).code, 0);

@@ -40,9 +40,10 @@ suite("operating", { concurrency: 4 }, () => {
       [["--account", "acct_1"], [ids[1]]], [["--since", "1h"], [...ids].reverse()],
       [["--until", "1h"], []], [["--livemode", "true"], []], [["--limit", "1"], [ids[2]]],
       [["--id", ids[0]], [ids[0]]], [["--object", JSON.parse(bodies[0]).data.object.id], [ids[0]]],
-    ])
-      assert.deepEqual(lines(await did(g, ["events", "list", "--json", ...filter])).map((e) => e.id),
-                       wanted, filter.join(" "));
+    ]) {
+      const listed = lines(await did(g, ["events", "list", "--json", ...filter]));
+      assert.deepEqual(listed.map((e) => e.id), wanted, filter.join(" "));
+    }
     assert.equal((await g.cli(["events", "list", "--status", "nonsense"])).code, 1);
     assert.match((await did(g, ["events", "show", ids[1]])).stdout, /^account +acct_1$/m);
     assert.equal((await g.cli(["events", "show", "evt_none"])).code, 1);
@@ -115,7 +116,8 @@ suite("operating", { concurrency: 4 }, () => {
 
   test("keys are made, used, and revoked", async (t) => {
     const g = await Gateway.start(t);
-    const viewer = (await did(g, ["keys", "create", "--mode", "viewer", "--name", "ci"])).stdout.trim();
+    const made = await did(g, ["keys", "create", "--mode", "viewer", "--name", "ci"]);
+    const viewer = made.stdout.trim();
     assert.match(viewer, /^hk_viewer_/);
     const env = { HOOKKEEP_KEY: viewer };
     await did(g, ["events", "list"], { env });
@@ -191,7 +193,8 @@ test("tools/run: sample events, what became of each, and an end by Ctrl-C", asyn
     cwd: root, stdio: ["ignore", "pipe", "pipe"],
     env: cleanEnvironment({ HOOKKEEP_BUILD: path.relative(root, path.dirname(HOOKKEEP)) }) });
   let out = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => { out += piece; });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (piece) => { out += piece; });
   const gone = once(child, "close");
   t.after(() => child.exitCode === null && child.kill("SIGTERM"));
   await waitFor(() => out.includes("The example's destinations print") || child.exitCode !== null,
@@ -202,7 +205,8 @@ test("tools/run: sample events, what became of each, and an end by Ctrl-C", asyn
   child.kill("SIGINT");
   assert.deepEqual(await gone, [0, null], out);
   const received = fs.readFileSync(path.join(folder, "received.log"), "utf8");
-  assert.equal(received.match(/^port 5002: /gm).length, count, "each once to the one that gets all");
+  assert.equal(received.match(/^port 5002: /gm).length, count,
+               "each once to the one that gets all");
   assert.ok(!received.includes("does not hold"));
   for (const port of [4242, 4243, 5001, 5002]) assert.ok(await isFree(port), `port ${port}`);
 });
