@@ -31,14 +31,15 @@ export function tempFolder(t) {
 
 export class Gateway {
   // JSON is YAML, so the configuration is written as an object; its keys replace those of BASE.
-  constructor(t, config = {}, { folder, env = {}, wrap = [], seen } = {}) {
+  constructor(t, config = {}, { folder, env = {}, wrap = [], seen, files = {} } = {}) {
     this.folder = folder ?? tempFolder(t);
     this.seen = seen ?? this.folder; // the folder as this process sees it
     this.env = env;
     this.wrap = wrap;
     this.log = [];
-    this.text = ""; // standard error, of all its lives
+    this.text = ""; // standard error, of this life
     this.config = { ...BASE, ...config };
+    for (const [name, text] of Object.entries(files)) fs.writeFileSync(this.path(name), text);
     this.write();
     t.after(() => this.end());
   }
@@ -59,6 +60,7 @@ export class Gateway {
     this.child = child;
     this.exit = once(child, "close").then(([code, signal]) => (child.gone = { code, signal }));
     this.log = [];
+    this.text = "";
     let rest = "";
     child.stderr.setEncoding("utf8");
     child.stderr.on("data", (piece) => {
@@ -70,10 +72,11 @@ export class Gateway {
   }
   async start() {
     this.spawn();
-    await waitFor(() => this.logged("started") || this.child.gone, () => `its start: ${this.text}`);
+    await waitFor(() => this.text.includes("the gateway answers") || this.child.gone, () => `its start: ${this.text}`);
     if (this.child.gone) throw new Error(`it did not start: ${this.text}`);
     this.ports = this.log.filter((l) => l.event === "listening");
-    this.port = this.ports.find((l) => l.for === "stripe" && l.port > 0)?.port;
+    this.port = this.ports.find((l) => l.for === "stripe" && l.port > 0)?.port
+      ?? Number(/for=stripe.*port=([1-9]\d*)/.exec(this.text)?.[1]); // log.format: text
     return this;
   }
   // A start that is refused: {code, text, why}.
