@@ -58,6 +58,18 @@ result book_reload(struct book *b) {
     return OK;
 }
 
+result book_undone(struct book *b, const struct store_state *before) {
+    b->state = *before;
+    plan_free(b->older); // it may be one that was undone
+    b->older = NULL;
+    uint64_t generation = b->plan == NULL ? 0 : b->plan->generation;
+    if (generation == before->generation)
+        return OK;
+    plan_free(b->plan);
+    b->plan = NULL;
+    return before->generation == 0 ? OK : plan_load(b, before->generation, &b->plan);
+}
+
 result book_plan(struct book *b, uint64_t generation, const struct plan **out) {
     if (b->plan != NULL && b->plan->generation == generation) {
         *out = b->plan;
@@ -65,7 +77,10 @@ result book_plan(struct book *b, uint64_t generation, const struct plan **out) {
     }
     if (b->older == NULL || b->older->generation != generation) {
         struct plan *p = NULL;
-        TRY(plan_load(b, generation, &p));
+        result loaded = plan_load(b, generation, &p);
+        NEED(!failed_as(loaded, FAIL_ABSENT), ABSENT,
+             "the configuration under which it was taken is not in the books");
+        TRY(loaded);
         plan_free(b->older);
         b->older = p;
     }
@@ -238,7 +253,9 @@ static result book_outcome(struct book *b, const struct record *r, struct arena 
     struct outcome_record in;
     TRY(as_records_own(outcome_decode(r->payload, &in)));
     struct delivery_row d;
-    TRY(b->store->delivery_get(b->store, in.delivery, a, &d));
+    result found = b->store->delivery_get(b->store, in.delivery, a, &d);
+    NEED(!failed_as(found, FAIL_ABSENT), ABSENT, "the outcome is of a delivery that there is not");
+    TRY(found);
     if (b->released != NULL)
         b->released(b->ctx, in.delivery);
     if (in.attempt != d.attempts + 1)
@@ -300,6 +317,10 @@ static result place_destinations(struct book *b, int64_t now_ms, struct arena *a
 static result book_adoption(struct book *b, const struct record *r, struct arena *a) {
     struct plan *p = NULL;
     TRY(plan_read(r->payload, r->position, &p));
+    if (r->position < b->state.generation) { // it waited in suspense: a later one is in force
+        plan_free(p);
+        return b->store->plan_put(b->store, r->position, r->payload);
+    }
     plan_free(b->older);
     b->older = b->plan;
     b->plan = p;

@@ -265,6 +265,7 @@ static result book_marked(struct ledger *l, const struct record *r) {
     struct store *s = l->o.store;
     TRY(s->mark(s));
     struct store_state before = l->book.state;
+    struct book_tally tally = l->book.tally;
     size_t released = l->released_count;
     result booked = book_record(&l->book, r);
     if (booked == OK)
@@ -272,7 +273,8 @@ static result book_marked(struct ledger *l, const struct record *r) {
     if (book_waits(booked))
         return booked;
     TRY(s->undo(s));
-    l->book.state = before;
+    TRY(book_undone(&l->book, &before));
+    l->book.tally = tally;
     l->released_count = released;
     return suspend(l, r, booked->text);
 }

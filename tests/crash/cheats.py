@@ -54,7 +54,8 @@ def call_done_what_never_was(facts, _):
 
 
 def invent_an_attempt(_, db):
-    db.execute("UPDATE attempt SET status = 418 WHERE delivery = (SELECT max(delivery) FROM attempt)")
+    db.execute("UPDATE attempt SET status = 418 WHERE delivery ="
+               " (SELECT max(delivery) FROM attempt)")
 
 
 def spoil_a_signature(facts, _):

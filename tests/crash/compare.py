@@ -65,8 +65,8 @@ def receipts_fit(facts, db):
     for key, n in most.items():
         have = booked.pop((facts.id(key[0]), key[1]), 0)
         if not least[key] <= have <= n:
-            wrong.append(f"{facts.id(key[0])} through {key[1]}: {n} sent, {least[key]} acknowledged, "
-                         f"{have} booked")
+            wrong.append(f"{facts.id(key[0])} through {key[1]}: {n} sent, {least[key]} "
+                         f"acknowledged, {have} booked")
     return wrong + [f"{i} through {path} was never sent" for i, path in booked]
 
 
