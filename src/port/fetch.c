@@ -199,6 +199,19 @@ static void set_method(CURL *easy, const struct fetch_request *q) {
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
 }
 
+// No proxy reaches what is on this machine, whatever the environment says.
+static bool on_this_machine(const char *url) {
+    static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
+    const char *host = strstr(url, "://");
+    size_t n = host == NULL ? 0 : strcspn(host + 3, ":/?#");
+    if (host != NULL && host[3] == '[')
+        n = strcspn(host + 3, "/?#]") + 1;
+    for (size_t i = 0; n > 0 && i < sizeof hosts / sizeof *hosts; i++)
+        if (bytes_equal_nocase(bytes_from(host + 3, n), bytes_of(hosts[i])))
+            return true;
+    return false;
+}
+
 static void set_request(struct fetch *f, const struct fetch_request *q) {
     CURL *easy = f->easy;
     f->request = q;
@@ -209,6 +222,8 @@ static void set_request(struct fetch *f, const struct fetch_request *q) {
     text_drop(&f->body);
     curl_easy_setopt(easy, CURLOPT_URL, q->url);
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, q->unix_path);
+    // Null: what the environment says.
+    curl_easy_setopt(easy, CURLOPT_PROXY, on_this_machine(q->url) ? "" : NULL);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(q->timeout_ms > 0 ? q->timeout_ms : 0));
     set_method(easy, q);
     set_headers(f, q);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sending HTTP requests. The real fetcher (libcurl's multi interface) lives on a loop; the
 // simulation has its own. http and https only; redirects are never followed; certificates are
-// verified against the system's roots. The environment's proxies
-// (http_proxy, HTTPS_PROXY, NO_PROXY) are used as libcurl documents them.
+// verified against the system's roots. The environment's proxies (http_proxy, HTTPS_PROXY,
+// NO_PROXY) are used as libcurl documents them, but never for localhost, 127.0.0.1 and [::1].
 #ifndef PORT_FETCH_H
 #define PORT_FETCH_H
 

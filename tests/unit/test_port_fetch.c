@@ -430,6 +430,24 @@ static void certificates_are_verified(void **state) {
     world_close(&w);
 }
 
+static void no_proxy_for_this_machine(void **state) {
+    struct fetch_options o = {.connections_kept = 2, .user_agent = "test/1"};
+    static struct world w;
+    world_open(&w, "http://127.0.0.1:0", &o);
+    setenv("http_proxy", "http://127.0.0.1:1", 1);
+    unsetenv("no_proxy");
+    struct fetch_request q = get(url(&w, "/ok"));
+    run(&w, &q);
+    assert_int_equal(w.status, 200);
+    // A name that only looks like it goes where the environment says: nobody is there.
+    q.url = "http://localhost.example:80/ok";
+    run(&w, &q);
+    unsetenv("http_proxy");
+    setenv("no_proxy", "*", 1);
+    assert_string_equal(w.failure, "closed");
+    world_close(&w);
+}
+
 static void sockets_of_this_machine(void **state) {
     char address[128];
     struct fetch_options o = {.connections_kept = 2, .user_agent = "test/1"};
@@ -574,6 +592,7 @@ int main(void) {
         cmocka_unit_test(pieces_are_handed_on),
         cmocka_unit_test(broken_answers_fail),
         cmocka_unit_test_setup_teardown(certificates_are_verified, setup, teardown),
+        cmocka_unit_test(no_proxy_for_this_machine),
         cmocka_unit_test_setup_teardown(sockets_of_this_machine, setup, teardown),
         cmocka_unit_test(the_cancelled_are_not_told),
         cmocka_unit_test(pieces_may_cancel_and_start),
