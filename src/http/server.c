@@ -80,15 +80,16 @@ static void look_again(struct server *s, int64_t ms) {
 
 // False: this address has its share.
 static bool take_address(struct server *s, struct link *l) {
-    bytes peer = conn_peer(l->conn);
-    if (bytes_equal(peer, B("unix")))
+    char buffer[NET_NETWORK_MAX];
+    bytes network = net_network(conn_peer(l->conn), buffer);
+    if (bytes_equal(network, B("unix")))
         return true;
-    struct address *a = map_get(&s->addresses, peer);
+    struct address *a = map_get(&s->addresses, network);
     if ((a == NULL ? 0 : a->connections) >= s->limits->connections_address_max)
         return false;
     if (a == NULL) {
         a = NEW(struct address);
-        map_put(&s->addresses, peer, a);
+        map_put(&s->addresses, network, a);
     }
     a->connections++;
     l->address = a;
@@ -98,7 +99,8 @@ static bool take_address(struct server *s, struct link *l) {
 static void give_address(struct server *s, struct link *l) {
     if (l->address == NULL || --l->address->connections > 0)
         return;
-    map_remove(&s->addresses, conn_peer(l->conn));
+    char buffer[NET_NETWORK_MAX];
+    map_remove(&s->addresses, net_network(conn_peer(l->conn), buffer));
     free(l->address);
 }
 

@@ -14,7 +14,8 @@ struct server;
 struct server_limits {
     struct http_limits http;
     size_t connections_max;         // of this loop
-    size_t connections_address_max; // of one address, on this loop; unix sockets are not counted
+    size_t connections_address_max; // of one address (net_network: of IPv6 a /64), on this loop;
+                                    // unix sockets are not counted
 };
 
 // `limits`, `handler` and `budget` must live as long as the server.

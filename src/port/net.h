@@ -23,6 +23,11 @@ struct net_address {
 must result net_address_parse(bytes in, struct net_address *out, struct text *why);
 // Is it reachable from this machine only (loopback or a unix socket)?
 bool net_address_local(const struct net_address *a);
+// The network that a peer (as conn_peer names him) has for himself: an IPv4 address or "unix" as it
+// is; of IPv6 the first 64 bits ("2001:db8:0:1::/64"), since within them everybody picks his
+// address as he likes (RFC 4291 §2.5.1). Written to `out` if need be.
+#define NET_NETWORK_MAX 64
+bytes net_network(bytes peer, char out[NET_NETWORK_MAX]);
 
 // A certificate chain with its key, TLS 1.2 and 1.3. One a loop: share nothing.
 struct tls;

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -112,4 +113,17 @@ bool net_address_local(const struct net_address *a) {
         local = local && is_loopback(it->ai_addr);
     freeaddrinfo(all);
     return local;
+}
+
+bytes net_network(bytes peer, char out[NET_NETWORK_MAX]) {
+    struct in6_addr a;
+    char text[INET6_ADDRSTRLEN] = {0};
+    if (peer.n >= sizeof text || bytes_find(peer, ':') == peer.n)
+        return peer;
+    memcpy(text, peer.p, peer.n);
+    if (inet_pton(AF_INET6, text, &a) != 1 || IN6_IS_ADDR_V4MAPPED(&a))
+        return peer;
+    memset(&a.s6_addr[8], 0, 8);
+    inet_ntop(AF_INET6, &a, text, sizeof text);
+    return bytes_from(out, (size_t)snprintf(out, NET_NETWORK_MAX, "%s/64", text));
 }

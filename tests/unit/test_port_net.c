@@ -206,6 +206,27 @@ static void expect_end(int fd) {
     assert_int_equal(recv(fd, &c, 1, 0), 0);
 }
 
+static void peers_are_counted_by_network(void **state) {
+    static const struct {
+        const char *peer, *network;
+    } rows[] = {
+        {"192.0.2.7", "192.0.2.7"},
+        {"unix", "unix"},
+        {"::1", "::/64"},
+        {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
+        {"2001:db8:1:2::9", "2001:db8:1:2::/64"},
+        {"2001:db8:1:3::9", "2001:db8:1:3::/64"},
+        {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff::/64"},
+        {"::ffff:192.0.2.7", "::ffff:192.0.2.7"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char out[NET_NETWORK_MAX];
+        bytes network = net_network(bytes_of(rows[i].peer), out);
+        if (!bytes_equal(network, bytes_of(rows[i].network)))
+            fail_msg("%s: %.*s", rows[i].peer, BYTES_ARG(network));
+    }
+}
+
 static void echo_and_half_close(struct server *v, int fd, const char *peer) {
     say(fd, "hello");
     expect(fd, "hello");
@@ -698,6 +719,7 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_read),
+        cmocka_unit_test(peers_are_counted_by_network),
         IN_FOLDER(tcp_echoes),
         IN_FOLDER(ipv6_echoes),
         IN_FOLDER(localhost_is_all_its_addresses),
