@@ -277,6 +277,33 @@ static void a_body_may_arrive_in_any_pieces(void **state) {
     }
 }
 
+// Hashing goes in steps of its own.
+static void a_long_body_may_arrive_in_any_pieces(void **state) {
+    static const size_t steps[] = {1, 7, 1023, 1024, 1025, 2048, 5000};
+    struct world *w = *state;
+    w->receiver.body_max = 8192;
+    OWN(text_drop)
+    struct text body = {0};
+    text_add(&body, bytes_slice(B(EVENT), 0, sizeof EVENT - 2));
+    text_adds(&body, ",\"pad\":\"");
+    for (size_t i = 0; i < 4096; i++)
+        text_addc(&body, (char)('a' + i % 26));
+    text_adds(&body, "\"}");
+    OWN(text_drop)
+    struct text header = {0};
+    sign(&header, SHOP_KEY, NOW_S, text_bytes(&body));
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct http_request head = post("/webhook", text_bytes(&header), text_bytes(&body));
+        assert_int_equal(send_all(w, &head, text_bytes(&body), steps[i]), RECEPTION_RECEIVED);
+        journal_booked(w->journal, w->store->last(w->store));
+        run_journal(w);
+    }
+    body.p[body.n / 2] ^= 1;
+    struct http_request head = post("/webhook", text_bytes(&header), text_bytes(&body));
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        assert_int_equal(send_all(w, &head, text_bytes(&body), steps[i]), RECEPTION_NO_MATCH);
+}
+
 static void a_signature_is_judged_by_time_and_bytes(void **state) {
     static const struct {
         const char *path, *key;
@@ -590,6 +617,7 @@ int main(void) {
         TEST(the_secret_that_matched_is_kept),
         TEST(one_owners_secret_opens_no_other_owners_source),
         TEST(a_body_may_arrive_in_any_pieces),
+        TEST(a_long_body_may_arrive_in_any_pieces),
         TEST(a_signature_is_judged_by_time_and_bytes),
         TEST(a_changed_body_does_not_match),
         TEST(a_head_is_refused_at_once),
