@@ -35,9 +35,12 @@ static result read_head(struct recovery *r) {
     result failed = file_head_decode(head, &s->head);
     if (failed_as(failed, FAIL_CORRUPT))
         text_addf(r->why, "%s: %s (offset 0). %s", s->path, failed->text, WHAT_TO_DO);
+    else if (failed != OK && s->head.format > 0)
+        text_addf(r->why,
+                  "%s: it has format %u, this program knows format %d; use a newer Hookkeep",
+                  s->path, s->head.format, JOURNAL_FORMAT);
     else if (failed != OK)
-        text_addf(r->why, "%s: %s; this program knows format %d", s->path, failed->text,
-                  JOURNAL_FORMAT);
+        text_addf(r->why, "%s: %s; name another path", s->path, failed->text);
     TRY(failed);
     uint64_t want = FILE_HEAD_SIZE + s->head.segments * s->head.segment_size;
     if (size < want) {
