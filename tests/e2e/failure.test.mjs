@@ -41,7 +41,7 @@ suite("deliveries that fail", { concurrency: 6 }, () => {
     assert.equal(a.answer, "no <b>database</b>");
     assert.equal((await g.sql("SELECT status FROM events"))[0].status, "failed");
     assert.equal((await g.metrics()).hookkeep_deliveries_dead_total, 1);
-    assert.ok(g.logged("delivery_dead"));
+    await g.waitLogged("delivery_dead");
 
     site.answer = () => ({});
     await g.ask(`/api/deliveries/${d.seq}/retry`);
@@ -354,7 +354,7 @@ suite("starting, stopping, reloading", { concurrency: 6 }, () => {
     raw.end();
     gate.resolve({});
     assert.deepEqual(await g.exit, { code: 0, signal: null });
-    assert.ok(g.logged("stopped"));
+    await g.waitLogged("stopped");
     assert.equal((await state(g))[0], "done", "the outcome of what was under way was recorded");
 
     site.answer = () => ({});

@@ -31,14 +31,16 @@ export function tempFolder(t) {
 
 export class Gateway {
   // JSON is YAML, so the configuration is written as an object; its keys replace those of BASE.
-  constructor(t, config = {}, { folder, env = {}, wrap = [], seen, files = {} } = {}) {
+  constructor(t, config = {}, { folder, books, env = {}, wrap = [], seen, files = {} } = {}) {
     this.folder = folder ?? tempFolder(t);
     this.seen = seen ?? this.folder; // the folder as this process sees it
+    this.books = books ?? this.seen; // where the ledger lies
+    this.booksInside = books ?? this.folder; // as the gateway sees it
     this.env = env;
     this.wrap = wrap;
     this.log = [];
     this.text = ""; // standard error, of this life
-    this.config = { ...BASE, ...config };
+    this.config = { ...BASE, ...(books && { ledger: `sqlite:${books}/hookkeep.db` }), ...config };
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(this.path(name), text);
     this.write();
     t.after(() => this.end());
@@ -142,7 +144,7 @@ export class Gateway {
   // --- the desk's side
 
   desk(method, to, body, { key } = {}) {
-    const bearer = key ?? fs.readFileSync(this.path("hookkeep.db.key"), "utf8").trim();
+    const bearer = key ?? fs.readFileSync(path.join(this.books, "hookkeep.db.key"), "utf8").trim();
     const headers = { authorization: `Bearer ${bearer}` };
     return request({ socketPath: this.path("desk.sock"), method, path: to, headers,
                      body: body === undefined ? undefined : JSON.stringify(body) });
@@ -174,8 +176,9 @@ export class Gateway {
   }
   // The books, read by the sqlite3 shell beside the gateway.
   async sql(query, file = "hookkeep.db") {
-    const { stdout } = await must("sqlite3", ["-readonly", "-json", "-cmd", ".timeout 5000",
-                                              this.path(file), query]);
+    const [program, ...args] = [...this.wrap, "sqlite3", "-readonly", "-json", "-cmd",
+      ".timeout 5000", path.join(this.booksInside, file), query];
+    const { stdout } = await must(program, args);
     return stdout.trim() === "" ? [] : JSON.parse(stdout);
   }
   async count(table, where = "1") {
