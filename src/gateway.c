@@ -445,6 +445,7 @@ static void warn_restart(const struct config *old, const struct config *fresh) {
                                   fresh->desk_listen_count)},
         {"ledger", bytes_equal(old->ledger_path, fresh->ledger_path)},
         {"journal.path", bytes_equal(old->journal_path, fresh->journal_path)},
+        {"log", old->log_json == fresh->log_json && bytes_equal(old->log_level, fresh->log_level)},
         {"trust", bytes_equal(old->ca_file, fresh->ca_file)},
         {"limits", memcmp(&old->limits, &fresh->limits, sizeof old->limits) == 0},
     };
