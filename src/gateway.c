@@ -22,6 +22,8 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78 };
 
 #define CONNECTIONS_KEPT 64
+#define DESK_CONNECTIONS_MAX 256 // few people ask; who does may hold a body before his key is known
+#define FILES_OWN 128            // the books, the journal, the threads' loops, and some to spare
 #define KEY_SCRATCH_MAX (64u << 10)
 
 struct gateway {
@@ -46,7 +48,8 @@ struct gateway {
     struct dispatch *dispatch;
     struct mail dispatch_stop;
 
-    uint64_t tail; // the journal's last position at start; ready once it is booked
+    uint64_t connections_max; // of Stripe's side; what files there are allow
+    uint64_t tail;            // the journal's last position at start; ready once it is booked
     bool serving;
     struct text why; // of the step that failed
 };
@@ -324,6 +327,24 @@ static const char *path_or_null(struct text *t, bytes path) {
     return path.n == 0 ? NULL : text_str(t);
 }
 
+// Strangers must not take the last file: the books, the desk and deliveries need theirs.
+static result start_files(struct gateway *g) {
+    const struct config *c = g->config;
+    uint64_t own = FILES_OWN + CONNECTIONS_KEPT + DESK_CONNECTIONS_MAX;
+    for (size_t i = 0; i < c->plan->destination_count; i++)
+        own += c->plan->destinations[i].concurrency;
+    uint64_t wanted = own + c->limits.connections_max, allowed = files_allow(wanted);
+    g->connections_max = c->limits.connections_max;
+    if (allowed >= wanted)
+        return OK;
+    g->connections_max = allowed > 2 * own ? allowed - own : allowed / 2;
+    if (g->connections_max > c->limits.connections_max)
+        g->connections_max = c->limits.connections_max;
+    log_event(LOG_FILES_FEW, log_i("allowed", (int64_t)allowed), log_i("wanted", (int64_t)wanted),
+              log_i("connections", (int64_t)g->connections_max));
+    return OK;
+}
+
 static result start_intake(struct gateway *g) {
     const struct config *c = g->config;
     OWN(text_drop)
@@ -346,6 +367,7 @@ static result start_intake(struct gateway *g) {
         .secrets = secrets,
         .secret_count = c->source_count,
     };
+    o.limits.connections_max = g->connections_max;
     if (r == OK)
         r = intake_open(&o, &g->intake, &g->why);
     secrets_free(secrets, c->source_count);
@@ -385,6 +407,8 @@ static result start_desk(struct gateway *g) {
         .ready = is_ready,
         .ready_ctx = g,
     };
+    if (o.limits.connections_max > DESK_CONNECTIONS_MAX)
+        o.limits.connections_max = DESK_CONNECTIONS_MAX;
     if (r == OK)
         r = desk_open(&o, &g->desk, &g->why);
     free(listen);
@@ -517,6 +541,7 @@ static const struct step {
     const char *name;
     result (*start)(struct gateway *g);
 } steps[] = {
+    {"files for connections", start_files},
     {"the loop for signals", start_main},
     {"the ledger and its journal", start_books},
     {"the journal", start_journal},

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -238,4 +239,17 @@ result file_save(const char *path, bytes content, unsigned mode) {
     if (failed != OK)
         unlink(path);
     return failed;
+}
+
+uint64_t files_allow(uint64_t wanted) {
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return 0;
+    if (r.rlim_cur < wanted) {
+        rlim_t before = r.rlim_cur;
+        r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : (rlim_t)wanted;
+        if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+            r.rlim_cur = before;
+    }
+    return r.rlim_cur;
 }

@@ -43,6 +43,10 @@ struct files {
 
 extern struct files files_real;
 
+// Lets the process have `wanted` files and sockets open at once, as far as the system does; returns
+// how many it may have.
+uint64_t files_allow(uint64_t wanted);
+
 // Whole small files, on the real system.
 must result file_load(const char *path, size_t max, struct text *out); // FULL if larger than max
 // Creates with this mode, fails with EXISTS; synced.

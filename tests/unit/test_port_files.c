@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "port_helpers.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "port/files.h"
@@ -116,6 +117,17 @@ static void small_files_are_whole(void **state) {
     text_drop(&small);
 }
 
+static void more_files_are_allowed_where_the_system_does(void **state) {
+    struct rlimit before, now = {.rlim_cur = 64};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    now.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    assert_int_equal(files_allow(32), 64); // never fewer
+    assert_int_equal(files_allow(65), 65);
+    assert_int_equal(files_allow(UINT64_MAX), before.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_written_is_read, setup, teardown),
@@ -124,6 +136,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(names_move_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(small_files_are_whole, setup, teardown),
+        cmocka_unit_test(more_files_are_allowed_where_the_system_does),
     };
     return cmocka_run_group_tests_name("port_files", tests, NULL, NULL);
 }
