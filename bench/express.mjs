@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What guides teach: the official SDK checks the signature, Bull keeps the event in Redis, then 200.
-// No worker takes jobs out while it is measured.
+// What guides teach: the official SDK checks the signature, Bull keeps the event in Redis, and then
+// it is answered 200. No worker takes jobs out while it is measured.
 //
 //     node express.mjs PORT REDIS_PORT      the secret stands in STRIPE_WEBHOOK_SECRET
 import Queue from 'bull';

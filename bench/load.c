@@ -38,6 +38,8 @@
 #define SECOND 1000000000LL
 #define MAX_RATE 125000 // of the closed loop: so many signatures are made for each second
 
+__extension__ typedef unsigned __int128 wide;
+
 enum { EXIT_WRONG = 1, EXIT_USAGE = 2 };
 
 struct options {
@@ -82,6 +84,11 @@ static _Noreturn void die(const char *format, ...) {
     exit(EXIT_WRONG);
 }
 
+static _Noreturn void die_errno(const char *what) {
+    perror(what);
+    exit(EXIT_WRONG);
+}
+
 static int64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -104,7 +111,7 @@ static void make_id(char id[ID_SIZE], uint64_t i) {
     digits62(id + 1, 6, (uint64_t)time_s + i / 20000);
     memcpy(id + 7, "Wadden0042", 9);
     // The factor has no divisor in common with the room, so that no two are alike.
-    digits62(id + 16, 8, (uint64_t)((unsigned __int128)n * 131071999999ULL % room));
+    digits62(id + 16, 8, (uint64_t)((wide)n * 131071999999ULL % room));
 }
 
 static void patch_id(char *request, uint64_t i) {
@@ -126,7 +133,7 @@ static void patch_mac(char *request, uint64_t i) {
 static size_t read_body(char *body, size_t cap) {
     FILE *f = fopen(o.file, "rb");
     if (f == NULL)
-        die("%s cannot be read: %s", o.file, strerror(errno));
+        die_errno(o.file);
     size_t n = fread(body, 1, cap - 1, f);
     fclose(f);
     while (n > 0 && body[n - 1] == '\n')
@@ -204,7 +211,7 @@ static void prepare(void) {
 static void watch(struct connection *c, int op, uint32_t events) {
     struct epoll_event e = {.events = events, .data.ptr = c};
     if (epoll_ctl(poller, op, c->fd, &e) != 0)
-        die("epoll: %s", strerror(errno));
+        die_errno("epoll");
 }
 
 static void connect_all(void) {
@@ -217,7 +224,7 @@ static void connect_all(void) {
         int one = 1;
         c->fd = socket(AF_INET, SOCK_STREAM, 0);
         if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
-            die("no connection to port %u: %s", o.port, strerror(errno));
+            die_errno("connect");
         setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         fcntl(c->fd, F_SETFL, O_NONBLOCK);
         memcpy(c->request, template, request_size);
@@ -233,7 +240,7 @@ static void push(struct connection *c) {
             return;
         }
         if (n <= 0)
-            die("the server closed a connection: %s", strerror(errno));
+            die_errno("send");
         c->sent += (size_t)n;
     }
 }
@@ -330,7 +337,7 @@ static int wait_events(struct epoll_event *events, int64_t until_ns) {
     if (n < 0 && errno == ENOSYS) // Linux before 5.11: never later than meant
         n = epoll_wait(poller, events, CONNECTIONS_MAX, (int)(wait / 1000000));
     if (n < 0 && errno != EINTR)
-        die("epoll: %s", strerror(errno));
+        die_errno("epoll");
     return n < 0 ? 0 : n;
 }
 
@@ -403,6 +410,14 @@ static void report(void) {
         die("nothing was answered in time");
 }
 
+static double number(const char *text) {
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end != '\0')
+        die("'%s' is not a number", text);
+    return v;
+}
+
 static void read_options(int argc, char **argv) {
     static const struct option known[] = {
         {"port", 1, NULL, 'p'},    {"path", 1, NULL, 'u'}, {"secret", 1, NULL, 's'},
@@ -411,14 +426,14 @@ static void read_options(int argc, char **argv) {
     };
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
-        case 'p': o.port = (uint16_t)atoi(optarg); break;
+        case 'p': o.port = (uint16_t)number(optarg); break;
         case 'u': o.path = optarg; break;
         case 's': o.secret = optarg; break;
-        case 't': o.seconds = atof(optarg); break;
-        case 'w': o.warm = atof(optarg); break;
-        case 'c': o.connections = atoi(optarg); break;
-        case 'r': o.rate = atof(optarg); break;
-        case 'g': o.tag = strtoull(optarg, NULL, 10); break;
+        case 't': o.seconds = number(optarg); break;
+        case 'w': o.warm = number(optarg); break;
+        case 'c': o.connections = (int)number(optarg); break;
+        case 'r': o.rate = number(optarg); break;
+        case 'g': o.tag = (uint64_t)number(optarg); break;
         default: exit(EXIT_USAGE);
         }
     }

@@ -31,7 +31,7 @@ static int poller;
 static unsigned long long count;
 
 static void die(const char *what) {
-    fprintf(stderr, "sink: %s: %s\n", what, strerror(errno));
+    perror(what);
     exit(1);
 }
 
@@ -128,7 +128,7 @@ int main(int argc, char **argv) {
         return 2;
     struct epoll_event events[EVENTS];
     poller = epoll_create1(0);
-    int listener = listen_on((uint16_t)atoi(argv[1]));
+    int listener = listen_on((uint16_t)strtoul(argv[1], NULL, 10));
     watch(listener, NULL);
     for (;;) {
         int n = epoll_wait(poller, events, EVENTS, -1);
