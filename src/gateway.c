@@ -368,6 +368,7 @@ static result start_intake(struct gateway *g) {
         .secret_count = c->source_count,
     };
     o.limits.connections_max = g->connections_max;
+    o.limits.http.owed_ms = c->limits.answer_ms;
     if (r == OK)
         r = intake_open(&o, &g->intake, &g->why);
     secrets_free(secrets, c->source_count);

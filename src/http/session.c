@@ -140,7 +140,7 @@ void session_arm(struct session *s) {
             s->since = s->now;
         s->input_due = earlier(s->since + l->answer_ms * 1000, s->now + LINGER_QUIET_US);
         break;
-    case INPUT_WHOLE:
+    case INPUT_WHOLE: s->input_due = l->owed_ms > 0 ? after(s, l->owed_ms) : NEVER; break;
     case INPUT_CLOSED: s->input_due = NEVER; break;
     }
 }
@@ -158,7 +158,7 @@ static int64_t rate_due(const struct session *s) {
 int64_t session_due(const struct session *s) {
     if (s->input == INPUT_CLOSED)
         return NEVER;
-    int64_t due = s->input == INPUT_WHOLE ? NEVER : s->input_due;
+    int64_t due = s->input == INPUT_WHOLE && s->output != OUTPUT_OWED ? NEVER : s->input_due;
     if (s->input == INPUT_DISCARD && s->output != OUTPUT_NONE)
         due = NEVER; // a stream is still going out
     if (s->input == INPUT_BODY && due != UNARMED)
@@ -184,7 +184,7 @@ static bool watch_answer(struct session *s) {
 }
 
 static void watch_input(struct session *s) {
-    if (s->input == INPUT_WHOLE || s->input == INPUT_CLOSED)
+    if ((s->input == INPUT_WHOLE && s->output != OUTPUT_OWED) || s->input == INPUT_CLOSED)
         return;
     if (s->input_due == UNARMED) {
         session_arm(s);
@@ -197,6 +197,8 @@ static void watch_input(struct session *s) {
         return;
     if (s->input == INPUT_HEAD || s->input == INPUT_BODY)
         session_refuse(s, HTTP_SLOW);
+    else if (s->input == INPUT_WHOLE)
+        session_refuse(s, HTTP_LATE);
     else if (s->output == OUTPUT_NONE && !s->held)
         session_shut(s);
 }

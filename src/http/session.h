@@ -7,12 +7,12 @@
 // What it refuses itself: malformed requests 400, a head over its cap or with more than
 // HTTP_HEADERS_MAX headers 431 (likewise chunk extensions and trailers over head_max together), a
 // body over its cap 413 (never cut; at once if Content-Length or a chunk's size says so), too slow
-// a head or body 408, an Expect other than 100-continue 417, HTTP versions other than 1.0 and 1.1
-// 505, Transfer-Encoding together with Content-Length, other than chunked or in HTTP/1.0 400, no
-// Host in HTTP/1.1 or two 400, no room in the budget 503. After a refusal it closes: what still
-// comes in is thrown away for a while (at most answer_ms, 1 MiB, or 1 s of silence), so that the
-// peer reads the answer instead of a reset. While an answer is owed, further pipelined bytes wait
-// (reading is paused).
+// a head or body 408, no answer from the handler in time 503, an Expect other than 100-continue
+// 417, HTTP versions other than 1.0 and 1.1 505, Transfer-Encoding together with Content-Length,
+// other than chunked or in HTTP/1.0 400, no Host in HTTP/1.1 or two 400, no room in the budget 503.
+// After a refusal it closes: what still comes in is thrown away for a while (at most answer_ms, 1
+// MiB, or 1 s of silence), so that the peer reads the answer instead of a reset. While an answer is
+// owed, further pipelined bytes wait (reading is paused).
 #ifndef HTTP_SESSION_H
 #define HTTP_SESSION_H
 
@@ -43,6 +43,7 @@ struct http_limits {
     uint64_t rate_min; // bytes a second that a body must keep, averaged from its start, after a
                        // grace of 5 s
     int64_t answer_ms; // how long a peer may take to read an answer
+    int64_t owed_ms;   // how long a whole request may wait for its answer; 0: as long as it takes
 };
 
 enum http_refusal { // why the session itself refused
@@ -53,6 +54,7 @@ enum http_refusal { // why the session itself refused
     HTTP_EXPECTATION,
     HTTP_NO_MEMORY,
     HTTP_PEER_LEFT,
+    HTTP_LATE, // owed_ms is over; `finished` is called as if it had been answered
 };
 
 enum http_verdict {

@@ -17,6 +17,7 @@ static const struct {
     [HTTP_EXPECTATION] = {417, "no expectation but 100-continue can be met"},
     [HTTP_NO_MEMORY] = {503, "too many requests at once; send it again"},
     [HTTP_PEER_LEFT] = {400, "the request ended before it was whole"},
+    [HTTP_LATE] = {503, "no answer could be given in time; send it again"},
 };
 
 void session_refuse(struct session *s, enum http_refusal why) {

@@ -69,6 +69,42 @@ static void test_slow_head(void **state) {
     peer_drop(&p);
 }
 
+static void test_late_answer(void **state) {
+    struct peer p;
+    peer_open(&p);
+    p.limits.owed_ms = 5000;
+    peer_sends(&p, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+    peer_wait(&p, 4999);
+    assert_int_equal(0, p.wire.n);
+    assert_int_equal(0, p.finished);
+    peer_wait(&p, 1);
+    assert_int_equal(HTTP_LATE, p.why);
+    assert_true(answered(&p, "HTTP/1.1 503 Service Unavailable\r\n"));
+    assert_true(answered(&p, "Retry-After: "));
+    assert_true(answered(&p, "Connection: close\r\n"));
+    assert_int_equal(1, p.finished);
+    peer_wait(&p, 1000);
+    assert_int_equal(1, p.closes);
+    peer_drop(&p);
+
+    peer_open(&p); // what is answered in time is not late afterwards, and each has its own time
+    p.limits.owed_ms = 5000;
+    for (int i = 0; i < 3; i++) {
+        peer_sends(&p, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+        peer_wait(&p, 4000);
+        session_answer(p.session, 200, B("text/plain"), NULL, 0, B("done"));
+        peer_wait(&p, 4000);
+    }
+    assert_int_equal(0, p.refused);
+    peer_drop(&p);
+
+    peer_open(&p); // 0: as long as it takes
+    peer_sends(&p, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+    peer_wait(&p, 3600000);
+    assert_int_equal(0, p.refused);
+    peer_drop(&p);
+}
+
 static void begin_body(struct peer *p) {
     peer_open(p);
     peer_sends(p, "POST / HTTP/1.1\r\n" HOST "Content-Length: 4000\r\n\r\n");
@@ -244,6 +280,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_slow_head),
+        cmocka_unit_test(test_late_answer),
         cmocka_unit_test(test_slow_body),
         cmocka_unit_test(test_body_deadline),
         cmocka_unit_test(test_no_deadline_while_we_owe),
