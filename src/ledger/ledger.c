@@ -38,6 +38,7 @@ struct ledger {
     bool starting; // no batch committed yet since the start
     bool noted;    // this life has noted that it tries the record behind noted_at
     uint64_t noted_at;
+    bool ahead; // the books in memory were rolled back and not read again yet
 
     uint64_t *released; // by the batch under way; taken no more once it is committed
     size_t released_count, released_cap;
@@ -226,7 +227,7 @@ static bool answer_awaits(struct ledger *l) {
     l->waiting = NULL;
     while (a != NULL) {
         struct mail *next = a->mail.next;
-        if (a->position <= l->book.state.booked) {
+        if (a->position <= ledger_booked(l)) {
             answer_await(l, a);
             any = true;
         } else {
@@ -238,11 +239,25 @@ static bool answer_awaits(struct ledger *l) {
     return any;
 }
 
-// The store cannot be written now: later, with a growing pause; the records stay in the journal.
-static void book_later(struct ledger *l, result failed) {
+// The books in memory are the store's again. Until then nothing may be booked by them.
+static result reload(struct ledger *l) {
+    if (!l->ahead)
+        return OK;
+    TRY(book_reload(&l->book));
+    l->ahead = false;
+    return OK;
+}
+
+static void roll_back(struct ledger *l) {
     l->o.store->rollback(l->o.store);
     l->released_count = 0;
-    result reloaded = book_reload(&l->book);
+    l->ahead = true;
+}
+
+// The store cannot be written now: later, with a growing pause; the records stay in the journal.
+static void book_later(struct ledger *l, result failed) {
+    roll_back(l);
+    result reloaded = reload(l);
     metric_add(METRIC_BOOK_WAITS, 1);
     if (l->wait_us == 0)
         log_event(LOG_BOOKING_WAITS, log_r(failed),
@@ -321,9 +336,8 @@ static result book_some(struct ledger *l, const struct record *records, size_t *
     result booked = book_each(l, records, *n, false);
     if (booked == OK || book_waits(booked))
         return booked;
-    l->o.store->rollback(l->o.store);
-    l->released_count = 0;
-    TRY(book_reload(&l->book));
+    roll_back(l);
+    TRY(reload(l));
     return book_each(l, records, *n, true);
 }
 
@@ -368,8 +382,9 @@ static result have_records(struct ledger *l, bool *have) {
     if (l->record_at == l->record_count) {
         arena_drop(&l->batch_memory);
         l->record_at = l->record_count = 0;
-        TRY(l->o.records->read(l->cursor, BATCH_BYTES, &l->batch_memory, &l->records,
-                               &l->record_count));
+        size_t n = 0;
+        TRY(l->o.records->read(l->cursor, BATCH_BYTES, &l->batch_memory, &l->records, &n));
+        l->record_count = n;
     }
     *have = l->record_at < l->record_count;
     return OK;
@@ -380,9 +395,10 @@ static bool book_batch(struct ledger *l) {
     if (now < l->wait_until_us)
         return false;
     bool have = false;
-    result ready = have_records(l, &have);
+    result ready = reload(l);
+    if (ready == OK)
+        ready = have_records(l, &have);
     if (ready != OK) {
-        l->record_count = l->record_at = 0;
         book_later(l, ready);
         return false;
     }
@@ -403,7 +419,7 @@ static bool book_batch(struct ledger *l) {
 }
 
 // What a dead process sent must not go out again while its outcome waits to be booked.
-static bool may_serve(const struct ledger *l) { return l->book.state.booked >= l->tail; }
+static bool may_serve(const struct ledger *l) { return ledger_booked(l) >= l->tail; }
 
 bool ledger_step(struct ledger *l) {
     bool any = handle_mail(l);

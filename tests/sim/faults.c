@@ -17,13 +17,22 @@ static result broken_store(void) {
     }
 }
 
+// A process that is to die here writes nothing more.
+static result dying(void) {
+    NEED(!sim_now->die, IO, "simulated: the process is gone");
+    return OK;
+}
+
 static result begin(struct store *s) {
+    TRY(dying());
     TRY(broken_store());
     return real.begin(s);
 }
 
 static result commit(struct store *s) {
-    result broken = broken_store();
+    result broken = dying();
+    if (broken == OK)
+        broken = broken_store();
     if (broken == OK)
         return real.commit(s);
     real.rollback(s);
@@ -40,6 +49,24 @@ static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t 
                   struct due_row **out, size_t *n) {
     TRY(broken_store());
     return real.due(s, destination, now_ms, max, max_bytes, skip, ctx, a, out, n);
+}
+
+// What booking reads again after a rollback fails more often, so that failures follow each other.
+static result broken_again(void) {
+    struct sim *s = sim_now;
+    if (s->calm || !s->trouble.store || !s->node.booking || !world_chance(&s->world, 3))
+        return OK;
+    return PLACE(IO, "simulated: I/O error while reading");
+}
+
+static result state_get(struct store *s, struct store_state *out) {
+    TRY(broken_again());
+    return real.state_get(s, out);
+}
+
+static result plan_get(struct store *s, uint64_t generation, struct arena *a, bytes *json) {
+    TRY(broken_again());
+    return real.plan_get(s, generation, a, json);
 }
 
 static result (*insert_event)(struct store *s, const struct event_row *row);
@@ -67,4 +94,6 @@ void faults_arm(struct sim *s) {
     books->commit = commit;
     books->delivery_insert = delivery_insert;
     books->due = due;
+    books->state_get = state_get;
+    books->plan_get = plan_get;
 }

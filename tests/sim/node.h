@@ -25,7 +25,7 @@ struct node {
     struct fetcher *fetcher;
 
     // Of one life.
-    bool up;
+    bool up, booking; // booking: within a step of the ledger
     uint32_t lives;
     struct journal_store *journal_store;
     struct journal *journal;

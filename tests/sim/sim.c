@@ -138,14 +138,14 @@ static void step(struct sim *s) {
         make_trouble(s);
     if (!s->node.up) {
         world_pass(w, 1 + (int64_t)world_below(w, 1000000));
-        node_start(&s->node);
-        return;
-    }
-    if (!node_step(&s->node))
+        if (!node_start(&s->node))
+            s->die = false;
+    } else if (!node_step(&s->node)) {
         let_time_pass(s);
-    else if (world_chance(w, 4))
+    } else if (world_chance(w, 4)) {
         world_pass(w, (int64_t)world_below(w, 2000));
-    if (s->die || journal_failed(s->node.journal)) {
+    }
+    if (s->node.up && (s->die || journal_failed(s->node.journal))) {
         s->die = false;
         crash(s);
     }
