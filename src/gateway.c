@@ -143,12 +143,23 @@ static void prepare(struct gateway *g, struct append *a, enum record_kind kind, 
     };
 }
 
+// A journal that the last life left full gets room by booking, which no thread does yet.
+static result make_room(struct gateway *g, size_t n, size_t *credit) {
+    while (!journal_credit_take(g->journal, CREDIT_INNER, n, credit)) {
+        bool booked = ledger_step(g->ledger);
+        bool recycled = journal_step(g->journal);
+        NEED(booked || recycled, FULL,
+             "the journal is full and the ledger cannot book it now; make room on the ledger's "
+             "disk, end what locks the ledger, and start again");
+    }
+    return OK;
+}
+
 // Appends before the journal's thread runs.
 static result append_now(struct gateway *g, enum record_kind kind, bytes payload, uint64_t *at) {
     struct append a;
     prepare(g, &a, kind, payload);
-    NEED(journal_credit_take(g->journal, CREDIT_INNER, payload.n, &a.credit), FULL,
-         "the journal has no room for a record of our own");
+    TRY(make_room(g, payload.n, &a.credit));
     TRY(journal_append(g->journal, &a));
     *at = a.position;
     return OK;

@@ -115,6 +115,13 @@ static void read_history(struct node *n) {
     }
 }
 
+static bool step_ledger(struct node *n) {
+    n->booking = true;
+    bool any = ledger_step(n->ledger);
+    n->booking = false;
+    return any;
+}
+
 // The plan as gateway.c adopts it at start.
 static result adopt(struct node *n, uint64_t tail) {
     OWN(text_drop)
@@ -125,7 +132,10 @@ static result adopt(struct node *n, uint64_t tail) {
         bytes_equal(text_bytes(&wanted), text_bytes(&have)))
         return OK;
     struct append a = {.kind = RECORD_PLAN, .payload = text_bytes(&wanted)};
-    NEED(journal_credit_take(n->journal, CREDIT_INNER, wanted.n, &a.credit), FULL, "no credit");
+    while (!journal_credit_take(n->journal, CREDIT_INNER, wanted.n, &a.credit)) {
+        bool booked = step_ledger(n);
+        NEED(journal_step(n->journal) || booked, FULL, "the journal is full and nothing is booked");
+    }
     TRY(journal_append(n->journal, &a));
     n->generation = a.position;
     return OK;
@@ -283,8 +293,6 @@ static bool step_journal(struct node *n) {
         read_history(n);
     return any;
 }
-
-static bool step_ledger(struct node *n) { return ledger_step(n->ledger); }
 
 static bool step_dispatch(struct node *n) {
     bool any = drain_dispatch(n);
