@@ -47,11 +47,12 @@ struct gateway {
     struct fetcher *fetcher;
     struct dispatch *dispatch;
     struct mail dispatch_stop;
+    bool dispatch_ending; // of dispatch's thread: it heard of the stop
 
     uint64_t connections_max; // of Stripe's side; what files there are allow
     uint64_t tail;            // the journal's last position at start; ready once it is booked
-    bool serving;
-    struct text why; // of the step that failed
+    bool serving, ending;     // ending: signals are heard no more
+    struct text why;          // of the step that failed
 };
 
 // --- dispatch's loop
@@ -63,7 +64,7 @@ static void dispatch_wake_at(void *ctx, int64_t mono_us) {
 }
 
 static void dispatch_stop_if_idle(struct gateway *g) {
-    if (g->dispatch_stop.kind == DISPATCH_STOP && dispatch_idle(g->dispatch))
+    if (g->dispatch_ending && dispatch_idle(g->dispatch))
         loop_stop(g->dispatch_loop);
 }
 
@@ -82,6 +83,7 @@ static void on_dispatch_deadline(void *ctx) {
 static void on_dispatch_mail(void *ctx, struct mail *m) {
     struct gateway *g = ctx;
     if (m == &g->dispatch_stop) {
+        g->dispatch_ending = true;
         dispatch_drain(g->dispatch);
         timer_set(g->dispatch_deadline, g->config->limits.drain_ms);
     } else
@@ -535,6 +537,8 @@ static void on_hangup(struct gateway *g) {
 
 static void on_signal(void *ctx, int signum) {
     struct gateway *g = ctx;
+    if (g->ending)
+        return;
     if (signum == SIGHUP)
         on_hangup(g);
     else
@@ -577,7 +581,6 @@ static void stop(struct gateway *g) {
         desk_stop(g->desk);
     }
     if (g->dispatch_thread != NULL) {
-        g->dispatch_stop.kind = DISPATCH_STOP;
         mailbox_post(g->dispatch_mailbox, &g->dispatch_stop);
         thread_join(g->dispatch_thread);
     }
@@ -650,6 +653,15 @@ static enum log_level level_of(bytes name) {
     return LOG_ERROR;
 }
 
+// A reload has nothing left to change, and must not end a process that is stopping in order.
+static void hear_no_more(struct gateway *g) {
+    sigset_t hangup;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    sigprocmask(SIG_BLOCK, &hangup, NULL);
+    g->ending = true;
+}
+
 int gateway_serve(const char *config_path) {
     struct gateway g = {.config_path = config_path};
     OWN(text_drop)
@@ -663,6 +675,7 @@ int gateway_serve(const char *config_path) {
     bool started = start(&g);
     if (started)
         loop_run(g.main_loop);
+    hear_no_more(&g);
     bool failed = !started || journal_failed(g.journal);
     stop(&g);
     free_rooms(&g);

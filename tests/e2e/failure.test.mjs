@@ -374,6 +374,14 @@ suite("starting, stopping, reloading", { concurrency: 6 }, () => {
     assert.deepEqual(await state(g), ["due"]);
   });
 
+  test("SIGHUP while it stops is not heard", async (t) => {
+    const g = await Gateway.start(t);
+    const stopped = g.stop();
+    const hangups = setInterval(() => g.child.gone || g.signal("SIGHUP"), 0);
+    t.after(() => clearInterval(hangups));
+    assert.deepEqual(await stopped, { code: 0, signal: null });
+  });
+
   test("SIGHUP with a bad file keeps the old configuration", async (t) => {
     const site = await startSite(t);
     const g = await Gateway.start(t, { destinations: [site.as("shop")] });
