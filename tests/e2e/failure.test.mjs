@@ -20,7 +20,8 @@ const later = () => {
 
 suite("deliveries that fail", { concurrency: 6 }, () => {
   test("retries follow the schedule, and when it is used up the delivery is dead", async (t) => {
-    const site = await startSite(t, { answer: () => ({ status: 500, body: "no <b>database</b>" }) });
+    const site = await startSite(t,
+      { answer: () => ({ status: 500, body: "no <b>database</b>" }) });
     const g = await Gateway.start(t, { destinations: [site.as("shop", { retry: ["1s", "2s"] })] });
     const body = snapshot();
     await g.accept(body);
@@ -58,7 +59,8 @@ suite("deliveries that fail", { concurrency: 6 }, () => {
         url: `http://127.0.0.1:${port}/` }] });
     await g.accept(snapshot());
     await g.waitCount(2, "deliveries", "attempts >= 1");
-    for (const d of await g.deliveries("state = 'waiting'")) assert.match(d.last_error, /no answer/);
+    for (const d of await g.deliveries("state = 'waiting'"))
+      assert.match(d.last_error, /no answer/);
     const site = await startSite(t, { port });
     await g.waitCount(2, "deliveries", "state = 'done'");
     assert.equal(site.got.length, 1);
@@ -90,8 +92,8 @@ suite("deliveries that fail", { concurrency: 6 }, () => {
     await g.accept(snapshot());
     await g.waitCount(5, "deliveries", "attempts >= 1");
     const wait = async (name) => {
-      const [d] = await g.sql("SELECT d.next_at - a.started_at AS ms FROM deliveries d JOIN attempts "
-        + `a ON a.delivery = d.seq WHERE d.destination = '${name}'`);
+      const [d] = await g.sql("SELECT d.next_at - a.started_at AS ms FROM deliveries d "
+        + `JOIN attempts a ON a.delivery = d.seq WHERE d.destination = '${name}'`);
       return d.ms;
     };
     assert.ok(Math.abs(await wait("seconds") - 600e3) < 3000);
@@ -389,7 +391,8 @@ suite("starting, stopping, reloading", { concurrency: 6 }, () => {
       ["sources: [", /hookkeep\.yaml/],
       [JSON.stringify({ ...g.config, destinatons: [] }), /destinatons.*destinations/],
       [JSON.stringify({ ...g.config, sources: [] }), /source/],
-      [JSON.stringify({ ...g.config, destinations: [{ ...site.as("shop"), secret: "" }] }), /secret/],
+      [JSON.stringify({ ...g.config, destinations: [{ ...site.as("shop"), secret: "" }] }),
+        /secret/],
       [JSON.stringify({ ...g.config, sources: [{ path: "/webhook",
         secrets: [{ label: "main", key: "whsec_canary " }] }] }), /./],
     ];
@@ -424,12 +427,11 @@ suite("starting, stopping, reloading", { concurrency: 6 }, () => {
       const before = snapshot(), after = snapshot();
       await g.accept(before);
       await waitFor(() => g.logged("booking_waits"), "booking to wait");
-      assert.equal((await g.reload({ destinations: [first.as("first", { match: [{ types: "x.y" }] }),
-        second.as("second", { match: [{ types: "customer.*" }] })] })).event, "reloaded");
-      await waitFor(async () => {
-        await g.accept(after);
-        return true;
-      }, "an answer");
+      const told = await g.reload({ destinations: [
+        first.as("first", { match: [{ types: "x.y" }] }),
+        second.as("second", { match: [{ types: "customer.*" }] })] });
+      assert.equal(told.event, "reloaded");
+      await g.accept(after);
       await neverWithin(300, async () => (await g.count("events")) > 0, "booked under a lock");
       await lock.release();
       await g.waitCount(2, "events");

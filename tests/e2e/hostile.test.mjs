@@ -60,13 +60,15 @@ const REFUSED = [
     "not_an_event"],
   ["no id", () => compose(event((e) => delete e.id)), 400, "not_an_event"],
   ["an empty id", () => compose(event((e) => (e.id = ""))), 400, "not_an_event"],
-  ["an id of 256 bytes", () => compose(event((e) => (e.id = "e".repeat(256)))), 400, "not_an_event"],
+  ["an id of 256 bytes", () => compose(event((e) => (e.id = "e".repeat(256)))), 400,
+    "not_an_event"],
   ["a line end in the id", () => compose(event((e) => (e.id = "evt_1\r\nX: y"))), 400,
     "not_an_event"],
   ["NUL in the account", () => compose(event((e) => (e.account = "acct\0"))), 400, "not_an_event"],
   ["created as text", () => compose(event((e) => (e.created = "1700000000"))), 400, "not_an_event"],
   ["created as a fraction", () => compose(event((e) => (e.created = 1.5))), 400, "not_an_event"],
-  ["created beyond 64 bits", () => compose(swap(/"created": \d+/, '"created": 99999999999999999999')),
+  ["created beyond 64 bits", () =>
+    compose(swap(/"created": \d+/, '"created": 99999999999999999999')),
     400, "not_an_event"],
   ["livemode as text", () => compose(event((e) => (e.livemode = "false"))), 400, "not_an_event"],
   ["thin: created as a number", () => compose(Buffer.from(thin({ created: now() }))), 400,
@@ -120,7 +122,8 @@ const REFUSED = [
   }, 400, "no_match"],
   ["a changed time", () => {
     const body = good(), header = signBytes(body, SECRET, now() - 10);
-    return compose(body, { headers: { "Stripe-Signature": header.replace(/t=\d+/, `t=${now()}`) } });
+    const changed = header.replace(/t=\d+/, `t=${now()}`);
+    return compose(body, { headers: { "Stripe-Signature": changed } });
   }, 400, "no_match"],
   ["an old signature, replayed", () => {
     const body = good();
@@ -150,12 +153,12 @@ const REFUSED = [
     const body = good();
     return compose(body, { headers: { "Content-Length": [body.length, body.length] } });
   }, 400, "malformed_http"],
-  ["a list of Content-Lengths", () => compose(good(), { headers: { "Content-Length": "5, 5" } }), 400,
-    "malformed_http"],
+  ["a list of Content-Lengths", () => compose(good(), { headers: { "Content-Length": "5, 5" } }),
+    400, "malformed_http"],
   ["a negative Content-Length", () => compose(good(), { headers: { "Content-Length": -1 } }), 400,
     "malformed_http"],
-  ["a Content-Length with a plus", () => compose(good(), { headers: { "Content-Length": "+5" } }), 400,
-    "malformed_http"],
+  ["a Content-Length with a plus", () => compose(good(), { headers: { "Content-Length": "+5" } }),
+    400, "malformed_http"],
   ["a Content-Length beyond 64 bits", () =>
     compose(good(), { headers: { "Content-Length": "9".repeat(40) } }), 400, "malformed_http"],
   ["Transfer-Encoding with Content-Length", () => {
@@ -164,7 +167,8 @@ const REFUSED = [
   }, 400, "malformed_http"],
   ["Transfer-Encoding: gzip, chunked", () => {
     const body = good();
-    return chunked(body, Buffer.concat([chunk(body), LAST]), { "Transfer-Encoding": "gzip, chunked" });
+    return chunked(body, Buffer.concat([chunk(body), LAST]),
+      { "Transfer-Encoding": "gzip, chunked" });
   }, 400, "malformed_http"],
   ["Transfer-Encoding: identity", () => {
     const body = good();
@@ -179,7 +183,8 @@ const REFUSED = [
     const body = good();
     return chunked(body, Buffer.concat([chunk(body, "10"), LAST]));
   }, 400, "malformed_http"],
-  ["a chunk size that is none", () => chunked(good(), Buffer.from("xyz\r\n")), 400, "malformed_http"],
+  ["a chunk size that is none", () => chunked(good(), Buffer.from("xyz\r\n")), 400,
+    "malformed_http"],
   ["a chunk size with a sign", () => chunked(good(), Buffer.from("-5\r\nhello\r\n")), 400,
     "malformed_http"],
   ["a chunk size beyond 64 bits", () => chunked(good(), Buffer.from(`${"f".repeat(17)}\r\n`)), 400,
@@ -188,14 +193,15 @@ const REFUSED = [
     "body_too_large"],
   ["a chunk ended by a bare line feed", () => chunked(good(), Buffer.from("5\nhello\n0\n\n")), 400,
     "malformed_http"],
-  ["chunk extensions without end", () => chunked(good(), Buffer.from(`5;${"x".repeat(70000)}`)), 431,
-    "head_too_large"],
+  ["chunk extensions without end", () => chunked(good(), Buffer.from(`5;${"x".repeat(70000)}`)),
+    431, "head_too_large"],
   ["trailers without end", () => {
     const body = good();
     return chunked(body, Buffer.concat([chunk(body), Buffer.from("0\r\n"),
       Buffer.from(many(3000, (i) => `X-${i}: ${"y".repeat(20)}\r\n`).join(""))]));
   }, 431, "head_too_large"],
-  ["a line folded", () => compose(good(), { headers: { "X-A": "1\r\n 2" } }), 400, "malformed_http"],
+  ["a line folded", () => compose(good(), { headers: { "X-A": "1\r\n 2" } }), 400,
+    "malformed_http"],
   ["a space before the colon", () => compose(good(), { headers: { "X-A ": "1" } }), 400,
     "malformed_http"],
   ["a NUL in a header", () => compose(good(), { headers: { "X-A": "a\0b" } }), 400,
@@ -292,7 +298,7 @@ suite("bad input", { concurrency: 6 }, () => {
     }
     const framings = [
       (b) => chunked(b, Buffer.concat([chunk(b), LAST])),
-      (b) => chunked(b, Buffer.concat([...many(b.length, (i) => chunk(b.subarray(i, i + 1))), LAST])),
+      (b) => chunked(b, Buffer.concat([...[...b].map((c) => chunk(Buffer.of(c))), LAST])),
       (b) => chunked(b, Buffer.concat([chunk(b, `${b.length.toString(16)};a=b`),
         Buffer.from("0\r\nX-Trailer: 1\r\n\r\n")])),
       (b) => compose(b, { target: "/webhook?from=stripe" }),
@@ -357,7 +363,8 @@ suite("bad input", { concurrency: 6 }, () => {
     // Smuggled: what a lenient reader takes for a second request lies inside the first one's body.
     const inner = compose(last), outer = Buffer.concat([Buffer.from("0\r\n\r\n"), inner]);
     const smuggler = await Raw.connect(g.port);
-    smuggler.send(compose(outer, { headers: { "Stripe-Signature": signBytes(outer, secret("no")) } }));
+    smuggler.send(compose(outer,
+      { headers: { "Stripe-Signature": signBytes(outer, secret("no")) } }));
     smuggler.send(compose(good(), { target: "/nowhere" }));
     await smuggler.waitClosed();
     assert.deepEqual(smuggler.answers.map((a) => a.status), [400, 404]);
@@ -405,7 +412,8 @@ suite("bad input", { concurrency: 6 }, () => {
     await waitFor(async () => (await g.metrics()).hookkeep_unverified_bytes > 5000, "its head");
     gone.drop();
     const left = 'hookkeep_connections_total{result="peer_left_early"}';
-    await waitFor(async () => (await g.metrics())[left] - before[left] === 3, "three to be counted");
+    await waitFor(async () => (await g.metrics())[left] - before[left] === 3,
+      "three to be counted");
     await waitFor(async () => (await g.metrics()).hookkeep_unverified_bytes < 20000,
       "their memory to come back");
     await g.waitBooked();
@@ -459,7 +467,8 @@ suite("bad input", { concurrency: 6 }, () => {
     assert.equal((await other.answer()).status, 200, "another address has its own share");
     const unix = await Raw.connect({ path: g.path("in.sock") });
     await unix.send(compose(good()));
-    assert.equal((await unix.answer()).status, 200, "a unix socket has no address to be limited by");
+    assert.equal((await unix.answer()).status, 200,
+      "a unix socket has no address to be limited by");
     const over = await Raw.connect({ path: g.path("in.sock") });
     await over.waitClosed();
     const m = await g.metrics();
@@ -548,7 +557,8 @@ suite("secrets", { concurrency: 4 }, () => {
 
   test("are not told when they are wrong", async (t) => {
     const g = new Gateway(t);
-    for (const bad of ["whsec_canary", " whsec_canary_0123456789", "whsec_canary_0123456789\n", ""]) {
+    const long = "whsec_canary_0123456789";
+    for (const bad of ["whsec_canary", ` ${long}`, `${long}\n`, ""]) {
       g.write({ sources: [{ path: "/webhook", secrets: [{ label: "main", key: bad }] }] });
       const r = await g.cli(["check"]);
       assert.equal(r.code, 78, `taken: ${JSON.stringify(bad)}`);

@@ -108,7 +108,8 @@ suite("the main path", { concurrency: 4 }, () => {
     await g.accept(body, { tls: true, ca: first.cert });
     await site.waitGot(1);
     assert.equal(site.got[0].event.id, idOf(body));
-    await assert.rejects(g.post(snapshot(), { tls: true, ca: second.cert }), /self.signed|certificate/);
+    await assert.rejects(g.post(snapshot(), { tls: true, ca: second.cert }),
+      /self.signed|certificate/);
     await assert.rejects(g.post(snapshot()), "plain HTTP on the HTTPS port is no request");
 
     const name = () => new Promise((resolve, reject) => {
@@ -176,7 +177,8 @@ suite("the main path", { concurrency: 4 }, () => {
     const notification = site.got.find((x) => x.event.id === idOf(twin));
     assert.ok(notification.body.equals(Buffer.from(twin)));
     assert.equal(notification.event.type, "v1.customer.created");
-    const a = await g.get(`/api/events/${idOf(body)}`), b = await g.get(`/api/events/${idOf(twin)}`);
+    const a = await g.get(`/api/events/${idOf(body)}`);
+    const b = await g.get(`/api/events/${idOf(twin)}`);
     assert.equal(a.twin.id, idOf(twin));
     assert.equal(b.twin.id, idOf(body));
     assert.equal(a.thin, false);
@@ -201,7 +203,8 @@ suite("the main path", { concurrency: 4 }, () => {
     await g.waitCount(5, "receipts");
     assert.equal(await g.count("events"), 1);
     await g.waitCount(2, "deliveries", "state = 'done'");
-    assert.equal(await g.count("deliveries"), 2, "the second source adds what it owes, and no more");
+    assert.equal(await g.count("deliveries"), 2,
+      "the second source adds what it owes, and no more");
     assert.equal(site.got.length, 1);
     assert.equal(second.got.length, 1);
     const m = await g.metrics();
@@ -209,7 +212,7 @@ suite("the main path", { concurrency: 4 }, () => {
     assert.equal(m['hookkeep_events_total{result="duplicate"}'], 4);
   });
 
-  test("another api_version keeps its own bytes, and a delivery carries its receipt's", async (t) => {
+  test("another api_version keeps its own bytes, and they are delivered", async (t) => {
     const site = await startSite(t), newer = await startSite(t);
     const g = await Gateway.start(t, {
       sources: [SOURCE, { path: "/newer", secrets: ring("newer") }],
@@ -303,8 +306,8 @@ suite("the main path", { concurrency: 4 }, () => {
     await g.accept(snapshot(), { secret: secret("old") });
     await g.accept(snapshot(), { secret: secret("new") });
     await g.waitCount(4, "receipts");
-    const labels = (await g.sql("SELECT secret_label AS l FROM receipts ORDER BY seq")).map((r) => r.l);
-    assert.deepEqual(labels.slice(1), ["new", "old", "new"]);
+    const labels = await g.sql("SELECT secret_label AS l FROM receipts ORDER BY seq");
+    assert.deepEqual(labels.slice(1).map((r) => r.l), ["new", "old", "new"]);
 
     assert.equal((await g.post(snapshot(), { secret: secret("next") })).status, 400);
     await g.reload({ sources: [{ path: "/webhook", secrets: ring("new", "next") }] });

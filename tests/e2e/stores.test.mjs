@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Journal and ledger: who may open them, what is refused and with which advice, full disks, backups.
+// Journal and ledger: who may open them, what is refused with which advice, full disks, backups.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
@@ -42,7 +42,8 @@ suite("what is refused at start", { concurrency: 6 }, () => {
     const g = await Gateway.start(t);
     const same = new Gateway(t, { ledger: `sqlite:${g.path("hookkeep.db")}` });
     await refusesToStart(same, /another gateway holds this ledger .*hookkeep\.db\.lock.*stop it/);
-    const journal = new Gateway(t, { journal: { path: g.path("hookkeep.journal"), size: "16MiB" } });
+    const journal = new Gateway(t,
+      { journal: { path: g.path("hookkeep.journal"), size: "16MiB" } });
     await refusesToStart(journal, /another gateway holds this journal; stop that one/);
     await g.accept(snapshot());
     await g.waitCount(1, "events");
@@ -124,7 +125,8 @@ suite("what is refused at start", { concurrency: 6 }, () => {
     await g.kill();
     await lock.release();
     // As if power had failed while the last one was written: it was never acknowledged then.
-    edit(g.path("hookkeep.journal"), (b) => b.fill(0, b.indexOf(idOf(torn)), b.indexOf(idOf(torn)) + 600));
+    edit(g.path("hookkeep.journal"), (b) =>
+      b.fill(0, b.indexOf(idOf(torn)), b.indexOf(idOf(torn)) + 600));
     await g.start();
     await g.waitCount(1, "events");
     assert.equal((await g.sql("SELECT payload FROM events"))[0].payload, kept);
@@ -159,7 +161,8 @@ suite("what is refused at start", { concurrency: 6 }, () => {
     const ledgers = [
       ["PRAGMA user_version = 99", /has version 99, this program knows 1 to \d+; use a newer/],
       ["PRAGMA application_id = 1", /no ledger of Hookkeep.*name another path/],
-      ["UPDATE migrations SET sha256 = 'feed' WHERE version = 1", /checksum feed.*restore a backup/],
+      ["UPDATE migrations SET sha256 = 'feed' WHERE version = 1",
+        /checksum feed.*restore a backup/],
     ];
     for (const [sql, why] of ledgers) {
       await must("sqlite3", [ledger, sql]);
@@ -227,7 +230,8 @@ suite("full disks", { concurrency: 2 }, () => {
     const folder = tempFolder(t), books = tempFolder(t);
     const disk = await smallDisk(t, folder, "24m");
     const site = await startSite(t);
-    const g = await Gateway.start(t, { destinations: [site.as("shop")] }, { folder, books, ...disk });
+    const g = await Gateway.start(t, { destinations: [site.as("shop")] },
+      { folder, books, ...disk });
     await g.accept(snapshot());
     await g.waitCount(1, "deliveries", "state = 'done'");
     await g.stop();
@@ -320,7 +324,8 @@ suite("the books", { concurrency: 4 }, () => {
       const shop = await g.get("/api/destinations/shop");
       assert.equal(shop.hold_reason, "restored from a backup");
       assert.equal((await g.cli(["destinations", "release", "shop"])).code, 0);
-      await g.ask(`/api/deliveries/${(await g.deliveries("attempts = 1 AND state <> 'done'"))[0].seq}/retry`);
+      const [tried] = await g.deliveries("attempts = 1 AND state <> 'done'");
+      await g.ask(`/api/deliveries/${tried.seq}/retry`);
       await site.waitGot(3);
       assert.deepEqual(site.ids().sort(), [owed, lost, fresh].map(idOf).sort());
       await g.waitCount(acked.length + 3, "deliveries", "state = 'done'");

@@ -31,7 +31,8 @@ export function tempFolder(t) {
 
 export class Gateway {
   // JSON is YAML, so the configuration is written as an object; its keys replace those of BASE.
-  constructor(t, config = {}, { folder, books, env = {}, wrap = [], seen, files = {} } = {}) {
+  constructor(t, config = {}, { folder, books, env = {}, wrap = [], seen, files = {},
+                                 bare = false, socket = "desk.sock" } = {}) {
     this.folder = folder ?? tempFolder(t);
     this.seen = seen ?? this.folder; // the folder as this process sees it
     this.books = books ?? this.seen; // where the ledger lies
@@ -42,7 +43,8 @@ export class Gateway {
     this.text = ""; // standard error, of this life
     this.config = { ...BASE, ...(books && { ledger: `sqlite:${books}/hookkeep.db` }), ...config };
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(this.path(name), text);
-    this.write();
+    if (!bare) this.write();
+    this.socket = socket;
     t.after(() => this.end());
   }
   static async start(t, config, options) {
@@ -74,7 +76,8 @@ export class Gateway {
   }
   async start() {
     this.spawn();
-    await waitFor(() => this.text.includes("the gateway answers") || this.child.gone, () => `its start: ${this.text}`);
+    await waitFor(() => this.text.includes("the gateway answers") || this.child.gone,
+      () => `its start: ${this.text}`);
     if (this.child.gone) throw new Error(`it did not start: ${this.text}`);
     this.ports = this.log.filter((l) => l.event === "listening");
     this.port = this.ports.find((l) => l.for === "stripe" && l.port > 0)?.port
@@ -146,7 +149,7 @@ export class Gateway {
   desk(method, to, body, { key } = {}) {
     const bearer = key ?? fs.readFileSync(path.join(this.books, "hookkeep.db.key"), "utf8").trim();
     const headers = { authorization: `Bearer ${bearer}` };
-    return request({ socketPath: this.path("desk.sock"), method, path: to, headers,
+    return request({ socketPath: this.path(this.socket), method, path: to, headers,
                      body: body === undefined ? undefined : JSON.stringify(body) });
   }
   async get(to) {
@@ -172,7 +175,8 @@ export class Gateway {
     return (await this.metrics())[`hookkeep_answers_total{reason="${reason}"}`];
   }
   cli(args, options = {}) {
-    return run(HOOKKEEP, args, { cwd: this.folder, ...options, env: { ...this.env, ...options.env } });
+    return run(HOOKKEEP, args, { cwd: this.folder, ...options,
+      env: { ...this.env, ...options.env } });
   }
   // The books, read by the sqlite3 shell beside the gateway.
   async sql(query, file = "hookkeep.db") {
@@ -185,8 +189,9 @@ export class Gateway {
     return (await this.sql(`SELECT count(*) AS n FROM ${table} WHERE ${where}`))[0].n;
   }
   waitCount(n, table, where) {
-    return waitFor(async () => (await this.count(table, where)) === n,
-      async () => `${n} ${table} where ${where ?? "1"}; there are ${await this.count(table, where)}`);
+    const there = () => this.count(table, where);
+    return waitFor(async () => (await there()) === n,
+      async () => `${n} ${table} where ${where ?? "1"}; there are ${await there()}`);
   }
   // Until everything that was acknowledged is booked.
   waitBooked() {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export const PATIENCE_MS = 20000;
 
-// Resolves with what `look` returns as soon as that is true of something; `look` may fail meanwhile.
+// Resolves with what `look` returns as soon as that is truthy; `look` may fail meanwhile.
 // `what` may be a function: it is asked when the wait was in vain.
 export async function waitFor(look, what, limit = PATIENCE_MS) {
   const end = Date.now() + limit;
