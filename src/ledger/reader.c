@@ -262,7 +262,7 @@ static const char count_by_state[] =
     "SELECT state, count(*) FROM delivery INDEXED BY delivery_due"
     " WHERE destination = ?1 AND state IN (0, 2) GROUP BY state UNION ALL "
     "SELECT state, count(*) FROM delivery INDEXED BY delivery_given_up"
-    " WHERE destination = ?1 AND state IN (4, 6, 7, 8) GROUP BY state";
+    " WHERE destination = ?1 AND state >= 4 GROUP BY state";
 
 static result list_destinations(struct reader *r, struct text *out) {
     TRY(count_deliveries(r));
@@ -342,7 +342,7 @@ static const char measure_destinations[] =
     " number AND state IN (0, 2)), (SELECT next_at FROM delivery INDEXED BY delivery_due WHERE"
     " destination = number AND state IN (0, 2) ORDER BY next_at LIMIT 1), held, (SELECT count(*)"
     " FROM delivery INDEXED BY delivery_given_up WHERE destination = number AND state = 4 AND"
-    " state IN (4, 6, 7, 8)) FROM destination ORDER BY name";
+    " state >= 4) FROM destination ORDER BY name";
 
 static result measure(struct reader *r, int64_t now_ms, struct text *out) {
     enum { GAUGES = sizeof destination_gauges / sizeof destination_gauges[0] };

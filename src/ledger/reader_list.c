@@ -116,7 +116,7 @@ static void add_state(enum delivery_state s, struct text *sql) {
     else if (delivery_state_open(s))
         text_addf(sql, " AND d.state IN (0, 2) AND d.state = %u AND NOT t.held", s);
     else if (s != DELIVERY_DONE)
-        text_addf(sql, " AND d.state IN (4, 6, 7, 8) AND d.state = %u", s);
+        text_addf(sql, " AND d.state >= 4 AND d.state = %u", s);
     else
         text_addf(sql, " AND d.state = %u", s);
 }
