@@ -10,19 +10,35 @@
 
 #define FIRST_CAP 2048 // most requests fit
 
-bool http_budget_take(struct http_budget *b, size_t n) {
+static void give_one(struct http_budget *b, size_t n) {
+    int64_t used = atomic_fetch_sub_explicit(&b->used, (int64_t)n, memory_order_relaxed);
+    ensure(used >= (int64_t)n);
+}
+
+static bool take_one(struct http_budget *b, size_t n) {
     int64_t used = atomic_fetch_add_explicit(&b->used, (int64_t)n, memory_order_relaxed);
-    metric_add(METRIC_STRANGER_BYTES, n);
     if (used + (int64_t)n <= b->max)
         return true;
-    http_budget_give(b, n);
+    give_one(b, n);
     return false;
 }
 
+bool http_budget_take(struct http_budget *b, size_t n) {
+    if (!take_one(b, n))
+        return false;
+    if (b->whole != NULL && !take_one(b->whole, n)) {
+        give_one(b, n);
+        return false;
+    }
+    metric_add(METRIC_STRANGER_BYTES, n);
+    return true;
+}
+
 void http_budget_give(struct http_budget *b, size_t n) {
-    int64_t used = atomic_fetch_sub_explicit(&b->used, (int64_t)n, memory_order_relaxed);
+    give_one(b, n);
+    if (b->whole != NULL)
+        give_one(b->whole, n);
     metric_add(METRIC_STRANGER_BYTES, 0 - (uint64_t)n);
-    ensure(used >= (int64_t)n);
 }
 
 static struct head *take_block(struct http_budget *b, size_t cap) {

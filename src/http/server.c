@@ -18,6 +18,7 @@
 
 struct address { // with connections now
     size_t connections;
+    struct http_budget budget; // its part
 };
 
 struct link { // one connection
@@ -89,6 +90,8 @@ static bool take_address(struct server *s, struct link *l) {
         return false;
     if (a == NULL) {
         a = NEW(struct address);
+        a->budget.max = s->limits->address_bytes_max;
+        a->budget.whole = s->budget;
         map_put(&s->addresses, network, a);
     }
     a->connections++;
@@ -118,8 +121,9 @@ static void *on_open(void *ctx, struct conn *c) {
         metric_add(METRIC_CONN_REFUSED_ADDRESS, 1);
         return NULL;
     }
-    l->session = session_open(&s->limits->http, s->handler, s->handler_ctx, &out_conn, l, s->budget,
-                              loop_now_us(s->loop));
+    bool has_part = l->address != NULL && s->limits->address_bytes_max > 0;
+    l->session = session_open(&s->limits->http, s->handler, s->handler_ctx, &out_conn, l,
+                              has_part ? &l->address->budget : s->budget, loop_now_us(s->loop));
     session_set_peer(l->session, conn_peer(c));
     list_push(&s->links, &l->in_server);
     s->connections++;
@@ -147,10 +151,10 @@ static void leave_server(struct link *l) {
     struct server *s = l->server;
     l->server = NULL;
     list_remove(&l->in_server);
+    session_close(l->session); // gives back what it took of the address's part
     give_address(s, l);
     s->connections--;
     count_open(-1);
-    session_close(l->session);
     if (s->draining && s->connections == 0)
         look_again(s, 0);
 }

@@ -16,6 +16,7 @@ struct server_limits {
     size_t connections_max;         // of this loop
     size_t connections_address_max; // of one address (net_network: of IPv6 a /64), on this loop;
                                     // unix sockets are not counted
+    int64_t address_bytes_max;      // of the budget, for one address on this loop; 0: all of it
 };
 
 // `limits`, `handler` and `budget` must live as long as the server.

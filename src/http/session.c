@@ -227,6 +227,10 @@ void session_set_user(struct session *s, void *user) { s->user = user; }
 
 void *session_user(const struct session *s) { return s->user; }
 
+struct http_budget *session_budget(const struct session *s) {
+    return s->budget;
+}
+
 bytes session_peer(const struct session *s) { return s->peer; }
 
 void session_set_peer(struct session *s, bytes peer) { s->peer = peer; }

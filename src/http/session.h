@@ -25,10 +25,12 @@
 
 struct session;
 
-// Memory that strangers may hold, shared by all sessions of the process.
+// Memory that strangers may hold, shared by all sessions of the process; or a part of it, shared by
+// those of one address, which takes from the whole too.
 struct http_budget {
     _Atomic int64_t used;
     int64_t max;
+    struct http_budget *whole; // null: this is the whole
 };
 // False if that would pass the maximum; then nothing was taken. The gauge STRANGER_BYTES follows.
 bool http_budget_take(struct http_budget *b, size_t n);
@@ -120,6 +122,7 @@ void session_drain(struct session *s);
 // Any value of the user's.
 void session_set_user(struct session *s, void *user);
 void *session_user(const struct session *s);
+struct http_budget *session_budget(const struct session *s);
 bytes session_peer(const struct session *s); // address without port, set by the server
 void session_set_peer(struct session *s, bytes peer);
 

@@ -54,6 +54,7 @@ static enum http_verdict on_head(void *ctx, struct session *s, const struct http
                                  void **request_ctx) {
     struct intake_loop *l = ctx;
     struct reception *p;
+    l->receiver.budget = session_budget(s);
     enum reception_end end = receive_head(&l->receiver, r, on_done, s, &p);
     *request_ctx = p;
     if (p != NULL)
@@ -182,6 +183,14 @@ static size_t share(size_t whole, size_t loops) {
     return part > 0 ? part : 1;
 }
 
+// One address may hold half of what strangers may hold, or it alone could keep all others out; but
+// always two bodies with their heads.
+static int64_t address_share(const struct intake_options *o, size_t loops) {
+    int64_t part = o->unverified_max / 2 / (int64_t)loops;
+    int64_t least = 2 * (int64_t)(o->limits.http.body_max + o->limits.http.head_max) + (64 << 10);
+    return part > least ? part : least;
+}
+
 result intake_open(const struct intake_options *o, struct intake **out, struct text *why) {
     size_t loops = o->loops > 0 ? o->loops : 1;
     struct intake *i = memory_new(1, sizeof *i + loops * sizeof i->loops[0]);
@@ -189,6 +198,7 @@ result intake_open(const struct intake_options *o, struct intake **out, struct t
     i->limits = o->limits;
     i->limits.connections_max = share(o->limits.connections_max, loops);
     i->limits.connections_address_max = share(o->limits.connections_address_max, loops);
+    i->limits.address_bytes_max = address_share(o, loops);
     i->budget.max = o->unverified_max;
     i->drain_ms = o->drain_ms;
     i->listen_count = o->listen_count;

@@ -37,7 +37,8 @@ struct reception {
     struct signature_check *check;
     int64_t signed_at;
     uint64_t length_max; // of the body; what the head said, or the cap
-    size_t taken;        // from the budget
+    struct http_budget *budget;
+    size_t taken; // from it
     // The body, with room in front of it for the rest of the record.
     uint8_t *memory;
     size_t size, used, hashed; // of the body
@@ -71,14 +72,14 @@ static enum reception_end counted(enum reception_end end, bytes path) {
 }
 
 static bool take_budget(struct reception *p, size_t n) {
-    if (!http_budget_take(p->receiver->budget, n))
+    if (!http_budget_take(p->budget, n))
         return false;
     p->taken += n;
     return true;
 }
 
 static void give_budget(struct reception *p) {
-    http_budget_give(p->receiver->budget, p->taken);
+    http_budget_give(p->budget, p->taken);
     p->taken = 0;
 }
 
@@ -144,6 +145,7 @@ enum reception_end receive_head(struct receiver *r, const struct http_request *h
     if (end != RECEPTION_ENDS)
         return counted(end, head->path);
     struct reception *p = NEW(struct reception);
+    p->budget = r->budget;
     p->taken = sizeof *p;
     p->receiver = r;
     p->done = done;

@@ -31,9 +31,9 @@ struct reception; // one request under way
 struct receiver { // one a loop
     struct clock *clock;
     struct journal *journal;
-    struct mailbox *mailbox; // the loop's, where appends come back (mail.kind INTAKE_APPENDED)
-    struct sources *sources; // in force
-    struct http_budget *budget;
+    struct mailbox *mailbox;    // the loop's, where appends come back (mail.kind INTAKE_APPENDED)
+    struct sources *sources;    // in force
+    struct http_budget *budget; // of who sends the next head; its reception keeps it
     uint64_t body_max;
     bool stopping; // answer 503
     // Kept by receive_*; zero at first.

@@ -228,6 +228,34 @@ static void test_limit_of_all(void **state) {
     house_close(&h);
 }
 
+static void test_memory_of_an_address(void **state) {
+    struct house h;
+    struct client c[4], other;
+    house_open(&h);
+    h.budget.max = 40000;
+    h.limits.address_bytes_max = 12000; // two heads under way
+    house_listen(&h, "http://127.0.0.1:0");
+    for (int i = 0; i < 4; i++) {
+        client_tcp(&c[i], &h, NULL);
+        client_sends(&c[i], "GET / HTTP/1.1\r\nX: ");
+    }
+    AWAIT(&h, h.refused == 2);
+    assert_int_equal(HTTP_NO_MEMORY, h.why);
+    client_tcp(&other, &h, "127.0.0.2");
+    client_sends(&other, GET);
+    AWAIT(&h, client_got(&other, "hello"));
+    for (int i = 0; i < 4; i++)
+        client_drop(&c[i]);
+    AWAIT(&h, server_connections(h.server) == 1);
+    assert_true(h.budget.used == 0);
+    client_tcp(&c[0], &h, NULL); // it was given back
+    client_sends(&c[0], GET);
+    AWAIT(&h, client_got(&c[0], "hello"));
+    client_drop(&c[0]);
+    client_drop(&other);
+    house_close(&h);
+}
+
 static void test_limit_of_an_address(void **state) {
     struct house h;
     struct client c[3], other, local[3];
@@ -414,6 +442,7 @@ int main(void) {
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_limit_of_all),
         cmocka_unit_test(test_limit_of_an_address),
+        cmocka_unit_test(test_memory_of_an_address),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_of_nothing),
         cmocka_unit_test(test_drain_has_a_limit),
