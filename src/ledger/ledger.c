@@ -239,36 +239,6 @@ static bool answer_awaits(struct ledger *l) {
     return any;
 }
 
-// The books in memory are the store's again. Until then nothing may be booked by them.
-static result reload(struct ledger *l) {
-    if (!l->ahead)
-        return OK;
-    TRY(book_reload(&l->book));
-    l->ahead = false;
-    return OK;
-}
-
-static void roll_back(struct ledger *l) {
-    l->o.store->rollback(l->o.store);
-    l->released_count = 0;
-    l->ahead = true;
-}
-
-// The store cannot be written now: later, with a growing pause; the records stay in the journal.
-static void book_later(struct ledger *l, result failed) {
-    roll_back(l);
-    result reloaded = reload(l);
-    metric_add(METRIC_BOOK_WAITS, 1);
-    if (l->wait_us == 0)
-        log_event(LOG_BOOKING_WAITS, log_r(failed),
-                  log_s("engine", l->o.store->message(l->o.store)));
-    if (reloaded != OK && !book_waits(reloaded))
-        log_event(LOG_BOOKING_WAITS, log_r(reloaded));
-    l->wait_us = l->wait_us == 0 ? WAIT_FIRST_US
-                                 : (l->wait_us * 2 > WAIT_MAX_US ? WAIT_MAX_US : l->wait_us * 2);
-    l->wait_until_us = clock_mono_us(l->o.clock) + l->wait_us;
-}
-
 static result suspend(struct ledger *l, const struct record *r, const char *reason) {
     TRY(book_suspend(&l->book, r, reason));
     log_event(LOG_SUSPENDED, log_i("position", r->position), log_s("reason", reason));
@@ -315,6 +285,59 @@ static result note_start(struct ledger *l) {
     l->noted = true;
     l->noted_at = state->booked;
     return OK;
+}
+
+// This life has not died of the records that it noted: it stops, or the store failed. Where that
+// cannot be written either, the note stays.
+static void take_note_back(struct ledger *l) {
+    struct store *s = l->o.store;
+    struct store_state state = l->book.state;
+    if (l->ahead || !l->noted || l->noted_at != state.booked || state.start_count == 0)
+        return;
+    state.start_count--;
+    result put = s->begin(s);
+    if (put == OK)
+        put = s->state_put(s, &state);
+    if (put == OK)
+        put = s->commit(s);
+    if (put != OK) {
+        s->rollback(s);
+        return;
+    }
+    l->book.state = state;
+    l->noted = false;
+}
+
+// The books in memory are the store's again. Until then nothing may be booked by them.
+static result reload(struct ledger *l) {
+    if (!l->ahead)
+        return OK;
+    TRY(book_reload(&l->book));
+    l->ahead = false;
+    return OK;
+}
+
+static void roll_back(struct ledger *l) {
+    l->o.store->rollback(l->o.store);
+    l->released_count = 0;
+    l->ahead = true;
+}
+
+// The store cannot be written now: later, with a growing pause; the records stay in the journal.
+static void book_later(struct ledger *l, result failed) {
+    roll_back(l);
+    result reloaded = reload(l);
+    metric_add(METRIC_BOOK_WAITS, 1);
+    if (l->wait_us == 0)
+        log_event(LOG_BOOKING_WAITS, log_r(failed),
+                  log_s("engine", l->o.store->message(l->o.store)));
+    if (reloaded != OK && !book_waits(reloaded))
+        log_event(LOG_BOOKING_WAITS, log_r(reloaded));
+    if (reloaded == OK)
+        take_note_back(l);
+    l->wait_us = l->wait_us == 0 ? WAIT_FIRST_US
+                                 : (l->wait_us * 2 > WAIT_MAX_US ? WAIT_MAX_US : l->wait_us * 2);
+    l->wait_until_us = clock_mono_us(l->o.clock) + l->wait_us;
 }
 
 static result book_untried(struct ledger *l, const struct record *r) {
@@ -445,4 +468,5 @@ void ledger_run(void *ctx) {
         if (due == INT64_MAX || wait > 0)
             (void)mailbox_wait(l->wakes, wait);
     }
+    take_note_back(l);
 }

@@ -67,10 +67,9 @@ struct ledger_options {
     size_t batch_max;              // most records of one commit; 0: 512
 };
 
-// Books nothing yet. Notes the start in the books (for "died twice at one position").
+// Books nothing yet.
 must result ledger_open(const struct ledger_options *o, struct ledger **out);
-void ledger_close(
-    struct ledger *l); // after its last step; notes a clean stop; answers what waits with CLOSED
+void ledger_close(struct ledger *l); // after its last step; answers what waits with CLOSED
 
 // Any thread.
 void ledger_wake(struct ledger *l); // the journal grew
@@ -86,6 +85,9 @@ uint64_t ledger_booked(const struct ledger *l);     // last committed position
 uint64_t ledger_generation(const struct ledger *l); // of the plan in force, as booked
 
 // The actor: handles mail, books at most one batch, serves takes. True if it did anything.
+//
+// Before the first records after a start it notes in the books that it tries them (for "died twice
+// at one position"); a store that fails takes that back, and so does ledger_run when it is stopped.
 bool ledger_step(struct ledger *l);
 // Monotonic µs at which a step has something to do though no mail comes; INT64_MAX: never.
 int64_t ledger_due_us(const struct ledger *l);
