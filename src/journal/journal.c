@@ -41,6 +41,7 @@ struct journal {
     // Of the journal's thread.
     bool stopping;
     result failure;            // the first that nothing survives
+    int64_t time_ms, time_us;  // of the last record, and the monotonic time when it was that late
     struct mail *first, **end; // appends that wait, oldest first
     struct append **batch;     // those of the batch at hand
     struct record *records;    // the same, as the store wants them
@@ -69,6 +70,8 @@ result journal_open(const struct journal_options *o, struct journal **out) {
     j->receipt_room = j->room - j->room / RESERVE_SHARE;
     j->taken = s->used(s);
     j->durable = s->last(s);
+    j->time_ms = s->time_ms(s);
+    j->time_us = clock_mono_us(j->clock);
     j->end = &j->first;
     metric_set(METRIC_JOURNAL_SIZE, (int64_t)j->room);
     show_room(j);
@@ -204,11 +207,23 @@ static void batch_failed(struct journal *j, result failed) {
         j->failed_call(j->failed_ctx);
 }
 
+// Behind a clock that was set back time goes on from the last record: were it to stand still, what
+// is to happen later would be due at once, by the ledger's time.
+static int64_t time_now_ms(struct journal *j) {
+    int64_t wall = clock_wall_ms(j->clock), mono = clock_mono_us(j->clock);
+    int64_t on = j->time_ms + (mono - j->time_us) / 1000;
+    if (wall <= on)
+        return on;
+    j->time_ms = wall;
+    j->time_us = mono;
+    return wall;
+}
+
 static result batch_append(struct journal *j) {
     if (j->failure != OK)
         return j->failure;
     struct journal_store *s = j->store;
-    return s->append(s, j->records, j->n, clock_wall_ms(j->clock));
+    return s->append(s, j->records, j->n, time_now_ms(j));
 }
 
 // Appends the batch at hand, turns credit into use, and fills in what became of each.

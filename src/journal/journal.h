@@ -45,7 +45,7 @@ struct append {
     // filled by the journal
     result failed;     // OK: durable
     uint64_t position; // from 1, without gaps
-    int64_t time_ms;   // never running back along positions
+    int64_t time_ms;   // never running back, nor standing still behind a clock that was set back
     int64_t posted_us; // monotonic, set by journal_post
 };
 

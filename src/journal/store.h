@@ -42,6 +42,7 @@ struct journal_store {
     uint64_t (*used)(struct journal_store *s);      // costs of what is not yet recycled, as of now
     size_t (*payload_max)(struct journal_store *s); // a quarter of a segment
     uint64_t (*last)(struct journal_store *s);      // last durable position, 0 if none ever
+    int64_t (*time_ms)(struct journal_store *s);    // of the last record; same thread as append
     uint64_t (*first)(
         struct journal_store *s); // the oldest that can still be read; last + 1 if none
 

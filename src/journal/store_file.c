@@ -45,6 +45,7 @@ static uint64_t file_room(struct journal_store *s) {
 
 static uint64_t file_used(struct journal_store *s) { return file_store_of(s)->used; }
 static uint64_t file_last(struct journal_store *s) { return atomic_load(&file_store_of(s)->last); }
+static int64_t file_time_ms(struct journal_store *s) { return file_store_of(s)->time_ms; }
 static uint64_t file_first(struct journal_store *s) {
     return atomic_load(&file_store_of(s)->first);
 }
@@ -215,6 +216,7 @@ const struct journal_store FILE_STORE = {
     .used = file_used,
     .payload_max = file_payload_max,
     .last = file_last,
+    .time_ms = file_time_ms,
     .first = file_first,
     .cursor_open = file_cursor_open,
     .read = file_cursor_read,

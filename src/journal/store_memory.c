@@ -36,6 +36,7 @@ static size_t memory_cost(struct journal_store *s, size_t payload) { return RECO
 static uint64_t memory_room(struct journal_store *s) { return self(s)->room; }
 static uint64_t memory_used(struct journal_store *s) { return self(s)->used; }
 static size_t memory_payload_max(struct journal_store *s) { return (size_t)(self(s)->room / 8); }
+static int64_t memory_time_ms(struct journal_store *s) { return self(s)->time_ms; }
 static uint64_t memory_last(struct journal_store *s) { return atomic_load(&self(s)->last); }
 static uint64_t memory_first(struct journal_store *s) { return atomic_load(&self(s)->first); }
 
@@ -134,6 +135,7 @@ struct journal_store *journal_store_memory(uint64_t room) {
         .used = memory_used,
         .payload_max = memory_payload_max,
         .last = memory_last,
+        .time_ms = memory_time_ms,
         .first = memory_first,
         .cursor_open = memory_cursor_open,
         .read = memory_read,

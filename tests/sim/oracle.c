@@ -36,6 +36,38 @@ static void keep_record(struct sim *s, const struct record *r) {
     kept->payload = bytes_from(bytes_strdup(r->payload), r->payload.n);
 }
 
+static struct pace *pace_of(struct sim *s, uint64_t delivery) {
+    if (delivery >= s->pace_count) {
+        size_t n = (size_t)delivery + 64;
+        s->paces = memory_grow(s->paces, n, sizeof *s->paces);
+        memset(s->paces + s->pace_count, 0, (n - s->pace_count) * sizeof *s->paces);
+        s->pace_count = n;
+    }
+    return &s->paces[delivery];
+}
+
+// The schedule of every plan here, less the jitter of a fifth. Nothing is known where a person
+// asked for a retry, or the wall clock was set forward meanwhile.
+static void check_pace(struct sim *s, const struct record *r) {
+    static const int64_t schedule[] = {1000, 5000, 30000, 60000, 60000, 60000, 120000};
+    struct outcome_record in;
+    if (r->kind != RECORD_OUTCOME || outcome_decode(r->payload, &in) != OK)
+        return;
+    struct pace *p = pace_of(s, in.delivery);
+    int64_t began_us = s->world.mono_us - in.micros;
+    if (p->attempt != 0 && in.attempt == p->attempt + 1 && s->forwards == p->forwards &&
+        s->retries == 0 && began_us < p->not_before_us)
+        world_broken(&s->world, "a retry keeps its distance",
+                     "delivery %llu: attempt %u began %lld us too early",
+                     (unsigned long long)in.delivery, in.attempt,
+                     (long long)(p->not_before_us - began_us));
+    p->attempt = in.attempt;
+    p->forwards = s->forwards;
+    p->not_before_us = 0;
+    if (in.outcome == OUTCOME_FAILED && p->failures < sizeof schedule / sizeof *schedule)
+        p->not_before_us = s->world.mono_us + schedule[p->failures++] * 800 - 2000;
+}
+
 void oracle_record(void *sim, const struct record *r) {
     struct sim *s = sim;
     if (r->position <= s->history_count) {
@@ -51,6 +83,7 @@ void oracle_record(void *sim, const struct record *r) {
         world_broken(&s->world, "time never runs back", "at record %llu",
                      (unsigned long long)r->position);
     keep_record(s, r);
+    check_pace(s, r);
 }
 
 void oracle_step(struct sim *s) {
@@ -298,4 +331,5 @@ void oracle_close(struct sim *s) {
     for (size_t i = 0; i < s->history_count; i++)
         free((void *)(uintptr_t)s->history[i].payload.p);
     free(s->history);
+    free(s->paces);
 }

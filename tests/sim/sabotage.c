@@ -83,6 +83,15 @@ static result commit_nothing(struct store *s) {
 
 static void lose_commits(struct sim *s) { s->node.books->commit = commit_nothing; }
 
+static result no_pause(struct store *s, const struct delivery_row *row) {
+    struct delivery_row changed = *row;
+    if (row->state == DELIVERY_WAITING)
+        changed.next_at = changed.created_at;
+    return real.delivery_update(s, &changed);
+}
+
+static void retry_at_once(struct sim *s) { s->node.books->delivery_update = no_pause; }
+
 #define ARM(name_)                                                                                 \
     static void arm_##name_(struct sim *s) {                                                       \
         real = *s->node.books;                                                                     \
@@ -98,6 +107,7 @@ ARM(mix_modes)
 ARM(rewrite_bytes)
 ARM(leak_credit)
 ARM(lose_commits)
+ARM(retry_at_once)
 
 const struct sabotage sabotages[] = {
     {"sync does nothing", "a 2xx means durable", arm_lie_about_sync, {0}},
@@ -113,5 +123,6 @@ const struct sabotage sabotages[] = {
     {"bodies are written anew", "the bytes are sacred", arm_rewrite_bytes, {0}},
     {"credits are kept", "credits return", arm_leak_credit, {0}},
     {"commits are lost", "the ledger equals its journal", arm_lose_commits, {.crashes = true}},
+    {"retries do not wait", "a retry keeps its distance", arm_retry_at_once, {.network = true}},
 };
 const size_t sabotage_count = sizeof sabotages / sizeof *sabotages;

@@ -93,12 +93,18 @@ static void post_command(struct sim *s) {
     node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
 }
 
+static void jump(struct sim *s) {
+    int64_t ms = (int64_t)world_below(&s->world, 7200000) - 3600000;
+    s->world.wall_offset_ms += ms;
+    s->forwards += ms > 0;
+}
+
 static void make_trouble(struct sim *s) {
     struct world *w = &s->world;
     if (s->trouble.crashes && world_chance(w, 400))
         crash(s);
     if (s->trouble.jumps && world_chance(w, 600))
-        w->wall_offset_ms += (int64_t)world_below(w, 7200000) - 3600000;
+        jump(s);
     if (s->node.up && s->trouble.plans && world_chance(w, 500))
         post_plan(s);
     if (s->node.up && s->trouble.commands && world_chance(w, 60))

@@ -47,6 +47,12 @@ struct kept_record {
     struct record r;
 };
 
+// When the next attempt of a delivery may begin, by its outcomes so far.
+struct pace {
+    uint32_t attempt, failures, forwards;
+    int64_t not_before_us; // monotonic
+};
+
 struct sim {
     struct world world;
     struct node node;
@@ -63,8 +69,10 @@ struct sim {
     struct map got;         // "destination event owner" -> struct got
     struct record *history; // every durable record, position 1 first
     size_t history_count, history_cap;
-    uint32_t retries, crashes;
-    bool die; // a record kills the process
+    struct pace *paces; // by delivery
+    size_t pace_count;
+    uint32_t retries, crashes, forwards; // forwards: the wall clock was set forward
+    bool die;                            // a record kills the process
     const struct sabotage *sabotage;
 };
 

@@ -48,6 +48,9 @@ static size_t failing_max(struct journal_store *s) {
 static uint64_t failing_last(struct journal_store *s) {
     return failing_of(s)->inner->last(failing_of(s)->inner);
 }
+static int64_t failing_time_ms(struct journal_store *s) {
+    return failing_of(s)->inner->time_ms(failing_of(s)->inner);
+}
 
 struct world {
     struct failing_store store;
@@ -66,7 +69,8 @@ static struct world *world_open(uint64_t room, size_t batch_max) {
                                                .room = failing_room,
                                                .used = failing_used,
                                                .payload_max = failing_max,
-                                               .last = failing_last},
+                                               .last = failing_last,
+                                               .time_ms = failing_time_ms},
                                       .inner = journal_store_memory(room)};
     w->replies = mailbox_open(NULL, NULL);
     struct journal_options o = {.clock = &clock_real,
