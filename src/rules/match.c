@@ -2,6 +2,7 @@
 #include "rules/match.h"
 
 #define SHOWN_MAX 80 // bytes of one value in an explanation
+#define LISTED_MAX 8 // values of a rule's list in an explanation
 
 // The explanation of one rule: what held of it, or the one thing that did not.
 struct why {
@@ -17,6 +18,17 @@ static void say(struct why *w, const char *s) {
 static void say_value(struct why *w, bytes b) {
     if (w->out != NULL)
         text_add_printable(w->out, b, SHOWN_MAX);
+}
+
+// "a, b or c"; a long list is cut.
+static void say_any_of(struct why *w, const bytes *list, size_t n) {
+    size_t shown = n < LISTED_MAX ? n : LISTED_MAX;
+    for (size_t i = 0; i < shown; i++) {
+        say(w, i == 0 ? "" : i + 1 == n ? " or " : ", ");
+        say_value(w, list[i]);
+    }
+    if (w->out != NULL && shown < n)
+        text_addf(w->out, " or one of %zu more", n - shown);
 }
 
 // "; types": the key that the next words are about.
@@ -55,7 +67,10 @@ static bool types_hold(const struct plan_rule *r, bytes type, struct why *w) {
         say(w, " matches ");
     }
     say_value(w, type);
-    say(w, pattern != NULL ? "" : " matches none of the list");
+    if (pattern == NULL) {
+        say(w, " is not ");
+        say_any_of(w, r->types, r->type_count);
+    }
     return pattern != NULL;
 }
 
@@ -65,7 +80,9 @@ static bool list_holds(const char *key, const bytes *list, size_t n, bytes value
     bool held = find_in(list, n, value) != NULL;
     say_key(w, key);
     say_value(w, value);
-    say(w, held ? " is in the list" : " is not in the list");
+    say(w, held ? " is in the list" : " is not ");
+    if (!held)
+        say_any_of(w, list, n);
     return held;
 }
 
@@ -104,10 +121,7 @@ static bool where_holds(const struct plan_where *where, json event, struct why *
     if (held)
         return true;
     say(w, ", wanted ");
-    for (size_t i = 0; i < where->value_count; i++) {
-        say(w, i > 0 ? " or " : "");
-        say_value(w, where->values[i]);
-    }
+    say_any_of(w, where->values, where->value_count);
     return false;
 }
 
