@@ -13,6 +13,7 @@ result book_open(struct book *b, struct store *s) {
 }
 
 void book_close(struct book *b) {
+    book_forget_names(b);
     plan_free(b->plan);
     plan_free(b->older);
     b->plan = b->older = NULL;
@@ -60,6 +61,7 @@ result book_reload(struct book *b) {
 
 result book_undone(struct book *b, const struct store_state *before) {
     b->state = *before;
+    book_forget_names(b);
     plan_free(b->older); // it may be one that was undone
     b->older = NULL;
     uint64_t generation = b->plan == NULL ? 0 : b->plan->generation;
@@ -269,9 +271,9 @@ static result book_outcome(struct book *b, const struct record *r, struct arena 
     } else {
         const struct plan *plan = NULL;
         TRY(book_plan(b, r->generation, &plan));
-        struct destination_row to;
-        TRY(book_destination(b, d.destination, a, &to));
-        const struct plan_destination *rule = plan_destination_find(plan, to.name);
+        bytes to;
+        TRY(book_destination_name(b, d.destination, &to));
+        const struct plan_destination *rule = plan_destination_find(plan, to);
         NEED(rule != NULL, MISMATCH, "the outcome names a destination that its plan lacks");
         struct retry_verdict v =
             retry_decide(rule->retry_ms, rule->retry_count, d.failures, d.not_yets, in.outcome,
@@ -308,6 +310,7 @@ static result place_destinations(struct book *b, int64_t now_ms, struct arena *a
         if (known)
             continue;
         d.number = ++number;
+        book_forget_names(b);
         TRY(s->destination_put(s, &d));
         b->touched(b->ctx, d.number);
     }

@@ -23,6 +23,9 @@ struct book {
     struct plan *plan;  // in force; null before the first
     struct plan *older; // the older generation that was needed last; null
     struct book_tally tally;
+    bytes *names; // of destinations, by number from 1; null: not read yet
+    size_t name_count;
+    struct arena names_memory;
     // Told to the ledger: this destination may have something due now, is held, or is gone.
     void (*touched)(void *ctx, uint32_t destination);
     // An outcome was booked: the delivery is taken no more.

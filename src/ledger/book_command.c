@@ -165,11 +165,11 @@ static result do_retry(const struct asked *q) {
     if (d.state == DELIVERY_DONE)
         return refuse(q, "this delivery is done; to send the event again, replay it");
     struct event_row e;
-    struct destination_row to;
+    bytes to;
     TRY(b->store->event_get(b->store, d.event_seq, q->scratch, &e));
-    TRY(book_destination(b, d.destination, q->scratch, &to));
+    TRY(book_destination_name(b, d.destination, &to));
     const char *why = NULL;
-    if (!book_may_deliver(b, to.name, e.livemode, &why))
+    if (!book_may_deliver(b, to, e.livemode, &why))
         return refuse(q, why);
     d.state = DELIVERY_DUE;
     d.failures = d.not_yets = 0;

@@ -1,20 +1,47 @@
 // SPDX-License-Identifier: MIT
+#include <string.h>
+
 #include "base/ensure.h"
 #include "ledger/book_internal.h"
 
 #define CANCEL_PAGE 500
+#define NAMES_MEMORY_MAX (64u << 20)
 
-result book_destination(struct book *b, uint32_t number, struct arena *a,
-                        struct destination_row *out) {
+void book_forget_names(struct book *b) {
+    if (b->names != NULL)
+        arena_drop(&b->names_memory);
+    b->names = NULL;
+    b->name_count = 0;
+}
+
+static result read_names(struct book *b) {
     struct destination_row *rows = NULL;
     size_t n = 0;
-    TRY(b->store->destinations(b->store, a, &rows, &n));
+    arena_init(&b->names_memory, NAMES_MEMORY_MAX);
+    result failed = b->store->destinations(b->store, &b->names_memory, &rows, &n);
+    size_t count = n == 0 ? 1 : (size_t)rows[n - 1].number + 1;
+    bytes *names = failed == OK ? arena_take(&b->names_memory, count * sizeof *names) : NULL;
+    if (failed == OK && names == NULL)
+        failed = PLACE(MEMORY, "the destinations' names do not fit their memory");
+    if (failed != OK) {
+        arena_drop(&b->names_memory);
+        return failed;
+    }
+    memset(names, 0, count * sizeof *names);
     for (size_t i = 0; i < n; i++)
-        if (rows[i].number == number) {
-            *out = rows[i];
-            return OK;
-        }
-    FAIL(ABSENT, "no destination has this number");
+        names[rows[i].number] = rows[i].name;
+    b->names = names;
+    b->name_count = count;
+    return OK;
+}
+
+result book_destination_name(struct book *b, uint32_t number, bytes *out) {
+    if (b->names == NULL)
+        TRY(read_names(b));
+    NEED(number < b->name_count && b->names[number].n > 0, ABSENT,
+         "no destination has this number");
+    *out = b->names[number];
+    return OK;
 }
 
 bool book_may_deliver(const struct book *b, bytes destination, bool livemode, const char **why) {

@@ -34,7 +34,8 @@ must result book_command(struct book *b, const struct record *r, struct arena *a
 // Books what the record says, without advancing the state.
 must result book_apply(struct book *b, const struct record *r, struct arena *a);
 
-must result book_destination(struct book *b, uint32_t number, struct arena *a,
-                             struct destination_row *out);
+// The name of a destination, which its number keeps for ever; valid until the next record. ABSENT.
+must result book_destination_name(struct book *b, uint32_t number, bytes *out);
+void book_forget_names(struct book *b); // a destination was added, or one added was undone
 
 #endif

@@ -25,7 +25,7 @@ struct serve {
     struct store *store;
     struct clock *clock;
     struct list waiters;
-    struct map taken; // delivery number -> itself
+    struct map taken; // delivery number -> its destination's
     bool destinations_changed;
     struct arena rows_memory;
     struct destination_row *rows;
@@ -97,8 +97,7 @@ void serve_add(struct serve *v, struct take *t) {
     list_push(&v->waiters, &w->link);
 }
 
-void serve_touch(struct serve *v, uint32_t destination) {
-    v->destinations_changed = true;
+static void look_now(struct serve *v, uint32_t destination) {
     LIST_EACH(it, &v->waiters) {
         struct waiter *w = CONTAINER(it, struct waiter, link);
         if (w->destination == destination || w->destination == 0)
@@ -106,11 +105,15 @@ void serve_touch(struct serve *v, uint32_t destination) {
     }
 }
 
+void serve_touch(struct serve *v, uint32_t destination) {
+    v->destinations_changed = true;
+    look_now(v, destination);
+}
+
 void serve_give_back(struct serve *v, uint64_t delivery) {
-    if (map_remove(&v->taken, delivery_key(&delivery)) == NULL)
-        return;
-    LIST_EACH(it, &v->waiters)
-    CONTAINER(it, struct waiter, link)->due_us = 0;
+    uint32_t destination = (uint32_t)(uintptr_t)map_remove(&v->taken, delivery_key(&delivery));
+    if (destination != 0)
+        look_now(v, destination);
 }
 
 static result load_destinations(struct serve *v) {
@@ -152,7 +155,7 @@ static void hand_out(struct serve *v, struct take *t, const struct due_row *rows
             .replay = d->replay,
             .body = rows[i].body,
         };
-        map_put(&v->taken, delivery_key(&d->seq), v);
+        map_put(&v->taken, delivery_key(&d->seq), (void *)(uintptr_t)d->destination);
     }
     t->count = n;
 }
