@@ -681,7 +681,7 @@ static void a_clean_stop_is_no_death(void **state) {
         house_die(h);
         uint64_t waits = metric_get(METRIC_BOOK_WAITS);
         assert_ok(thread_start("ledger", ledger_run, h->ledger, &ledger));
-        while (metric_get(METRIC_BOOK_WAITS) == waits)
+        while (metric_get(METRIC_BOOK_WAITS) == waits && ledger_booked(h->ledger) < position)
             usleep(1000);
         ledger_stop(h->ledger);
         thread_join(ledger);
