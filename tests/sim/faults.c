@@ -7,7 +7,11 @@ static struct store real; // the operations as they were
 
 static result broken_store(void) {
     struct sim *s = sim_now;
-    if (s->calm || !s->trouble.store || !world_chance(&s->world, 60))
+    if (s->calm || !s->trouble.store)
+        return OK;
+    if (s->world.mono_us < s->full_until_us)
+        return PLACE(FULL, "simulated: disk full for a while");
+    if (!world_chance(&s->world, 60))
         return OK;
     switch (world_below(&s->world, 4)) {
     case 0: return PLACE(FULL, "simulated: disk full");
@@ -44,9 +48,24 @@ static result delivery_insert(struct store *s, const struct delivery_row *row) {
     return real.delivery_insert(s, row);
 }
 
+static bool is_held(struct store *s, uint32_t destination) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    struct destination_row *rows = NULL;
+    size_t n = 0;
+    result got = real.destinations(s, &a, &rows, &n);
+    for (size_t i = 0; got == OK && i < n; i++)
+        if (rows[i].number == destination)
+            return rows[i].held;
+    return false;
+}
+
 static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
                   size_t max_bytes, bool (*skip)(void *, uint64_t), void *ctx, struct arena *a,
                   struct due_row **out, size_t *n) {
+    if (is_held(s, destination))
+        world_broken(&sim_now->world, "a hold holds", "destination %u was served", destination);
     TRY(broken_store());
     return real.due(s, destination, now_ms, max, max_bytes, skip, ctx, a, out, n);
 }

@@ -11,6 +11,8 @@
 #include "rules/record.h"
 
 #define JOURNAL_SIZE (768u << 10)
+// A ring that a run goes around several times.
+#define JOURNAL_SMALL (64u << 10)
 #define STRANGERS_MAX (256 << 10)
 #define BODY_MAX (64u << 10)
 
@@ -69,7 +71,7 @@ static result open_journal(struct node *n) {
         .files = disk_files(n->disk),
         .clock = &n->world->clock,
         .path = "journal",
-        .size = JOURNAL_SIZE,
+        .size = n->small ? JOURNAL_SMALL : JOURNAL_SIZE,
         .create = memcmp(state.journal_id, none, sizeof none) == 0,
         .booked = state.booked,
         .first = state.booked + 1,
@@ -279,7 +281,10 @@ void node_crash(struct node *n) {
     world_say(n->world, "life %u crashes", n->lives);
     store_memory_crash(n->books);
     end_life(n);
-    disk_crash(n->disk, world_below(n->world, UINT64_MAX));
+    if (world_chance(n->world, 2))
+        disk_kill(n->disk); // the process alone: what it wrote is there to be read, synced or not
+    else
+        disk_crash(n->disk, world_below(n->world, UINT64_MAX));
 }
 
 void node_stop(struct node *n) {

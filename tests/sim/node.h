@@ -39,6 +39,8 @@ struct node {
     uint64_t generation;
     int variant, wanted_variant; // of the plan: in force, and to be adopted
 
+    bool small; // its journal is
+
     // For sabotage: takes a credit at start and keeps it.
     bool leaks;
 

@@ -66,6 +66,35 @@ static void check_pace(struct sim *s, const struct record *r) {
     p->not_before_us = 0;
     if (in.outcome == OUTCOME_FAILED && p->failures < sizeof schedule / sizeof *schedule)
         p->not_before_us = s->world.mono_us + schedule[p->failures++] * 800 - 2000;
+    int64_t asked_us = s->world.mono_us + in.retry_after_ms * 1000 - 2000;
+    if (in.retry_after_ms > 0 && asked_us > p->not_before_us)
+        p->not_before_us = asked_us;
+}
+
+// Of what a site accepted, this outcome is durable: it must not come again.
+static void note_done(struct sim *s, const struct record *r) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    struct store *books = s->node.books;
+    struct outcome_record in;
+    struct delivery_row d;
+    struct event_row e;
+    if (r->kind != RECORD_OUTCOME || outcome_decode(r->payload, &in) != OK ||
+        in.outcome != OUTCOME_DONE)
+        return;
+    struct destination_row *rows = NULL;
+    size_t n = 0;
+    if (books->delivery_get(books, in.delivery, &a, &d) != OK ||
+        books->event_get(books, d.event_seq, &a, &e) != OK ||
+        books->destinations(books, &a, &rows, &n) != OK)
+        return;
+    const struct event_sent *sent = stripe_event(s, e.id, bytes_equal(e.owner, B("other")));
+    for (size_t i = 0; i < n && sent != NULL; i++) {
+        struct got *g = rows[i].number == d.destination ? site_got(s, rows[i].name, sent) : NULL;
+        if (g != NULL && g->unrecorded > 0)
+            g->unrecorded--;
+    }
 }
 
 void oracle_record(void *sim, const struct record *r) {
@@ -84,6 +113,7 @@ void oracle_record(void *sim, const struct record *r) {
                      (unsigned long long)r->position);
     keep_record(s, r);
     check_pace(s, r);
+    note_done(s, r);
 }
 
 void oracle_step(struct sim *s) {
@@ -230,6 +260,41 @@ static bool ended_with_reason(struct sim *s, const struct event_row *e, uint32_t
     return false;
 }
 
+// What is owed goes out with the bytes of a receipt that owes it.
+static void check_bytes(struct sim *s, const struct delivery_row *d, struct arena *a) {
+    struct store *books = s->node.books;
+    struct destination_row *rows = NULL;
+    size_t n = 0;
+    struct event_row e;
+    struct receipt_record in;
+    if (d->replay || books->event_get(books, d->event_seq, a, &e) != OK ||
+        books->destinations(books, a, &rows, &n) != OK || d->destination > n)
+        return;
+    const struct record *r = &s->history[d->receipt_seq - 1];
+    if (receipt_decode(r->payload, &in) != OK ||
+        !plan_expects(variant_of(s, r->generation), rows[d->destination - 1].name, e.type,
+                      e.account, e.livemode, in.source))
+        world_broken(&s->world, "a delivery carries the bytes of its receipt",
+                     "delivery %llu: record %llu does not owe it", (unsigned long long)d->seq,
+                     (unsigned long long)r->position);
+}
+
+// It dies of its schedule only: seven retries after the first attempt.
+static void check_deliveries(struct sim *s) {
+    struct delivery_row d;
+    for (uint64_t seq = 1;; seq++) {
+        OWN(arena_drop)
+        struct arena a;
+        arena_init(&a, 1 << 20);
+        if (s->node.books->delivery_get(s->node.books, seq, &a, &d) != OK)
+            return;
+        check_bytes(s, &d, &a);
+        if (d.state == DELIVERY_DEAD && d.failures != 8)
+            world_broken(&s->world, "a delivery dies of its schedule", "%llu after %u failures",
+                         (unsigned long long)seq, d.failures);
+    }
+}
+
 // This receipt's record owes the event to every destination that its generation expects.
 static void check_receipt(struct sim *s, const struct record *r) {
     OWN(arena_drop)
@@ -256,10 +321,10 @@ static void check_receipt(struct sim *s, const struct record *r) {
         struct destination_row d;
         if (!plan_expects(variant, to, e.type, e.account, e.livemode, in.source))
             continue;
+        bool known = books->destination_find(books, to, &a, &d) == OK;
         if (site_got(s, to, sent)->accepted > 0)
             continue;
-        if (books->destination_find(books, to, &a, &d) != OK ||
-            !ended_with_reason(s, &row, d.number, &a))
+        if (!known || !ended_with_reason(s, &row, d.number, &a))
             world_broken(&s->world, "every matching destination gets it", "%s never came to %s",
                          sent->id, plan_destinations[i]);
     }
@@ -281,7 +346,7 @@ static bool in_history(const struct sim *s, const struct event_sent *e) {
 static void check_once(struct sim *s, const struct event_sent *e) {
     for (size_t i = 0; i < plan_destination_names; i++) {
         const struct got *g = site_got(s, bytes_of(plan_destinations[i]), e);
-        uint32_t allowed = 1 + g->excused + e->replays + s->retries + s->crashes;
+        uint32_t allowed = 1 + g->excused + e->replays + s->retries;
         if (g->accepted > allowed)
             world_broken(&s->world, "once per event", "%s came to %s %u times, %u can be explained",
                          e->id, plan_destinations[i], g->accepted, allowed);
@@ -306,6 +371,7 @@ static void check_suspense(struct sim *s) {
 }
 
 void oracle_end(struct sim *s) {
+    check_deliveries(s);
     oracle_books(s);
     check_suspense(s);
     for (size_t i = 0; i < s->history_count; i++)

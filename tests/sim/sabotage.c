@@ -92,6 +92,35 @@ static result no_pause(struct store *s, const struct delivery_row *row) {
 
 static void retry_at_once(struct sim *s) { s->node.books->delivery_update = no_pause; }
 
+static result all_released(struct store *s, struct arena *a, struct destination_row **out,
+                           size_t *n) {
+    TRY(real.destinations(s, a, out, n));
+    for (size_t i = 0; i < *n; i++)
+        (*out)[i].held = false;
+    return OK;
+}
+
+static void ignore_holds(struct sim *s) { s->node.books->destinations = all_released; }
+
+static result dead_soon(struct store *s, const struct delivery_row *row) {
+    struct delivery_row changed = *row;
+    if (row->state == DELIVERY_WAITING && row->failures == 2) {
+        changed.state = DELIVERY_DEAD;
+        changed.ended_at = row->next_at;
+    }
+    return real.delivery_update(s, &changed);
+}
+
+static void give_up_soon(struct sim *s) { s->node.books->delivery_update = dead_soon; }
+
+static result owe_first(struct store *s, const struct delivery_row *row) {
+    struct delivery_row changed = *row;
+    changed.receipt_seq = row->event_seq;
+    return real.delivery_insert(s, &changed);
+}
+
+static void send_first_bytes(struct sim *s) { s->node.books->delivery_insert = owe_first; }
+
 #define ARM(name_)                                                                                 \
     static void arm_##name_(struct sim *s) {                                                       \
         real = *s->node.books;                                                                     \
@@ -108,6 +137,9 @@ ARM(rewrite_bytes)
 ARM(leak_credit)
 ARM(lose_commits)
 ARM(retry_at_once)
+ARM(ignore_holds)
+ARM(give_up_soon)
+ARM(send_first_bytes)
 
 const struct sabotage sabotages[] = {
     {"sync does nothing", "a 2xx means durable", arm_lie_about_sync, {0}},
@@ -124,5 +156,14 @@ const struct sabotage sabotages[] = {
     {"credits are kept", "credits return", arm_leak_credit, {0}},
     {"commits are lost", "the ledger equals its journal", arm_lose_commits, {.crashes = true}},
     {"retries do not wait", "a retry keeps its distance", arm_retry_at_once, {.network = true}},
+    {"holds are ignored", "a hold holds", arm_ignore_holds, {.commands = true}},
+    {"deliveries die young",
+     "a delivery dies of its schedule",
+     arm_give_up_soon,
+     {.network = true}},
+    {"the first receipt's bytes go to all",
+     "a delivery carries the bytes of its receipt",
+     arm_send_first_bytes,
+     {0}},
 };
 const size_t sabotage_count = sizeof sabotages / sizeof *sabotages;

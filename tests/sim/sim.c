@@ -24,6 +24,7 @@ static void draw_trouble(struct sim *s) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         *all[i] = world_chance(w, 2);
     s->trouble.killer = world_chance(w, 6);
+    s->trouble.narrow = world_chance(w, 2);
 }
 
 static void arm_disk(struct sim *s) {
@@ -40,6 +41,7 @@ static void crash(struct sim *s) {
     s->node.up = false;
     stripe_crashed(s);
     node_crash(&s->node);
+    site_crashed(s);
     if (world_chance(&s->world, 4))
         oracle_books(s);
 }
@@ -105,6 +107,8 @@ static void make_trouble(struct sim *s) {
         crash(s);
     if (s->trouble.jumps && world_chance(w, 600))
         jump(s);
+    if (s->trouble.store && world_chance(w, 1500))
+        s->full_until_us = w->mono_us + (int64_t)world_below(w, 90000000);
     if (s->node.up && s->trouble.plans && world_chance(w, 500))
         post_plan(s);
     if (s->node.up && s->trouble.commands && world_chance(w, 60))
@@ -174,6 +178,7 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
         .on_record = oracle_record,
         .ctx = s,
     };
+    s->node.small = s->trouble.narrow;
     plan_mixes_modes = false;
     faults_arm(s);
     if (sabotage != NULL)

@@ -16,6 +16,7 @@
 // What may go wrong in this run; every seed draws its own.
 struct trouble {
     bool crashes, disk, store, network, jumps, plans, commands, poison, killer;
+    bool narrow; // a small journal
 };
 
 struct event_sent {
@@ -39,8 +40,9 @@ struct post {
 
 // What a site got of one event.
 struct got {
-    uint32_t accepted; // processed by the site
-    uint32_t excused;  // accepted, but our side could not know
+    uint32_t accepted;   // processed by the site
+    uint32_t excused;    // accepted, but our side could not know
+    uint32_t unrecorded; // accepted and heard, the outcome not durable yet
 };
 
 struct kept_record {
@@ -59,7 +61,8 @@ struct sim {
     struct trouble trouble;
     struct fetcher fetcher;
     uint32_t fetches;
-    bool calm; // no more trouble: everything must come to its end
+    int64_t full_until_us; // the ledger's disk has no room until then
+    bool calm;             // no more trouble: everything must come to its end
 
     struct event_sent events[EVENTS_MAX];
     size_t event_count;
@@ -94,6 +97,7 @@ const char *source_path(int source);
 // The sites' side.
 void site_open(struct sim *s);
 struct got *site_got(struct sim *s, bytes destination, const struct event_sent *e);
+void site_crashed(struct sim *s); // what was heard and not recorded may come again
 void site_close(struct sim *s);
 
 // The ledger's store fails as the trouble says; poison cannot be booked in it.

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ensure.h"
 #include "base/list.h"
 #include "base/memory.h"
 #include "sim.h"
@@ -23,21 +24,24 @@ struct fetch {
     const char *retry_after;
 };
 
+static struct got *got_of(struct fetch *f) {
+    OWN(event_drop)
+    struct event e = {0};
+    ensure(event_parse(bytes_of(f->body), &e, NULL) == OK); // as it was when it arrived
+    bool other = json_equals_text(json_path(json_root(e.doc), B("data.object.owner")), B("other"));
+    return site_got(f->sim, bytes_of(f->destination), stripe_event(f->sim, e.id, other));
+}
+
 static void answer(void *ctx) {
     struct fetch *f = ctx;
     struct sim *s = f->sim;
     s->fetches--;
     bool heard = !f->cancelled && s->node.up && f->life == s->node.lives;
-    struct got *g = NULL;
-    if (f->accepted && (!heard || !f->answers)) {
-        OWN(event_drop)
-        struct event e = {0};
-        if (event_parse(bytes_of(f->body), &e, NULL) == OK) {
-            bool other =
-                json_equals_text(json_path(json_root(e.doc), B("data.object.owner")), B("other"));
-            g = site_got(s, bytes_of(f->destination), stripe_event(s, e.id, other));
-        }
-        if (g != NULL)
+    if (f->accepted) {
+        struct got *g = got_of(f);
+        if (heard && f->answers)
+            g->unrecorded++;
+        else
             g->excused++;
     }
     if (heard) {
@@ -190,6 +194,17 @@ struct got *site_got(struct sim *s, bytes destination, const struct event_sent *
         map_put(&s->got, text_bytes(&key), g);
     }
     return g;
+}
+
+void site_crashed(struct sim *s) {
+    size_t at = 0;
+    bytes key;
+    void *value;
+    while (map_next(&s->got, &at, &key, &value)) {
+        struct got *g = value;
+        g->excused += g->unrecorded;
+        g->unrecorded = 0;
+    }
 }
 
 void site_close(struct sim *s) {
