@@ -57,13 +57,16 @@ static void add_number(struct text *numbers, uint64_t n) {
 static result replay_to(const struct asked *q, const struct event_row *e, bytes name,
                         struct text *made, struct text *refused) {
     struct book *b = q->book;
-    const char *why = NULL;
-    if (!book_may_deliver(b, name, e->livemode, &why)) {
+    struct destination_row d;
+    result found = b->store->destination_find(b->store, name, q->scratch, &d);
+    bool there = !failed_as(found, FAIL_ABSENT);
+    if (there)
+        TRY(found);
+    const char *why = "there is no destination of this name";
+    if (!there || !book_may_deliver(b, name, e->livemode, &why)) {
         add_refused(refused, e->seq, name, bytes_of(why));
         return OK;
     }
-    struct destination_row d;
-    TRY(b->store->destination_find(b->store, name, q->scratch, &d));
     uint64_t seq;
     TRY(book_owe(b, e, e->seq, &d, q->record->time_ms, true, &seq));
     add_number(made, seq);

@@ -50,7 +50,7 @@ static void replays(void **state) {
                  " test\"}]}\n"
                  "8 {\"do\":\"replay\",\"events\":[6],\"to\":\"nobody\"}\n"
                  "  answer 8: {\"ok\":true,\"deliveries\":[],\"refused\":[{\"event\":6,\"destinati"
-                 "on\":\"nobody\",\"why\":\"its destination left the configuration\"}]}\n"
+                 "on\":\"nobody\",\"why\":\"there is no destination of this name\"}]}\n"
                  "9 {\"do\":\"replay\",\"events\":[]}\n"
                  "  answer 9: {\"error\":\"events must be a list of 1 to 500 event numbers\"}\n"
                  "10 {\"do\":\"replay\",\"events\":[\"evt_1\"]}\n"
