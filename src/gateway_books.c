@@ -22,6 +22,26 @@ static bool no_id(const uint8_t id[JOURNAL_ID_SIZE]) {
     return memcmp(id, zero, JOURNAL_ID_SIZE) == 0;
 }
 
+// A journal of books that were restored over: kept, but nothing of it may be taken up again.
+static result set_journal_aside(const char *path, struct text *aside) {
+    text_addf(aside, "%s.before-restore-%lld", path, (long long)clock_wall_ms(&clock_real) / 1000);
+    return files_real.rename(&files_real, path, text_str(aside));
+}
+
+// Restored books belong to no journal. One that lies there is of the time before: the restore ended
+// before it was set aside.
+static result finish_restore(const struct config *c, const struct store_state *state) {
+    OWN(text_drop)
+    struct text path = {0}, aside = {0};
+    text_add(&path, c->journal_path);
+    if (!no_id(state->journal_id) || state->booked == 0 ||
+        !files_real.exists(&files_real, text_str(&path)))
+        return OK;
+    TRY(set_journal_aside(text_str(&path), &aside));
+    log_event(LOG_JOURNAL_ASIDE, log_s("path", text_str(&aside)));
+    return OK;
+}
+
 // Opens the journal that these books belong to; books that belong to none yet may begin one.
 static result open_journal(const struct config *c, const struct store_state *state, bool read_only,
                            struct journal_store **out, struct text *why) {
@@ -70,6 +90,8 @@ result books_open(const struct config *c, struct books *out, struct text *why) {
     TRY(opened);
     struct store_state state;
     opened = out->ledger->state_get(out->ledger, &state);
+    if (opened == OK)
+        opened = finish_restore(c, &state);
     if (opened == OK)
         opened = open_journal(c, &state, false, &out->journal, why);
     if (opened == OK && journal_file_torn(out->journal))
@@ -140,11 +162,13 @@ result gateway_restore(const char *config_path, const char *backup, struct text 
     if (restored == OK && files_real.exists(&files_real, journal)) {
         OWN(text_drop)
         struct text aside = {0};
-        text_addf(&aside, "%s.before-restore-%lld", journal,
-                  (long long)clock_wall_ms(&clock_real) / 1000);
-        restored = files_real.rename(&files_real, journal, text_str(&aside));
-        text_addf(out, "the journal is set aside as %s; a new one begins at the next start\n",
-                  text_str(&aside));
+        restored = set_journal_aside(journal, &aside);
+        if (restored == OK)
+            text_addf(out, "the journal is set aside as %s; a new one begins at the next start\n",
+                      text_str(&aside));
+        else
+            text_addf(out, "%s: %s; the next start sets the journal aside\n", journal,
+                      restored->text);
     }
     free(ledger);
     free(journal);
