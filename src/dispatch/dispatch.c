@@ -15,8 +15,7 @@
 // Bodies of one take.
 #define TAKE_BYTES_MAX ((size_t)4 << 20)
 // Jobs in hand for each place, those under way included: so that a place that becomes free need not
-// wait for the ledger. More where more ended while the last take was out, at most so many: what is
-// in hand no longer hears of a hold.
+// wait for the ledger. More where more ended while the last take was out, at most so many.
 #define HANDS 2
 #define HANDS_MAX 16
 #define ABSENT_PAUSE_US INT64_C(1000000)
@@ -146,11 +145,16 @@ static void wait_for_credit(struct dispatch *d) {
     d->credit_at = now + CREDIT_PAUSE_US;
 }
 
-// Begins the next attempt that waits, if there are a place and credit for it.
+// Begins the next attempt that waits, if there are a place and credit for it. What was handed out
+// before a hold or a cancellation goes back instead: it may be meant.
 static bool begin_one(struct dispatch *d, struct destination *to) {
     if (d->credit_at != 0 || to->waiting_count == 0 || to->sending_count >= to->concurrency)
         return false;
     struct attempt *a = CONTAINER(to->waiting.next, struct attempt, link);
+    if (a->haul->take.recalls != ledger_recalls(d->o.ledger)) {
+        attempt_give_back(a);
+        return true;
+    }
     if (!journal_credit_take(d->o.journal, CREDIT_INNER, OUTCOME_RECORD_MAX, &a->credit)) {
         wait_for_credit(d);
         return false;

@@ -14,6 +14,7 @@
 struct book_tally {
     uint32_t booked, suspended, events_new, events_duplicate, events_ignored;
     uint32_t scope_misfits, livemode_misfits, dead;
+    uint32_t recalls;   // holds and cancellations: what was handed out may not go out any more
     uint64_t last_dead; // the delivery that died last
 };
 

@@ -205,6 +205,7 @@ static result set_held(const struct asked *q, bool held) {
     TRY(found);
     if (d.held == held)
         return refuse(q, held ? "it is held already" : "it is not held");
+    q->book->tally.recalls += held;
     d.held = held;
     d.hold_reason = held ? string_field(q, "reason") : NO_BYTES;
     d.held_at = held ? q->record->time_ms : 0;

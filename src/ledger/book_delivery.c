@@ -106,6 +106,7 @@ result book_settle(struct book *b, uint64_t event, struct arena *a) {
 result book_cancel(struct book *b, struct delivery_row *d, const char *why, int64_t now_ms,
                    struct arena *a) {
     ensure(delivery_state_open(d->state));
+    b->tally.recalls++;
     d->state = DELIVERY_CANCELLED;
     d->ended_at = now_ms;
     d->last_error = bytes_of(why);

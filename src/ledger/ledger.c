@@ -26,7 +26,7 @@ struct ledger {
     struct mailbox *wakes, *takes, *gifts, *awaits; // wakes is the one the thread sleeps on
     struct mail wake_mail;
     atomic_bool wake_posted, stopping;
-    atomic_ullong booked, generation;
+    atomic_ullong booked, generation, recalls;
 
     struct book book;
     struct journal_cursor *cursor;
@@ -170,6 +170,7 @@ void ledger_stop(struct ledger *l) {
 }
 
 uint64_t ledger_booked(const struct ledger *l) { return atomic_load(&l->booked); }
+uint64_t ledger_recalls(const struct ledger *l) { return atomic_load(&l->recalls); }
 uint64_t ledger_generation(const struct ledger *l) { return atomic_load(&l->generation); }
 
 result ledger_plan(struct ledger *l, struct text *out, uint64_t *generation) {
@@ -374,6 +375,7 @@ static void count_batch(struct ledger *l, const struct record *last, int64_t beg
     metric_add(METRIC_SCOPE_MISFIT, t->scope_misfits);
     metric_add(METRIC_LIVEMODE_MISFIT, t->livemode_misfits);
     metric_add(METRIC_DELIVERIES_DEAD, t->dead);
+    atomic_fetch_add(&l->recalls, t->recalls);
     if (t->dead > 0)
         log_event(LOG_DELIVERY_DEAD, log_i("deliveries", t->dead), log_i("last", t->last_dead));
     l->book.tally = (struct book_tally){0};
@@ -448,7 +450,7 @@ bool ledger_step(struct ledger *l) {
     bool any = handle_mail(l);
     any = book_batch(l) || any;
     any = answer_awaits(l) || any;
-    return (may_serve(l) && serve_step(l->serve)) || any;
+    return (may_serve(l) && serve_step(l->serve, ledger_recalls(l))) || any;
 }
 
 int64_t ledger_due_us(const struct ledger *l) {

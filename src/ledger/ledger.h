@@ -43,7 +43,8 @@ struct take {
     size_t max_bytes; // of bodies
     struct mailbox *reply;
     // filled by the ledger
-    result failed; // ABSENT: no such destination in the plan in force; CLOSED
+    uint64_t recalls; // ledger_recalls when the jobs were handed out
+    result failed;    // ABSENT: no such destination in the plan in force; CLOSED
     struct job *jobs;
     size_t count;
     struct arena memory; // owns jobs; the asker drops it
@@ -81,6 +82,10 @@ struct give_back {
 };
 void ledger_give_back(struct ledger *l, struct give_back *g);
 void ledger_await(struct ledger *l, struct await *a);
+// Grows with each hold and cancellation, before its command is answered. Jobs that were handed out
+// under another number and are not begun yet are given back: the ledger knows whether they still
+// go.
+uint64_t ledger_recalls(const struct ledger *l);
 uint64_t ledger_booked(const struct ledger *l);     // last committed position
 uint64_t ledger_generation(const struct ledger *l); // of the plan in force, as booked
 

@@ -31,6 +31,7 @@ struct serve {
     struct destination_row *rows;
     size_t row_count;
     int64_t base_ms, base_us;
+    uint64_t recalls; // as of this step
 };
 
 struct serve *serve_open(struct store *s, struct clock *c) {
@@ -158,6 +159,7 @@ static void hand_out(struct serve *v, struct take *t, const struct due_row *rows
         map_put(&v->taken, delivery_key(&d->seq), (void *)(uintptr_t)d->destination);
     }
     t->count = n;
+    t->recalls = v->recalls;
 }
 
 static result look_again(struct serve *v, struct waiter *w, int64_t now_ms) {
@@ -198,7 +200,8 @@ static result serve_one(struct serve *v, struct waiter *w, bool *answered) {
     return OK;
 }
 
-bool serve_step(struct serve *v) {
+bool serve_step(struct serve *v, uint64_t recalls) {
+    v->recalls = recalls;
     int64_t now = clock_mono_us(v->clock);
     bool any = false;
     if (list_empty(&v->waiters))

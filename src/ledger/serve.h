@@ -18,7 +18,8 @@ void serve_give_back(struct serve *v, uint64_t delivery); // taken no more
 // The time of the books: what is due is measured against the later of the wall clock and this time
 // going on, so that a clock set back delays nothing.
 void serve_rebase(struct serve *v, int64_t time_ms);
-bool serve_step(struct serve *v);            // answers takes that have something due
+// Answers takes that have something due; the jobs are stamped with `recalls`.
+bool serve_step(struct serve *v, uint64_t recalls);
 int64_t serve_due_us(const struct serve *v); // monotonic µs of the next one due; INT64_MAX: none
 
 #endif

@@ -44,6 +44,9 @@ static struct take *takes[8];
 static size_t take_count;
 static uint64_t given_back[64];
 static size_t given_back_count;
+static uint64_t recalls; // takes are stamped 0: before the first
+
+uint64_t ledger_recalls(const struct ledger *l) { return recalls; }
 
 void ledger_take(struct ledger *l, struct take *t) {
     assert_true(take_count < 8);
@@ -366,6 +369,22 @@ static void a_destination_gets_no_more_at_once_than_it_may(void **state) {
     assert_int_equal(w->store->last(w->store), 7);
 }
 
+static void what_was_handed_out_before_a_hold_goes_back(void **state) {
+    struct world *w = *state;
+    set_one(w, "shop", 2);
+    serve(w, "shop", 1, 4, &plain);
+    assert_int_equal(w->fetch_count, 2);
+    recalls = 1;
+    answer_first(w, 200);
+    // The first two were begun before; the others may be what the hold means.
+    assert_int_equal(w->fetch_count, 1);
+    assert_int_equal(given_back_count, 2);
+    assert_int_equal(given_back[0], 3);
+    assert_int_equal(given_back[1], 4);
+    answer_first(w, 200);
+    recalls = 0;
+}
+
 static void a_slow_destination_delays_no_other(void **state) {
     struct world *w = *state;
     struct target both[] = {target_of("dead", 2), target_of("shop", 2)};
@@ -677,6 +696,7 @@ int main(void) {
         TEST(each_attempt_is_signed_afresh),
         TEST(the_outcome_goes_to_the_journal),
         TEST(a_destination_gets_no_more_at_once_than_it_may),
+        TEST(what_was_handed_out_before_a_hold_goes_back),
         TEST(a_slow_destination_delays_no_other),
         TEST(nothing_is_sent_without_room_for_the_outcome),
         TEST(scarce_room_serves_destinations_in_turn),

@@ -205,6 +205,28 @@ static void what_failed_is_due_again_when_its_time_has_come(void **state) {
     arena_drop(&t.memory);
 }
 
+static void holds_and_cancellations_recall_what_was_handed_out(void **state) {
+    struct house *h = *state;
+    struct take t = {0};
+    PLAN(h, "shop");
+    house_event(h, "evt_1");
+    house_settle(h);
+    house_take(h, &t, "shop");
+    house_settle(h);
+    assert_ptr_equal(house_answer(h), &t);
+    assert_int_equal(t.recalls, ledger_recalls(h->ledger));
+    house_ask(h, "{\"do\":\"hold\",\"destination\":\"shop\",\"reason\":\"x\"}");
+    house_settle(h);
+    assert_int_equal(ledger_recalls(h->ledger), t.recalls + 1);
+    house_ask(h, "{\"do\":\"release\",\"destination\":\"shop\"}");
+    house_settle(h);
+    assert_int_equal(ledger_recalls(h->ledger), t.recalls + 1);
+    house_ask(h, "{\"do\":\"cancel\",\"delivery\":1}");
+    house_settle(h);
+    assert_int_equal(ledger_recalls(h->ledger), t.recalls + 2);
+    arena_drop(&t.memory);
+}
+
 static void hold_keeps_a_take_waiting_and_release_wakes_it(void **state) {
     struct house *h = *state;
     struct take t = {0};
@@ -706,6 +728,7 @@ int main(void) {
         HERE(a_destination_that_is_not_there),
         HERE(what_is_given_back_is_handed_out_again),
         HERE(what_failed_is_due_again_when_its_time_has_come),
+        HERE(holds_and_cancellations_recall_what_was_handed_out),
         HERE(hold_keeps_a_take_waiting_and_release_wakes_it),
         HERE(nothing_goes_out_before_the_tail_is_booked),
         HERE(what_a_dead_process_took_is_due_again),
