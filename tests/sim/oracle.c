@@ -128,6 +128,11 @@ void oracle_step(struct sim *s) {
     if (used > size)
         world_broken(&s->world, "memory stays within its caps", "the journal promised %llu of %llu",
                      (unsigned long long)used, (unsigned long long)size);
+    uint64_t first = s->node.journal_store->first(s->node.journal_store);
+    if (first > ledger_booked(s->node.ledger) + 1)
+        world_broken(&s->world, "what is not committed is not recycled",
+                     "the journal begins at %llu, booked is %llu", (unsigned long long)first,
+                     (unsigned long long)ledger_booked(s->node.ledger));
     if (ledger_booked(s->node.ledger) > s->history_count)
         world_broken(&s->world, "nothing is true until it is in the journal",
                      "booked %llu of %zu durable records",

@@ -179,6 +179,8 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
         .ctx = s,
     };
     s->node.small = s->trouble.narrow;
+    if (s->trouble.network && world_chance(&s->world, 4))
+        s->down = plan_destinations[world_below(&s->world, plan_destination_names)];
     plan_mixes_modes = false;
     faults_arm(s);
     if (sabotage != NULL)

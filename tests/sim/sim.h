@@ -61,6 +61,7 @@ struct sim {
     struct trouble trouble;
     struct fetcher fetcher;
     uint32_t fetches;
+    const char *down;      // a destination that never accepts anything; null
     int64_t full_until_us; // the ledger's disk has no room until then
     bool calm;             // no more trouble: everything must come to its end
 

@@ -115,6 +115,10 @@ static void draw_fate(struct fetch *f) {
     f->arrives = f->answers = true;
     f->status = 200;
     f->retry_after = "";
+    if (s->down != NULL && strcmp(f->destination, s->down) == 0) {
+        f->status = 500;
+        return;
+    }
     if (s->calm || !s->trouble.network)
         return;
     switch (world_below(&s->world, 12)) {
