@@ -37,6 +37,10 @@ static result commit(struct store *s) {
     result broken = dying();
     if (broken == OK)
         broken = broken_store();
+    // Where the ring is small, what was told too early costs a segment soon.
+    bool often = sim_now->trouble.narrow && sim_now->trouble.store && !sim_now->calm;
+    if (broken == OK && often && world_chance(&sim_now->world, 3))
+        broken = PLACE(FULL, "simulated: disk full at the commit");
     if (broken == OK)
         return real.commit(s);
     real.rollback(s);
