@@ -249,7 +249,8 @@ static void after_sending_before_the_outcome_is_recorded(void **state) {
 static void after_the_outcome_is_durable_before_it_is_booked(void **state) {
     struct rooms *r = *state;
     struct house *h = &r->house;
-    struct take t = {0};
+    static struct take t; // still open when the rooms close
+    t = (struct take){0};
     house_event(h, "evt_1");
     house_settle(h);
     assert_ptr_equal(take_now(h, &t), &t);
@@ -537,7 +538,7 @@ static bool there_is_a_ledger(const struct place_to_be *p) {
 
 // The person starts the gateway after the crash, or restores once more; both end well.
 static void while_a_backup_is_restored(void **state) {
-    bool killed = true;
+    bool killed = true, restored = false;
     for (uint64_t n = 1; killed; n++) {
         assert_true(n < 200);
         for (int again = 0; again < 2; again++) {
@@ -550,9 +551,12 @@ static void while_a_backup_is_restored(void **state) {
             assert_true(there_is_a_ledger(&p));
             if (again == 0) {
                 live(&p, 1);
-                // The old books, or those of the backup with the journal that was still there; or,
-                // restored, the backup's with a new journal.
-                assert_int_equal(booked_in(p.ledger), killed ? 7 : 5);
+                // The old books with their journal up to some file operation, from then on those of
+                // the backup with a new one.
+                uint64_t booked = booked_in(p.ledger);
+                restored = restored || booked == 5;
+                assert_int_equal(booked, restored ? 5 : 7);
+                assert_true(restored || killed);
             } else {
                 ahead_ms = 5000; // names of what is set aside tell seconds
                 assert_false(killed_in(0, restore, &p));

@@ -153,6 +153,7 @@ static void a_destination_that_is_not_there(void **state) {
     house_settle(h);
     assert_ptr_equal(house_answer(h), &t);
     assert_code(t.failed, ABSENT);
+    arena_drop(&t.memory);
 }
 
 static void what_is_given_back_is_handed_out_again(void **state) {
@@ -626,6 +627,8 @@ static void who_waits_is_told_that_it_closes(void **state) {
     assert_code(posted.failed, CLOSED);
     assert_code(waiting.failed, CLOSED);
     assert_code(late.failed, CLOSED);
+    arena_drop(&open.memory);
+    arena_drop(&posted.memory);
 }
 
 // --- with threads
@@ -661,6 +664,7 @@ static void threads_book_and_hand_out_everything_once(void **state) {
     struct await begun = {.position = 1, .reply = takes};
     ledger_await(h->ledger, &begun);
     assert_non_null(wait_mail(takes));
+    text_drop(&begun.answer);
     for (int i = 0; i < THREAD_EVENTS; i++)
         post_event(h, &appends[i], &payloads[i], i);
     size_t got = 0;
