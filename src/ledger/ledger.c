@@ -11,6 +11,7 @@
 #include "ledger/book.h"
 #include "ledger/serve.h"
 #include "port/log.h"
+#include "port/thread.h"
 
 #define BATCH_RECORDS 512
 #define BATCH_BYTES (4u << 20)
@@ -462,6 +463,7 @@ int64_t ledger_due_us(const struct ledger *l) {
 
 void ledger_run(void *ctx) {
     struct ledger *l = ctx;
+    thread_background(); // Stripe waits for the journal, nobody for booking
     while (!atomic_load(&l->stopping)) {
         if (ledger_step(l))
             continue;

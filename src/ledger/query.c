@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "ledger/ledger.h"
 #include "ledger/sqlite.h"
+#include "port/thread.h"
 
 struct queries {
     struct mailbox *mailbox;
@@ -47,6 +48,7 @@ static void drain(struct queries *q) {
 
 void queries_run(void *queries) {
     struct queries *q = queries;
+    thread_background();
     while (!atomic_load(&q->stopping)) {
         mailbox_wait(q->mailbox, -1);
         drain(q);

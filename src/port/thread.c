@@ -5,11 +5,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/ensure.h"
 #include "base/memory.h"
 
 #define NAME_MAX_LENGTH 15
+#define BACKGROUND_NICE 5
 
 struct thread {
     pthread_t id;
@@ -52,6 +55,12 @@ result thread_start(const char *name, void (*run)(void *ctx), void *ctx, struct 
     }
     *out = t;
     return OK;
+}
+
+void thread_background(void) {
+    // On Linux a nice value is a thread's own. Nothing depends on it: a refusal changes latency
+    // alone.
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICE);
 }
 
 void thread_join(struct thread *t) {

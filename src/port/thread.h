@@ -9,6 +9,9 @@ struct thread;
 
 // `name` shows in the system's lists; at most 15 characters.
 must result thread_start(const char *name, void (*run)(void *ctx), void *ctx, struct thread **out);
+// Called by a thread for itself: when cores are short, those that somebody waits for go first (it
+// is niced). It still gets a share, so that what it does cannot be starved.
+void thread_background(void);
 void thread_join(struct thread *t); // frees it; null is allowed
 
 #endif
