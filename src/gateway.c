@@ -7,17 +7,10 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/metrics.h"
-#include "config/config.h"
-#include "desk/desk.h"
-#include "dispatch/dispatch.h"
-#include "gateway_books.h"
-#include "intake/intake.h"
+#include "gateway_internal.h"
 #include "port/files.h"
-#include "port/log.h"
 #include "port/notify.h"
 #include "port/thread.h"
-#include "rules/record.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78 };
 
@@ -25,35 +18,6 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78 };
 #define DESK_CONNECTIONS_MAX 256 // few people ask; who does may hold a body before his key is known
 #define FILES_OWN 128            // the books, the journal, the threads' loops, and some to spare
 #define KEY_SCRATCH_MAX (64u << 10)
-
-struct gateway {
-    const char *config_path;
-    struct config *config;
-    struct plan *plan; // adopted, with its generation
-    struct books books;
-    struct journal *journal;
-    struct ledger *ledger;
-    struct queries *queries, *slow_queries; // nobody waits behind a backup
-    struct intake *intake;
-    struct desk *desk;
-    struct thread *journal_thread, *ledger_thread, *dispatch_thread;
-    struct thread *queries_thread, *slow_thread;
-
-    struct loop *main_loop;
-
-    struct loop *dispatch_loop;
-    struct mailbox *dispatch_mailbox;
-    struct timer *dispatch_timer, *dispatch_deadline;
-    struct fetcher *fetcher;
-    struct dispatch *dispatch;
-    struct mail dispatch_stop;
-    bool dispatch_ending; // of dispatch's thread: it heard of the stop
-
-    uint64_t connections_max; // of Stripe's side; what files there are allow
-    uint64_t tail;            // the journal's last position at start; ready once it is booked
-    bool serving, ending;     // ending: signals are heard no more
-    struct text why;          // of the step that failed
-};
 
 // --- dispatch's loop
 
@@ -92,112 +56,6 @@ static void on_dispatch_mail(void *ctx, struct mail *m) {
 }
 
 static void run_loop(void *loop) { loop_run(loop); }
-
-// --- the configuration in force
-
-static struct source_secrets *secrets_of(const struct config *c) {
-    struct source_secrets *all = NEW_ARRAY(struct source_secrets, c->source_count + 1);
-    for (size_t i = 0; i < c->source_count; i++) {
-        const struct config_source *s = &c->sources[i];
-        bytes *keys = NEW_ARRAY(bytes, s->secret_count + 1);
-        for (size_t k = 0; k < s->secret_count; k++)
-            keys[k] = s->secrets[k].key;
-        all[i] = (struct source_secrets){s->path, keys, s->secret_count};
-    }
-    return all;
-}
-
-static void secrets_free(struct source_secrets *all, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        free((void *)(uintptr_t)all[i].keys);
-    free(all);
-}
-
-static struct retarget *targets_of(const struct config *c, uint64_t generation) {
-    struct retarget *r = NEW(struct retarget);
-    r->mail.kind = DISPATCH_RETARGET;
-    r->generation = generation;
-    arena_init(&r->memory, PLAN_MEMORY_MAX);
-    r->targets = arena_take(&r->memory, (c->destination_count + 1) * sizeof *r->targets);
-    for (size_t i = 0; i < c->destination_count; i++) {
-        const struct config_destination *d = &c->destinations[i];
-        const struct plan_destination *p = plan_destination_find(c->plan, d->name);
-        r->targets[r->count++] = (struct target){
-            .name = arena_copy(&r->memory, d->name),
-            .url = arena_copy(&r->memory, d->url),
-            .secret = arena_copy(&r->memory, d->secret),
-            .livemode = p->livemode,
-            .timeout_ms = p->timeout_ms,
-            .concurrency = p->concurrency,
-        };
-    }
-    return r;
-}
-
-// --- records of our own
-
-static void prepare(struct gateway *g, struct append *a, enum record_kind kind, bytes payload) {
-    *a = (struct append){
-        .kind = (uint8_t)kind,
-        .generation = g->plan == NULL ? 0 : g->plan->generation,
-        .seed = clock_seed(&clock_real),
-        .payload = payload,
-    };
-}
-
-// A journal that the last life left full gets room by booking, which no thread does yet.
-static result make_room(struct gateway *g, size_t n, size_t *credit) {
-    while (!journal_credit_take(g->journal, CREDIT_INNER, n, credit)) {
-        bool booked = ledger_step(g->ledger);
-        bool recycled = journal_step(g->journal);
-        NEED(booked || recycled, FULL,
-             "the journal is full and the ledger cannot book it now; make room on the ledger's "
-             "disk, end what locks the ledger, and start again");
-    }
-    return OK;
-}
-
-// Appends before the journal's thread runs.
-static result append_now(struct gateway *g, enum record_kind kind, bytes payload, uint64_t *at) {
-    struct append a;
-    prepare(g, &a, kind, payload);
-    TRY(make_room(g, payload.n, &a.credit));
-    TRY(journal_append(g->journal, &a));
-    *at = a.position;
-    return OK;
-}
-
-// The same through its thread, waiting for it.
-static result append_waiting(struct gateway *g, enum record_kind kind, bytes payload,
-                             uint64_t *at) {
-    struct append a;
-    prepare(g, &a, kind, payload);
-    NEED(journal_credit_take(g->journal, CREDIT_INNER, payload.n, &a.credit), FULL,
-         "the journal has no room for a record of our own");
-    a.reply = mailbox_open(NULL, NULL);
-    journal_post(g->journal, &a);
-    (void)mailbox_wait(a.reply, -1);
-    (void)mailbox_drain(a.reply);
-    mailbox_close(a.reply);
-    TRY(a.failed);
-    *at = a.position;
-    return OK;
-}
-
-// The plan in force becomes the configuration's: known already, or adopted by a record.
-static result adopt(struct gateway *g, const struct config *c,
-                    result (*append)(struct gateway *, enum record_kind, bytes, uint64_t *)) {
-    uint64_t generation = 0;
-    if (g->plan != NULL && bytes_equal(g->plan->json, c->plan->json))
-        generation = g->plan->generation;
-    else
-        TRY(append(g, RECORD_PLAN, c->plan->json, &generation));
-    struct plan *adopted = NULL;
-    TRY(plan_read(c->plan->json, generation, &adopted));
-    plan_free(g->plan);
-    g->plan = adopted;
-    return OK;
-}
 
 // --- starting: one function a step, in the order of the table below
 
@@ -246,7 +104,7 @@ static result start_plan(struct gateway *g) {
     TRY(ledger_plan(g->ledger, &json, &generation));
     if (generation != 0 && ledger_booked(g->ledger) >= g->tail)
         TRY(plan_read(text_bytes(&json), generation, &g->plan));
-    return adopt(g, g->config, append_now);
+    return gateway_adopt(g, g->config, gateway_append);
 }
 
 // The operator's key: its file and the books must know the same one.
@@ -269,7 +127,7 @@ static result start_key(struct gateway *g) {
     if (failed_as(known, FAIL_ABSENT)) {
         uint64_t at;
         desk_key_command(text_bytes(&key), B("first"), NO_BYTES, &command);
-        known = append_now(g, RECORD_COMMAND, text_bytes(&command), &at);
+        known = gateway_append(g, RECORD_COMMAND, text_bytes(&command), &at);
     }
     memory_wipe(key.p, key.n);
     return known;
@@ -307,7 +165,7 @@ static result start_dispatch(struct gateway *g) {
         .wake_at = dispatch_wake_at,
         .wake_ctx = g,
     });
-    mailbox_post(g->dispatch_mailbox, &targets_of(g->config, g->plan->generation)->mail);
+    mailbox_post(g->dispatch_mailbox, &gateway_targets(g->config, g->plan->generation)->mail);
     return thread_start("dispatch", run_loop, g->dispatch_loop, &g->dispatch_thread);
 }
 
@@ -335,11 +193,6 @@ static struct server_limits limits_of(const struct config *c) {
     };
 }
 
-static const char *path_or_null(struct text *t, bytes path) {
-    text_add(t, path);
-    return path.n == 0 ? NULL : text_str(t);
-}
-
 // Strangers must not take the last file: the books, the desk and deliveries need theirs.
 static result start_files(struct gateway *g) {
     const struct config *c = g->config;
@@ -364,14 +217,14 @@ static result start_intake(struct gateway *g) {
     struct text certificate = {0}, key = {0};
     struct net_address *listen = NEW_ARRAY(struct net_address, c->listen_count + 1);
     result r = parse_addresses(c->listen, c->listen_count, listen, &g->why);
-    struct source_secrets *secrets = secrets_of(c);
+    struct source_secrets *secrets = gateway_secrets(c);
     struct intake_options o = {
         .clock = &clock_real,
         .journal = g->journal,
         .listen = listen,
         .listen_count = c->listen_count,
-        .certificate = path_or_null(&certificate, c->certificate),
-        .key = path_or_null(&key, c->key),
+        .certificate = gateway_path(&certificate, c->certificate),
+        .key = gateway_path(&key, c->key),
         .loops = c->loops,
         .limits = limits_of(c),
         .unverified_max = (int64_t)c->limits.unverified_max,
@@ -384,7 +237,7 @@ static result start_intake(struct gateway *g) {
     o.limits.http.owed_ms = c->limits.answer_ms;
     if (r == OK)
         r = intake_open(&o, &g->intake, &g->why);
-    secrets_free(secrets, c->source_count);
+    gateway_secrets_free(secrets, c->source_count);
     free(listen);
     return r;
 }
@@ -415,7 +268,7 @@ static result start_desk(struct gateway *g) {
         .slow_queries = g->slow_queries,
         .listen = listen,
         .listen_count = c->desk_listen_count,
-        .tls = {path_or_null(&certificate, c->certificate), path_or_null(&key, c->key)},
+        .tls = {gateway_path(&certificate, c->certificate), gateway_path(&key, c->key)},
         .limits = limits_of(c),
         .drain_ms = c->limits.drain_ms,
         .ready = is_ready,
@@ -451,96 +304,12 @@ static result start_answering(struct gateway *g) {
     return OK;
 }
 
-// --- reloading
-
-static void reload_tls(struct gateway *g, const struct config *fresh) {
-    OWN(text_drop)
-    struct text certificate = {0}, key = {0}, why = {0};
-    const char *c = path_or_null(&certificate, fresh->certificate);
-    const char *k = path_or_null(&key, fresh->key);
-    result set = intake_set_tls(g->intake, c, k, &why);
-    if (set == OK)
-        set = desk_set_tls(g->desk, c, k, &why);
-    if (set != OK)
-        log_event(LOG_TLS_RELOAD_REFUSED, log_r(set), log_b("why", text_bytes(&why)));
-}
-
-static bool same_list(const bytes *a, size_t a_count, const bytes *b, size_t b_count) {
-    bool same = a_count == b_count;
-    for (size_t i = 0; same && i < a_count; i++)
-        same = bytes_equal(a[i], b[i]);
-    return same;
-}
-
-// What only a new process takes up is said, not swallowed.
-static void warn_restart(const struct config *old, const struct config *fresh) {
-    const struct {
-        const char *key;
-        bool same;
-    } rows[] = {
-        {"listen", same_list(old->listen, old->listen_count, fresh->listen, fresh->listen_count)},
-        {"desk.listen", same_list(old->desk_listen, old->desk_listen_count, fresh->desk_listen,
-                                  fresh->desk_listen_count)},
-        {"ledger", bytes_equal(old->ledger_path, fresh->ledger_path)},
-        {"journal.path", bytes_equal(old->journal_path, fresh->journal_path)},
-        {"log", old->log_json == fresh->log_json && bytes_equal(old->log_level, fresh->log_level)},
-        {"trust", bytes_equal(old->ca_file, fresh->ca_file)},
-        {"limits", memcmp(&old->limits, &fresh->limits, sizeof old->limits) == 0},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (!rows[i].same)
-            log_event(LOG_CONFIG_WARNING, log_s("changed", rows[i].key),
-                      log_s("problem", "this change needs a restart; the old value goes on"));
-}
-
-static result reload_config(struct gateway *g, struct config *fresh) {
-    TRY(adopt(g, fresh, append_waiting));
-    struct source_secrets *secrets = secrets_of(fresh);
-    result set = intake_set_sources(g->intake, g->plan, secrets, fresh->source_count);
-    secrets_free(secrets, fresh->source_count);
-    TRY(set);
-    mailbox_post(g->dispatch_mailbox, &targets_of(fresh, g->plan->generation)->mail);
-    desk_set_generation(g->desk, g->plan->generation);
-    if (fresh->certificate.n > 0)
-        reload_tls(g, fresh);
-    warn_restart(g->config, fresh);
-    config_free(g->config);
-    g->config = fresh;
-    return OK;
-}
-
-static void log_lines(enum log_event event, const struct text *lines) {
-    bytes rest = text_bytes(lines);
-    while (rest.n > 0)
-        log_event(event, log_b("problem", bytes_cut(&rest, '\n')));
-}
-
-static void on_hangup(struct gateway *g) {
-    notify_manager("RELOADING=1");
-    OWN(text_drop)
-    struct text errors = {0}, warnings = {0};
-    struct config *fresh = NULL;
-    result loaded = config_load(g->config_path, &fresh, &errors, &warnings);
-    log_lines(LOG_CONFIG_WARNING, &warnings);
-    log_lines(LOG_RELOAD_REFUSED, &errors);
-    if (loaded == OK)
-        loaded = reload_config(g, fresh);
-    metric_add(loaded == OK ? METRIC_RELOAD_OK : METRIC_RELOAD_REFUSED, 1);
-    if (loaded == OK)
-        log_event(LOG_RELOADED, log_i("generation", g->plan->generation));
-    else if (errors.n == 0)
-        log_event(LOG_RELOAD_REFUSED, log_r(loaded));
-    if (loaded != OK && fresh != g->config)
-        config_free(fresh);
-    notify_manager("READY=1");
-}
-
 static void on_signal(void *ctx, int signum) {
     struct gateway *g = ctx;
     if (g->ending)
         return;
     if (signum == SIGHUP)
-        on_hangup(g);
+        gateway_reload(g);
     else
         loop_stop(g->main_loop);
 }
@@ -671,7 +440,7 @@ int gateway_serve(const char *config_path) {
         return EXIT_CONFIG;
     }
     log_setup(g.config->log_json ? LOG_JSON : LOG_TEXT, level_of(g.config->log_level));
-    log_lines(LOG_CONFIG_WARNING, &warnings);
+    gateway_log_lines(LOG_CONFIG_WARNING, &warnings);
     bool started = start(&g);
     if (started)
         loop_run(g.main_loop);

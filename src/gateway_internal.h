@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// What the files of assembly share: gateway.c (starting and stopping), gateway_plan.c (the
+// configuration in force). The main thread's, where nothing else is said.
+#ifndef GATEWAY_INTERNAL_H
+#define GATEWAY_INTERNAL_H
+
+#include "config/config.h"
+#include "desk/desk.h"
+#include "dispatch/dispatch.h"
+#include "gateway_books.h"
+#include "intake/intake.h"
+#include "port/log.h"
+#include "rules/record.h"
+
+struct gateway {
+    const char *config_path;
+    struct config *config;
+    struct plan *plan; // adopted, with its generation
+    struct books books;
+    struct journal *journal;
+    struct ledger *ledger;
+    struct queries *queries, *slow_queries; // nobody waits behind a backup
+    struct intake *intake;
+    struct desk *desk;
+    struct thread *journal_thread, *ledger_thread, *dispatch_thread;
+    struct thread *queries_thread, *slow_thread;
+
+    struct loop *main_loop;
+
+    struct loop *dispatch_loop;
+    struct mailbox *dispatch_mailbox;
+    struct timer *dispatch_timer, *dispatch_deadline;
+    struct fetcher *fetcher;
+    struct dispatch *dispatch;
+    struct mail dispatch_stop;
+    bool dispatch_ending; // of dispatch's thread: it heard of the stop
+
+    uint64_t connections_max; // of Stripe's side; what files there are allow
+    uint64_t tail;            // the journal's last position at start; ready once it is booked
+    bool serving, ending;     // ending: signals are heard no more
+    struct text why;          // of the step that failed
+};
+
+// Each source's keys, pointing into the configuration.
+struct source_secrets *gateway_secrets(const struct config *c);
+void gateway_secrets_free(struct source_secrets *all, size_t n);
+// A message for dispatch, to be given away.
+struct retarget *gateway_targets(const struct config *c, uint64_t generation);
+// Null for an empty path; `t` owns the text.
+const char *gateway_path(struct text *t, bytes path);
+
+typedef result gateway_appender(struct gateway *g, enum record_kind kind, bytes payload,
+                                uint64_t *at);
+// Appends a record of our own before the journal's thread runs, booking until there is room. FULL.
+must result gateway_append(struct gateway *g, enum record_kind kind, bytes payload, uint64_t *at);
+// The plan in force becomes the configuration's: known already, or adopted by a record.
+must result gateway_adopt(struct gateway *g, const struct config *c, gateway_appender *append);
+// Reads the configuration again; a wrong one is refused, and the old one goes on.
+void gateway_reload(struct gateway *g);
+void gateway_log_lines(enum log_event event, const struct text *lines);
+
+#endif

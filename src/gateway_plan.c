@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+// The configuration in force: what it gives the rooms, how it is adopted and read again.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "gateway_internal.h"
+#include "port/notify.h"
+#include "rules/record.h"
+
+struct source_secrets *gateway_secrets(const struct config *c) {
+    struct source_secrets *all = NEW_ARRAY(struct source_secrets, c->source_count + 1);
+    for (size_t i = 0; i < c->source_count; i++) {
+        const struct config_source *s = &c->sources[i];
+        bytes *keys = NEW_ARRAY(bytes, s->secret_count + 1);
+        for (size_t k = 0; k < s->secret_count; k++)
+            keys[k] = s->secrets[k].key;
+        all[i] = (struct source_secrets){s->path, keys, s->secret_count};
+    }
+    return all;
+}
+
+void gateway_secrets_free(struct source_secrets *all, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        free((void *)(uintptr_t)all[i].keys);
+    free(all);
+}
+
+struct retarget *gateway_targets(const struct config *c, uint64_t generation) {
+    struct retarget *r = NEW(struct retarget);
+    r->mail.kind = DISPATCH_RETARGET;
+    r->generation = generation;
+    arena_init(&r->memory, PLAN_MEMORY_MAX);
+    r->targets = arena_take(&r->memory, (c->destination_count + 1) * sizeof *r->targets);
+    for (size_t i = 0; i < c->destination_count; i++) {
+        const struct config_destination *d = &c->destinations[i];
+        const struct plan_destination *p = plan_destination_find(c->plan, d->name);
+        r->targets[r->count++] = (struct target){
+            .name = arena_copy(&r->memory, d->name),
+            .url = arena_copy(&r->memory, d->url),
+            .secret = arena_copy(&r->memory, d->secret),
+            .livemode = p->livemode,
+            .timeout_ms = p->timeout_ms,
+            .concurrency = p->concurrency,
+        };
+    }
+    return r;
+}
+
+static void prepare(struct gateway *g, struct append *a, enum record_kind kind, bytes payload) {
+    *a = (struct append){
+        .kind = (uint8_t)kind,
+        .generation = g->plan == NULL ? 0 : g->plan->generation,
+        .seed = clock_seed(&clock_real),
+        .payload = payload,
+    };
+}
+
+// A journal that the last life left full gets room by booking, which no thread does yet.
+static result make_room(struct gateway *g, size_t n, size_t *credit) {
+    while (!journal_credit_take(g->journal, CREDIT_INNER, n, credit)) {
+        bool booked = ledger_step(g->ledger);
+        bool recycled = journal_step(g->journal);
+        NEED(booked || recycled, FULL,
+             "the journal is full and the ledger cannot book it now; make room on the ledger's "
+             "disk, end what locks the ledger, and start again");
+    }
+    return OK;
+}
+
+// Appends before the journal's thread runs.
+result gateway_append(struct gateway *g, enum record_kind kind, bytes payload, uint64_t *at) {
+    struct append a;
+    prepare(g, &a, kind, payload);
+    TRY(make_room(g, payload.n, &a.credit));
+    TRY(journal_append(g->journal, &a));
+    *at = a.position;
+    return OK;
+}
+
+// The same through its thread, waiting for it.
+static result append_waiting(struct gateway *g, enum record_kind kind, bytes payload,
+                             uint64_t *at) {
+    struct append a;
+    prepare(g, &a, kind, payload);
+    NEED(journal_credit_take(g->journal, CREDIT_INNER, payload.n, &a.credit), FULL,
+         "the journal has no room for a record of our own");
+    a.reply = mailbox_open(NULL, NULL);
+    journal_post(g->journal, &a);
+    (void)mailbox_wait(a.reply, -1);
+    (void)mailbox_drain(a.reply);
+    mailbox_close(a.reply);
+    TRY(a.failed);
+    *at = a.position;
+    return OK;
+}
+
+result gateway_adopt(struct gateway *g, const struct config *c, gateway_appender *append) {
+    uint64_t generation = 0;
+    if (g->plan != NULL && bytes_equal(g->plan->json, c->plan->json))
+        generation = g->plan->generation;
+    else
+        TRY(append(g, RECORD_PLAN, c->plan->json, &generation));
+    struct plan *adopted = NULL;
+    TRY(plan_read(c->plan->json, generation, &adopted));
+    plan_free(g->plan);
+    g->plan = adopted;
+    return OK;
+}
+
+const char *gateway_path(struct text *t, bytes path) {
+    text_add(t, path);
+    return path.n == 0 ? NULL : text_str(t);
+}
+
+static void reload_tls(struct gateway *g, const struct config *fresh) {
+    OWN(text_drop)
+    struct text certificate = {0}, key = {0}, why = {0};
+    const char *c = gateway_path(&certificate, fresh->certificate);
+    const char *k = gateway_path(&key, fresh->key);
+    result set = intake_set_tls(g->intake, c, k, &why);
+    if (set == OK)
+        set = desk_set_tls(g->desk, c, k, &why);
+    if (set != OK)
+        log_event(LOG_TLS_RELOAD_REFUSED, log_r(set), log_b("why", text_bytes(&why)));
+}
+
+static bool same_list(const bytes *a, size_t a_count, const bytes *b, size_t b_count) {
+    bool same = a_count == b_count;
+    for (size_t i = 0; same && i < a_count; i++)
+        same = bytes_equal(a[i], b[i]);
+    return same;
+}
+
+// What only a new process takes up is said, not swallowed.
+static void warn_restart(const struct config *old, const struct config *fresh) {
+    const struct {
+        const char *key;
+        bool same;
+    } rows[] = {
+        {"listen", same_list(old->listen, old->listen_count, fresh->listen, fresh->listen_count)},
+        {"desk.listen", same_list(old->desk_listen, old->desk_listen_count, fresh->desk_listen,
+                                  fresh->desk_listen_count)},
+        {"ledger", bytes_equal(old->ledger_path, fresh->ledger_path)},
+        {"journal.path", bytes_equal(old->journal_path, fresh->journal_path)},
+        {"log", old->log_json == fresh->log_json && bytes_equal(old->log_level, fresh->log_level)},
+        {"trust", bytes_equal(old->ca_file, fresh->ca_file)},
+        {"limits", memcmp(&old->limits, &fresh->limits, sizeof old->limits) == 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!rows[i].same)
+            log_event(LOG_CONFIG_WARNING, log_s("changed", rows[i].key),
+                      log_s("problem", "this change needs a restart; the old value goes on"));
+}
+
+static result reload_config(struct gateway *g, struct config *fresh) {
+    TRY(gateway_adopt(g, fresh, append_waiting));
+    struct source_secrets *secrets = gateway_secrets(fresh);
+    result set = intake_set_sources(g->intake, g->plan, secrets, fresh->source_count);
+    gateway_secrets_free(secrets, fresh->source_count);
+    TRY(set);
+    mailbox_post(g->dispatch_mailbox, &gateway_targets(fresh, g->plan->generation)->mail);
+    desk_set_generation(g->desk, g->plan->generation);
+    if (fresh->certificate.n > 0)
+        reload_tls(g, fresh);
+    warn_restart(g->config, fresh);
+    config_free(g->config);
+    g->config = fresh;
+    return OK;
+}
+
+void gateway_log_lines(enum log_event event, const struct text *lines) {
+    bytes rest = text_bytes(lines);
+    while (rest.n > 0)
+        log_event(event, log_b("problem", bytes_cut(&rest, '\n')));
+}
+
+void gateway_reload(struct gateway *g) {
+    notify_manager("RELOADING=1");
+    OWN(text_drop)
+    struct text errors = {0}, warnings = {0};
+    struct config *fresh = NULL;
+    result loaded = config_load(g->config_path, &fresh, &errors, &warnings);
+    gateway_log_lines(LOG_CONFIG_WARNING, &warnings);
+    gateway_log_lines(LOG_RELOAD_REFUSED, &errors);
+    if (loaded == OK)
+        loaded = reload_config(g, fresh);
+    metric_add(loaded == OK ? METRIC_RELOAD_OK : METRIC_RELOAD_REFUSED, 1);
+    if (loaded == OK)
+        log_event(LOG_RELOADED, log_i("generation", g->plan->generation));
+    else if (errors.n == 0)
+        log_event(LOG_RELOAD_REFUSED, log_r(loaded));
+    if (loaded != OK && fresh != g->config)
+        config_free(fresh);
+    notify_manager("READY=1");
+}
