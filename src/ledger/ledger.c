@@ -15,6 +15,9 @@
 
 #define BATCH_RECORDS 512
 #define BATCH_BYTES (4u << 20)
+// A batch of fewer records than this is small, and followed by a rest.
+#define REST_BELOW 64
+#define REST_US 3000
 #define BATCH_MEMORY_MAX (128u << 20)
 #define WAIT_FIRST_US 50000
 #define WAIT_MAX_US 5000000
@@ -25,6 +28,7 @@
 struct ledger {
     struct ledger_options o;
     struct mailbox *wakes, *takes, *gifts, *awaits; // wakes is the one the thread sleeps on
+    struct mailbox *never;                          // nobody posts there: to rest
     struct mail wake_mail;
     atomic_bool wake_posted, stopping;
     atomic_ullong booked, generation, recalls;
@@ -77,6 +81,7 @@ result ledger_open(const struct ledger_options *o, struct ledger **out) {
     l->takes = mailbox_open(NULL, NULL);
     l->gifts = mailbox_open(NULL, NULL);
     l->awaits = mailbox_open(NULL, NULL);
+    l->never = mailbox_open(NULL, NULL);
     l->starting = true;
     arena_init(&l->batch_memory, BATCH_MEMORY_MAX);
     l->serve = serve_open(o->store, o->clock);
@@ -137,6 +142,7 @@ void ledger_close(struct ledger *l) {
     mailbox_close(l->takes);
     mailbox_close(l->gifts);
     mailbox_close(l->awaits);
+    mailbox_close(l->never);
     if (l->cursor != NULL)
         l->o.records->cursor_close(l->cursor);
     arena_drop(&l->batch_memory);
@@ -461,12 +467,23 @@ int64_t ledger_due_us(const struct ledger *l) {
     return due;
 }
 
+// After a small batch the thread rests, so that the next commit carries more: nobody waits for
+// booking but commands, and those are waited for here too.
+static void rest(struct ledger *l, uint64_t before) {
+    uint64_t booked = l->book.state.booked - before;
+    if (booked > 0 && booked < REST_BELOW && l->waiting == NULL)
+        (void)mailbox_wait(l->never, REST_US);
+}
+
 void ledger_run(void *ctx) {
     struct ledger *l = ctx;
     thread_background(); // Stripe waits for the journal, nobody for booking
     while (!atomic_load(&l->stopping)) {
-        if (ledger_step(l))
+        uint64_t before = l->book.state.booked;
+        if (ledger_step(l)) {
+            rest(l, before);
             continue;
+        }
         int64_t due = ledger_due_us(l);
         int64_t wait = due == INT64_MAX ? -1 : due - clock_mono_us(l->o.clock);
         if (due == INT64_MAX || wait > 0)

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 
 #define NAME_MAX_LENGTH 15
-#define BACKGROUND_NICE 5
+#define BACKGROUND_NICE 3
 
 struct thread {
     pthread_t id;
