@@ -21,6 +21,9 @@ static enum cli_exit check(const struct cli_call *c) {
     OWN(text_drop)
     struct text from = {0};
     text_add_printable(&from, config->file.n > 0 ? config->file : B("the environment alone"), 4096);
+    if (config->variables > 0 && config->file.n > 0)
+        text_addf(&from, " and %zu variable%s", config->variables,
+                  config->variables == 1 ? "" : "s");
     cli_outf(" (%s)\n", text_str(&from));
     config_free(config);
     return CLI_DONE;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "config/config.h"
@@ -21,8 +22,6 @@ static result no_file(void *ctx, const char *path, size_t max, struct text *out)
     text_adds(out, UNSET);
     return OK;
 }
-
-static const struct config_outside lenient = {.env = env_or_unset, .file = no_file};
 
 static bool host_is(bytes rest, const char *host) {
     bytes h = bytes_of(host);
@@ -73,6 +72,11 @@ static enum cli_exit load(const struct cli_call *c, struct config **out) {
     struct text errors = {0};
     OWN(text_drop)
     struct text warnings = {0};
+    // A handler, which has HOOKKEEP_ variables of its own, may ask too.
+    const struct config_outside lenient = {.env = env_or_unset,
+                                           .variables = (const char *const *)environ,
+                                           .others_pass = true,
+                                           .file = no_file};
     result loaded = config_load_with(c->config_path, &lenient, out, &errors, &warnings);
     if (loaded == OK)
         return CLI_DONE;

@@ -84,7 +84,8 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
     const struct node *twin = bind_twin(map, KEY_DESTINATION_NAME);
     if (twin != NULL)
         complain(b->r, tree_get(map, KEY_DESTINATION_NAME),
-                 "the destination in line %d has the same name; give each its own", twin->line);
+                 "the destination in %s has the same name; give each its own",
+                 tree_place(b->r, twin));
     check_http(b->r, map);
     TRY(bind_text(b, map, KEY_DESTINATION_NAME, &out->name));
     TRY(bind_text(b, map, KEY_DESTINATION_URL, &out->url));

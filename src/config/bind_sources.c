@@ -25,9 +25,9 @@ static void check_path(struct reading *r, struct node *map) {
     const struct node *twin = bind_twin(map, KEY_SOURCE_PATH);
     if (twin != NULL)
         complain(r, n,
-                 "the source in line %d has the same path; put both rings of secrets into "
+                 "the source in %s has the same path; put both rings of secrets into "
                  "one source, or give them paths of their own",
-                 twin->line);
+                 tree_place(r, twin));
 }
 
 static void check_owner(struct reading *r, struct node *map) {
@@ -55,9 +55,9 @@ static void check_sharing(struct reading *r, const struct node *source, struct n
             if (theirs == NULL || theirs->bad || !bytes_equal(theirs->text, key->text))
                 continue;
             complain(r, key,
-                     "the source in line %d has the same secret and another owner; each "
+                     "the source in %s has the same secret and another owner; each "
                      "endpoint of each account has a secret of its own",
-                     s->line);
+                     tree_place(r, s));
             return;
         }
     }
@@ -70,12 +70,12 @@ static result bind_secret(struct binding *b, struct node *source, struct node *m
     const struct node *twin = bind_twin(map, KEY_SECRET_LABEL);
     if (twin != NULL)
         complain(b->r, label,
-                 "the secret in line %d has the same label; a label stands once in a "
+                 "the secret in %s has the same label; a label stands once in a "
                  "ring",
-                 twin->line);
+                 tree_place(b->r, twin));
     twin = bind_twin(map, KEY_SECRET_KEY);
     if (twin != NULL)
-        complain(b->r, key, "the same secret as in line %d; remove one", twin->line);
+        complain(b->r, key, "the same secret as in %s; remove one", tree_place(b->r, twin));
     if (key != NULL && !key->bad)
         check_sharing(b->r, source, key);
     TRY(bind_text(b, map, KEY_SECRET_LABEL, &out->label));

@@ -212,8 +212,9 @@ static result add_default_entries(struct reading *r, struct node *list, bytes te
 }
 
 static result add_default(struct reading *r, struct node *map, const struct key_row *row) {
-    bool list = row->type == KEY_TEXTS || row->type == KEY_ADDRESSES || row->type == KEY_DURATIONS;
-    enum node_shape shape = list ? NODE_LIST : row->type == KEY_MAP ? NODE_MAP : NODE_SCALAR;
+    enum key_form form = key_form(row);
+    bool list = form == FORM_SCALARS;
+    enum node_shape shape = list ? NODE_LIST : form == FORM_MAP ? NODE_MAP : NODE_SCALAR;
     struct node *n;
     TRY(tree_add(r, map, shape, map->line, &n));
     n->row = row;

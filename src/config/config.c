@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/memory.h"
 #include "config/bind.h"
+#include "config/variables.h"
 #include "port/net.h"
 
 #define CONFIG_MEMORY_MAX (64u << 20)
@@ -59,7 +60,8 @@ static void check_addresses(struct binding *b) {
                 for (struct node *m = bind_first(lists[k]); m != NULL && m != n && !n->bad;
                      m = bind_next(lists[k], m))
                     if (bytes_equal(m->text, n->text) && !bytes_ends(n->text, B(":0")))
-                        complain(b->r, n, "the same address as in line %d; remove one", m->line);
+                        complain(b->r, n, "the same address as in %s; remove one",
+                                 tree_place(b->r, m));
         }
     }
     if (tls_map != NULL && !tls)
@@ -151,10 +153,14 @@ static result bind_all(struct reading *r, struct node *root, struct config *c) {
 static result read_all(struct reading *r, bytes yaml, struct config *c) {
     struct node *root = NULL;
     result read = tree_read(r, yaml, &root);
+    if (read == OK && root == NULL && variables_say(r->outside, NULL))
+        read = tree_add(r, NULL, NODE_MAP, 0, &root);
     if (read == OK && root == NULL)
         complain_at(r, 1,
                     "there is nothing in it; expected at least one source: sources: [{path: "
                     "/webhook, secrets: [{label: main, key: \"${STRIPE_WEBHOOK_SECRET}\"}]}]");
+    if (read == OK && root != NULL)
+        read = variables_apply(r, root, &c->variables);
     if (read == OK && root != NULL)
         read = bind_all(r, root, c);
     tree_wipe(root);

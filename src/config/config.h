@@ -37,8 +37,9 @@ struct config_limits {
 };
 
 struct config {
-    bytes file;    // where it was read; empty: the environment alone
-    bytes *listen; // addresses, as net_address_parse takes them
+    bytes file;       // where it was read; empty: the environment alone
+    size_t variables; // how many HOOKKEEP_ variables said something of it
+    bytes *listen;    // addresses, as net_address_parse takes them
     size_t listen_count;
     bytes *desk_listen;
     size_t desk_listen_count;
@@ -64,20 +65,25 @@ struct config_outside {
     void *ctx;
     // An environment variable; null: not set.
     const char *(*env)(void *ctx, const char *name);
+    // The whole environment, as environ(7) has it, for the keys' variables (config/variables.h);
+    // null: none.
+    const char *const *variables;
+    bool others_pass; // HOOKKEEP_ variables that are nothing of ours are no error
     // The whole of a file that a `file:PATH` secret names, PATH as written.
     result (*file)(void *ctx, const char *path, size_t max, struct text *out);
 };
 
-// From text. `name` is the file's name for messages. All that is wrong goes into `errors`, one
-// problem a line: "hookkeep.yaml:12: destinations[0].urll: unknown key; did you mean `url`?" with
-// what was found, what is allowed, how to mend it; never a secret's value, and nothing as long as
-// one. `warnings` likewise (plain http on an address that is not loopback, …). INVALID if there was
-// any error. Paths stay as written: relative to the working directory.
+// From text, and the keys' variables, which win. `name` is the file's name for messages. All that
+// is wrong goes into `errors`, one problem a line: "hookkeep.yaml:12: destinations[0].urll: unknown
+// key; did you mean `url`?" with what was found, what is allowed, how to mend it; never a secret's
+// value, and nothing as long as one. `warnings` likewise (plain http on an address that is not
+// loopback, …). INVALID if there was any error. Paths stay as written: relative to the working
+// directory.
 must result config_read(bytes yaml, const char *name, const struct config_outside *outside,
                         struct config **out, struct text *errors, struct text *warnings);
 // Finds and reads the file: `path`, else $HOOKKEEP_CONFIG, else ./hookkeep.yaml, else
-// /etc/hookkeep/hookkeep.yaml, else the environment alone (STRIPE_WEBHOOK_SECRET on /webhook, no
-// destinations). A path that was asked for must exist.
+// /etc/hookkeep/hookkeep.yaml, else the environment alone (where no variable says anything of
+// sources: STRIPE_WEBHOOK_SECRET on /webhook). A path that was asked for must exist.
 must result config_load(const char *path, struct config **out, struct text *errors,
                         struct text *warnings);
 // The same, with what it names taken from `outside` (where it is looked for is not): for who needs

@@ -55,6 +55,26 @@ bytes key_nearest(const struct key_row *map, bytes name) {
     return nearest;
 }
 
+enum key_form key_form(const struct key_row *row) {
+    switch (row->type) {
+    case KEY_MAP: return FORM_MAP;
+    case KEY_MAPS: return FORM_MAPS;
+    case KEY_WHERE: return FORM_FREE;
+    case KEY_TEXTS:
+    case KEY_ADDRESSES:
+    case KEY_DURATIONS: return FORM_SCALARS;
+    case KEY_TEXT:
+    case KEY_NAME:
+    case KEY_CHOICE:
+    case KEY_INTEGER:
+    case KEY_SIZE:
+    case KEY_DURATION:
+    case KEY_SECRET:
+    case KEY_LATER: break;
+    }
+    return FORM_SCALAR;
+}
+
 bool key_required(const struct key_row *row) {
     return bytes_equal(bytes_of(row->otherwise), B("required"));
 }

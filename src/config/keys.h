@@ -24,6 +24,15 @@ enum key_type {
     KEY_LATER,     // known, but not in this version
 };
 
+// What its value looks like.
+enum key_form {
+    FORM_SCALAR,
+    FORM_SCALARS, // one scalar or a list of them
+    FORM_MAP,     // keys of its own
+    FORM_MAPS,    // a list of maps
+    FORM_FREE,    // keys that are nobody's
+};
+
 struct key_row {
     const char *path;
     enum key_type type;
@@ -49,6 +58,7 @@ bool key_inside(const struct key_row *row, const struct key_row *map);
 const struct key_row *key_find(const struct key_row *map, bytes name);
 // The name in this map nearest to a misspelt one; NO_BYTES when nothing is near.
 bytes key_nearest(const struct key_row *map, bytes name);
+enum key_form key_form(const struct key_row *row);
 bool key_required(const struct key_row *row);
 
 // Of `allowed`: the word at *at (start with 0) moves *at on; false at the end.

@@ -4,7 +4,10 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "config/tree.h"
+#include "config/variables.h"
 #include "port/files.h"
+
+extern char **environ;
 
 static const char environment_alone[] =
     "sources: [{path: /webhook, secrets: [{label: main, key: \"${STRIPE_WEBHOOK_SECRET}\"}]}]\n";
@@ -14,8 +17,6 @@ static const char *read_env(void *ctx, const char *name) { return getenv(name); 
 static result read_file(void *ctx, const char *path, size_t max, struct text *out) {
     return file_load(path, max, out);
 }
-
-static const struct config_outside outside = {.env = read_env, .file = read_file};
 
 static result read_from(const char *path, struct text *yaml, const struct config_outside *o,
                         struct config **out, struct text *errors, struct text *warnings) {
@@ -44,13 +45,19 @@ static result load_file(const char *path, const struct config_outside *o, struct
 
 static result load_environment(const struct config_outside *o, struct config **out,
                                struct text *errors, struct text *warnings) {
-    if (o->env(o->ctx, "STRIPE_WEBHOOK_SECRET") == NULL) {
-        text_adds(errors, "there is no configuration: neither -c FILE, nor $HOOKKEEP_CONFIG, nor "
-                          "hookkeep.yaml here, nor /etc/hookkeep/hookkeep.yaml; write one, or set "
-                          "STRIPE_WEBHOOK_SECRET to receive on /webhook without one\n");
+    bool sources = variables_say(o, "HOOKKEEP_SOURCES");
+    bool secret = !sources && o->env(o->ctx, "STRIPE_WEBHOOK_SECRET") != NULL;
+    if (!secret && !variables_say(o, NULL)) {
+        text_adds(
+            errors,
+            "there is no configuration: neither -c FILE, nor $HOOKKEEP_CONFIG, nor "
+            "hookkeep.yaml here, nor /etc/hookkeep/hookkeep.yaml; write one, or set "
+            "STRIPE_WEBHOOK_SECRET to receive on /webhook without one, and HOOKKEEP_ variables for "
+            "the rest (hookkeep.yaml(5))\n");
         FAIL(INVALID, "there is no configuration");
     }
-    return config_read(bytes_of(environment_alone), "environment", o, out, errors, warnings);
+    return config_read(secret ? bytes_of(environment_alone) : NO_BYTES, "environment", o, out,
+                       errors, warnings);
 }
 
 result config_load_with(const char *path, const struct config_outside *o, struct config **out,
@@ -75,5 +82,7 @@ result config_load_with(const char *path, const struct config_outside *o, struct
 
 result config_load(const char *path, struct config **out, struct text *errors,
                    struct text *warnings) {
+    const struct config_outside outside = {
+        .env = read_env, .variables = (const char *const *)environ, .file = read_file};
     return config_load_with(path, &outside, out, errors, warnings);
 }

@@ -60,7 +60,7 @@ static void add_message(struct reading *r, struct text *out, size_t *count, int 
                         const struct node *n, const char *format, va_list args) {
     if ((*count)++ >= MESSAGES_MAX)
         return;
-    text_adds(out, r->name);
+    text_adds(out, n != NULL ? n->place : r->name);
     if (line > 0)
         text_addf(out, ":%d", line);
     text_adds(out, ": ");
@@ -111,6 +111,7 @@ result tree_add(struct reading *r, struct node *parent, enum node_shape shape, i
     n->shape = shape;
     n->line = line;
     n->parent = parent;
+    n->place = parent != NULL ? parent->place : r->name;
     *out = n;
     if (parent == NULL)
         return OK;
@@ -121,6 +122,29 @@ result tree_add(struct reading *r, struct node *parent, enum node_shape shape, i
         parent->first = n;
     parent->last = n;
     return OK;
+}
+
+void tree_replace(struct node *n, const struct node *from) {
+    struct node old = *n;
+    tree_wipe(n);
+    *n = *from;
+    n->parent = old.parent;
+    n->key = old.key;
+    n->index = old.index;
+    n->next = old.next;
+    for (struct node *child = n->first; child != NULL; child = child->next)
+        child->parent = n;
+}
+
+const char *tree_place(struct reading *r, const struct node *n) {
+    OWN(text_drop)
+    struct text place = {0};
+    if (n->line > 0)
+        text_addf(&place, "line %d", n->line);
+    else
+        text_adds(&place, n->place);
+    bytes kept = arena_copy(r->memory, bytes_from(text_str(&place), place.n + 1));
+    return kept.p != NULL ? (const char *)kept.p : "another place";
 }
 
 struct node *tree_get(const struct node *map, enum key key) {

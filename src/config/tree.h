@@ -24,7 +24,8 @@ enum node_shape { NODE_SCALAR, NODE_MAP, NODE_LIST };
 
 struct node {
     enum node_shape shape;
-    int line;            // from 1
+    const char *place;   // the file's name, or the variable's that it comes from
+    int line;            // from 1; 0: its place has none
     struct node *parent; // null: the root
     bytes key;           // in its map
     size_t index;        // in its list
@@ -40,7 +41,7 @@ struct node {
 
 // One reading of a configuration.
 struct reading {
-    const char *name; // of the file
+    const char *name; // of what is being read: the file, or a variable
     const struct config_outside *outside;
     struct arena *memory; // of the tree
     struct text *errors, *warnings;
@@ -55,10 +56,15 @@ void tree_wipe(struct node *n);
 // New, at the end of its parent.
 must result tree_add(struct reading *r, struct node *parent, enum node_shape shape, int line,
                      struct node **out);
+// What stands in place of a value: its shape, text and children become those of `from`, which is a
+// root; where it hangs stays. Wipes what was there.
+void tree_replace(struct node *n, const struct node *from);
+// "line 12", or the name of the variable that it comes from; of the reading's memory.
+const char *tree_place(struct reading *r, const struct node *n);
 // The child of a map with this row; null if absent.
 struct node *tree_get(const struct node *map, enum key key);
 
-// "file:line: path: message". About a node, which is bad afterwards; a line of 0 is left out.
+// "place:line: path: message". About a node, which is bad afterwards; a line of 0 is left out.
 void complain(struct reading *r, struct node *n, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 // About a place without a node.

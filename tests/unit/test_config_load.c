@@ -24,6 +24,9 @@ static int leave_folder(void **state) {
 static int clean_environment(void **state) {
     unsetenv("HOOKKEEP_CONFIG");
     unsetenv("STRIPE_WEBHOOK_SECRET");
+    unsetenv("HOOKKEEP_SOURCE"); // of these tests
+    unsetenv("HOOKKEEP_LOG_LEVEL");
+    unsetenv("HOOKKEEP_SOURCES_0_PATH");
     return 0;
 }
 
@@ -58,6 +61,23 @@ static void without_any_file_the_environment_is_enough(void **state) {
     assert_true(bytes_equal(c->sources[0].path, B("/webhook")));
     assert_true(bytes_equal(c->sources[0].secrets[0].key, B(CANARY_A)));
     assert_int_equal(c->destination_count, 0);
+}
+
+static void with_variables_the_environment_says_the_rest(void **state) {
+    OWN(fixture_drop)
+    struct config *c = NULL, *own = NULL;
+    setenv("HOOKKEEP_LOG_LEVEL", "debug", 1);
+    assert_true(failed_as(load(NULL, &c), FAIL_INVALID));
+    assert_non_null(strstr(text_str(&errors), "environment: sources is missing"));
+    setenv("STRIPE_WEBHOOK_SECRET", CANARY_A, 1);
+    assert_null(load(NULL, &c));
+    assert_true(bytes_equal(c->log_level, B("debug")));
+    assert_true(bytes_equal(c->sources[0].path, B("/webhook")));
+    // Who writes sources writes all of them.
+    setenv("HOOKKEEP_SOURCES_0_PATH", "/mine", 1);
+    assert_true(failed_as(load(NULL, &own), FAIL_INVALID));
+    assert_non_null(
+        strstr(text_str(&errors), "HOOKKEEP_SOURCES_0: sources[0]: secrets is missing"));
 }
 
 static void expect(const char *asked, const char *path, const char *file) {
@@ -118,6 +138,7 @@ static void a_bad_file_is_not_passed_over(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(without_any_file_the_environment_is_enough, clean_environment),
+        cmocka_unit_test_setup(with_variables_the_environment_says_the_rest, clean_environment),
         cmocka_unit_test_setup(a_file_that_is_asked_for_comes_first, clean_environment),
         cmocka_unit_test_setup(a_file_that_is_asked_for_must_be_there, clean_environment),
         cmocka_unit_test_setup(a_bad_file_is_not_passed_over, clean_environment),
