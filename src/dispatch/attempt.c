@@ -7,9 +7,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/random.h"
-#include "dispatch/answer.h"
 #include "rules/record.h"
-#include "stripe/signature.h"
 
 void haul_leave(struct haul *h) {
     if (--h->users > 0)
@@ -48,7 +46,9 @@ static void move(struct attempt *a, enum attempt_stage stage) {
 
 // It leaves its destination: what was sent is needed no more.
 static void leave_job(struct attempt *a) {
-    text_drop(&a->memory);
+    if (a->channel != NULL)
+        channel_leave(a->channel);
+    a->channel = NULL;
     haul_leave(a->haul);
     a->haul = NULL;
     a->job = NULL;
@@ -100,8 +100,8 @@ static enum metric metric_of(enum outcome outcome) {
     unreachable_code();
 }
 
-// The attempt has ended so: what remains of it is its record, on the way to the journal.
-static void ended(struct attempt *a, struct outcome_record *o) {
+// What remains of it is its record, on the way to the journal.
+static void record(struct attempt *a, struct outcome_record *o) {
     o->delivery = a->job->delivery;
     o->attempt = a->job->attempt;
     o->started_at = a->started_at;
@@ -113,72 +113,13 @@ static void ended(struct attempt *a, struct outcome_record *o) {
     post(a);
 }
 
-static void on_answer(void *ctx, const struct fetch_answer *answer) {
-    struct attempt *a = ctx;
+void attempt_ended(struct attempt *a, struct outcome_record *o) {
     struct dispatch *d = a->dispatch;
     struct destination *to = a->to;
     ensure(a->stage == ATTEMPT_SENDING);
-    a->fetch = NULL;
-    struct outcome_record o = {0};
-    OWN(text_drop)
-    struct text sentence = {0};
-    answer_judge(answer, a->request.timeout_ms, clock_wall_ms(d->o.clock), &o, &sentence);
-    metric_time(METRIC_ATTEMPT_TIME, answer->micros);
-    ended(a, &o);
+    metric_time(METRIC_ATTEMPT_TIME, o->micros);
+    record(a, o);
     destination_freed(d, to);
-}
-
-// What Stripe itself sends, in its order.
-static const char *const fixed_headers[] = {
-    "Content-Type: application/json; charset=utf-8",
-    "Cache-Control: no-cache",
-    "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-    "Accept: */*; q=0.5, application/xml",
-    "Accept-Encoding: gzip",
-};
-#define FIXED_HEADERS (sizeof fixed_headers / sizeof fixed_headers[0])
-
-// NUL-terminated strings, one behind the other: the url, then the headers that differ from attempt
-// to attempt. Returns how many headers.
-static size_t write_strings(struct attempt *a, struct text *t) {
-    const struct job *job = a->job;
-    int64_t now_s = a->started_at > 0 ? a->started_at / 1000 : 0;
-    text_adds(t, a->to->url);
-    text_add(t, B("\0Stripe-Signature: "));
-    signature_sign(a->to->key, now_s, job->body, t);
-    text_add(t, B("\0Hookkeep-Event: "));
-    text_add(t, job->event_id);
-    text_addf(t, "%cHookkeep-Attempt: %u", '\0', job->attempt);
-    if (job->account.n == 0)
-        return 3;
-    text_add(t, B("\0Stripe-Account: "));
-    text_add(t, job->account);
-    return 4;
-}
-
-static void compose(struct attempt *a) {
-    struct destination *to = a->to;
-    const struct dispatch_options *o = &a->dispatch->o;
-    size_t own = write_strings(a, &a->memory);
-    const char *at = text_str(&a->memory);
-    size_t n = 0;
-    for (; n < FIXED_HEADERS; n++)
-        a->headers[n] = fixed_headers[n];
-    a->request = (struct fetch_request){
-        .method = "POST",
-        .url = at,
-        .headers = a->headers,
-        .header_count = n + own,
-        .body = a->job->body,
-        .timeout_ms = to->timeout_ms,
-        .answer_max = o->answer_max,
-        .answer_keep = o->answer_keep,
-    };
-    ensure(n + own <= ATTEMPT_HEADERS_MAX);
-    for (size_t i = 0; i < own; i++) {
-        at += bytes_of(at).n + 1;
-        a->headers[n + i] = at;
-    }
 }
 
 void attempt_begin(struct attempt *a) {
@@ -187,16 +128,17 @@ void attempt_begin(struct attempt *a) {
     a->started_at = clock_wall_ms(d->o.clock);
     move(a, ATTEMPT_SENDING);
     if (!mode_fits(a->to->livemode, a->job->livemode)) {
-        ended(a, &(struct outcome_record){
-                     .outcome = OUTCOME_FAILED,
-                     .error = a->job->livemode
-                                  ? B("not sent: a live event, and the destination is test only")
-                                  : B("not sent: a test event, and the destination is live only"),
-                 });
+        record(a, &(struct outcome_record){
+                      .outcome = OUTCOME_FAILED,
+                      .error = a->job->livemode
+                                   ? B("not sent: a live event, and the destination is test only")
+                                   : B("not sent: a test event, and the destination is live only"),
+                  });
         return;
     }
-    compose(a);
-    a->fetch = d->o.fetcher->start(d->o.fetcher, &a->request, on_answer, a);
+    a->channel = a->to->channel;
+    channel_join(a->channel);
+    a->channel->carrier->begin(a->channel, a);
 }
 
 void attempt_posted(struct attempt *a) {

@@ -3,9 +3,8 @@
 #ifndef DISPATCH_ATTEMPT_H
 #define DISPATCH_ATTEMPT_H
 
-#include "base/digest.h"
-#include "base/list.h"
-#include "dispatch/dispatch.h"
+#include "dispatch/carrier.h"
+#include "rules/record.h"
 
 #define ATTEMPT_HEADERS_MAX 10
 
@@ -17,12 +16,10 @@ struct haul {
 };
 
 struct destination {
-    struct list link; // in dispatch.destinations
-    bytes name;       // owned
-    char *url;
-    struct hmac *key;
+    struct list link;        // in dispatch.destinations
+    bytes name;              // owned
+    struct channel *channel; // as it is configured now
     enum mode livemode;
-    int64_t timeout_ms;
     uint32_t concurrency;
     bool retired;      // no longer among the targets; goes when nothing of it is under way
     struct haul *open; // its take at the ledger
@@ -34,6 +31,14 @@ struct destination {
 
 enum attempt_stage { ATTEMPT_WAITING, ATTEMPT_SENDING, ATTEMPT_POSTING, ATTEMPT_UNPOSTED };
 
+// carrier_http's part of an attempt.
+struct http_attempt {
+    struct fetch *fetch;
+    struct fetch_request request;
+    struct text memory; // url and headers of the request
+    const char *headers[ATTEMPT_HEADERS_MAX];
+};
+
 struct attempt {
     struct append append;
     struct list link; // in its destination's list of that stage, or dispatch.unposted
@@ -44,10 +49,10 @@ struct attempt {
     struct destination *to;
     struct haul *haul;
     const struct job *job;
-    struct fetch *fetch;
-    struct fetch_request request;
-    struct text memory; // url and headers of the request
-    const char *headers[ATTEMPT_HEADERS_MAX];
+    struct channel *channel; // once it was begun
+    union {                  // its carrier's
+        struct http_attempt http;
+    };
     int64_t started_at; // Unix ms
     // From then on:
     struct text record;
@@ -55,7 +60,7 @@ struct attempt {
 
 struct dispatch {
     struct dispatch_options o;
-    struct list destinations;
+    struct list destinations, channels;
     struct list unposted; // attempts whose outcome found the journal full
     uint64_t generation;
     uint64_t random;         // seeds of records
@@ -76,6 +81,9 @@ void attempt_free(struct attempt *a); // out of its list, too
 void attempt_give_back(struct attempt *a);
 // With a->credit taken: sends, or fails at once if the target's livemode forbids it.
 void attempt_begin(struct attempt *a);
+// For its carrier: it has ended so. `o` has outcome, status, micros, retry_after_ms, error and
+// answer; nothing of the attempt may be used afterwards.
+void attempt_ended(struct attempt *a, struct outcome_record *o);
 // The journal's answer.
 void attempt_posted(struct attempt *a);
 // Tries again to post an outcome; false: still no room.

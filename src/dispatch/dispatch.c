@@ -40,6 +40,7 @@ static void wish_wake(struct dispatch *d) {
     LIST_EACH(it, &d->destinations) {
         at = sooner(at, CONTAINER(it, struct destination, link)->ask_at);
     }
+    LIST_EACH(it, &d->channels) { at = sooner(at, CONTAINER(it, struct channel, link)->due_at); }
     if (at == d->wake_at)
         return;
     d->wake_at = at;
@@ -55,6 +56,7 @@ struct dispatch *dispatch_open(const struct dispatch_options *o) {
     if (d->o.answer_keep == 0)
         d->o.answer_keep = OUTCOME_ANSWER_MAX;
     list_init(&d->destinations);
+    list_init(&d->channels);
     list_init(&d->unposted);
     d->random = clock_seed(o->clock);
     return d;
@@ -62,9 +64,8 @@ struct dispatch *dispatch_open(const struct dispatch_options *o) {
 
 static void destination_free(struct destination *to) {
     list_remove(&to->link);
-    hmac_close(to->key);
+    channel_retire(to->channel);
     free((void *)(uintptr_t)to->name.p);
-    free(to->url);
     free(to);
 }
 
@@ -78,9 +79,10 @@ static void free_attempts(struct list *attempts) {
         attempt_free(CONTAINER(it, struct attempt, link));
 }
 
-static void cancel_all(struct dispatch *d, struct destination *to) {
+static void cancel_all(struct destination *to) {
     LIST_EACH(it, &to->sending) {
-        d->o.fetcher->cancel(d->o.fetcher, CONTAINER(it, struct attempt, link)->fetch);
+        struct attempt *a = CONTAINER(it, struct attempt, link);
+        a->channel->carrier->cancel(a->channel, a);
     }
     free_attempts(&to->sending);
     free_attempts(&to->waiting);
@@ -93,10 +95,14 @@ void dispatch_close(struct dispatch *d) {
     free_attempts(&d->unposted);
     LIST_EACH_SAFE(it, &d->destinations) {
         struct destination *to = CONTAINER(it, struct destination, link);
-        cancel_all(d, to);
+        cancel_all(to);
         destination_free(to);
     }
-    ensure(d->attempts == 0);
+    LIST_EACH_SAFE(it, &d->channels) {
+        struct channel *c = CONTAINER(it, struct channel, link);
+        c->carrier->cut(c);
+    }
+    ensure(d->attempts == 0 && list_empty(&d->channels));
     free(d);
 }
 
@@ -148,7 +154,10 @@ static void wait_for_credit(struct dispatch *d) {
 // Begins the next attempt that waits, if there are a place and credit for it. What was handed out
 // before a hold or a cancellation goes back instead: it may be meant.
 static bool begin_one(struct dispatch *d, struct destination *to) {
+    const struct carrier *carrier = to->channel->carrier;
     if (d->credit_at != 0 || to->waiting_count == 0 || to->sending_count >= to->concurrency)
+        return false;
+    if (carrier->ready != NULL && !carrier->ready(to->channel))
         return false;
     struct attempt *a = CONTAINER(to->waiting.next, struct attempt, link);
     if (a->haul->take.recalls != ledger_recalls(d->o.ledger)) {
@@ -200,13 +209,11 @@ static void give_back_waiting(struct destination *to) {
         attempt_give_back(CONTAINER(it, struct attempt, link));
 }
 
-static void set_target(struct destination *to, const struct target *t) {
-    free(to->url);
-    hmac_close(to->key);
-    to->url = bytes_strdup(t->url);
-    to->key = hmac_open(t->secret);
+static void set_target(struct dispatch *d, struct destination *to, const struct target *t) {
+    struct channel *before = to->channel;
+    to->channel = carrier_http.open(d, t);
+    channel_retire(before);
     to->livemode = t->livemode;
-    to->timeout_ms = t->timeout_ms;
     to->concurrency = t->concurrency;
     to->retired = false;
     to->ask_at = 0;
@@ -228,7 +235,7 @@ void dispatch_set_targets(struct dispatch *d, const struct target *targets, size
     for (size_t i = 0; i < n; i++) {
         ensure(targets[i].concurrency > 0);
         struct destination *to = find(d, targets[i].name);
-        set_target(to != NULL ? to : destination_new(d, targets[i].name), &targets[i]);
+        set_target(d, to != NULL ? to : destination_new(d, targets[i].name), &targets[i]);
     }
     LIST_EACH_SAFE(it, &d->destinations) {
         struct destination *to = CONTAINER(it, struct destination, link);
@@ -295,6 +302,16 @@ static void repost_all(struct dispatch *d) {
     d->unposted_at = list_empty(&d->unposted) ? 0 : now_us(d) + UNPOSTED_PAUSE_US;
 }
 
+// A tick may drop any channel, so each is looked for anew.
+static struct channel *due_channel(const struct dispatch *d, int64_t now) {
+    LIST_EACH(it, &d->channels) {
+        struct channel *c = CONTAINER(it, struct channel, link);
+        if (c->due_at != 0 && now >= c->due_at)
+            return c;
+    }
+    return NULL;
+}
+
 void dispatch_tick(struct dispatch *d) {
     int64_t now = now_us(d);
     d->wake_at = 0;
@@ -305,6 +322,8 @@ void dispatch_tick(struct dispatch *d) {
         if (to->ask_at != 0 && now >= to->ask_at)
             to->ask_at = 0;
     }
+    for (struct channel *c = due_channel(d, now); c != NULL; c = due_channel(d, now))
+        c->carrier->tick(c);
     if (d->credit_at != 0 && now >= d->credit_at)
         d->credit_at = 0;
     pump_all(d);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// The carrier of kind http: a POST of the stored bytes, signed afresh, as Stripe would send it.
+#include <stdlib.h>
+
+#include "base/digest.h"
+#include "base/ensure.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "dispatch/answer.h"
+#include "dispatch/attempt.h"
+#include "stripe/signature.h"
+
+struct http_channel {
+    struct channel channel;
+    char *url;
+    struct hmac *key;
+    int64_t timeout_ms;
+};
+
+static struct http_channel *http_of(struct channel *c) {
+    return CONTAINER(c, struct http_channel, channel);
+}
+
+static struct channel *http_open(struct dispatch *d, const struct target *t) {
+    struct http_channel *h = NEW(struct http_channel);
+    channel_init(&h->channel, &carrier_http, d);
+    h->url = bytes_strdup(t->url);
+    h->key = hmac_open(t->secret);
+    h->timeout_ms = t->timeout_ms;
+    return &h->channel;
+}
+
+static void http_drop(struct channel *c) {
+    struct http_channel *h = http_of(c);
+    hmac_close(h->key);
+    free(h->url);
+    free(h);
+}
+
+static void on_answer(void *ctx, const struct fetch_answer *answer) {
+    struct attempt *a = ctx;
+    ensure(a->stage == ATTEMPT_SENDING);
+    struct outcome_record o = {0};
+    OWN(text_drop)
+    struct text sentence = {0};
+    answer_judge(answer, a->http.request.timeout_ms, clock_wall_ms(a->dispatch->o.clock), &o,
+                 &sentence);
+    text_drop(&a->http.memory);
+    attempt_ended(a, &o);
+}
+
+// What Stripe itself sends, in its order.
+static const char *const fixed_headers[] = {
+    "Content-Type: application/json; charset=utf-8",
+    "Cache-Control: no-cache",
+    "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+    "Accept: */*; q=0.5, application/xml",
+    "Accept-Encoding: gzip",
+};
+#define FIXED_HEADERS (sizeof fixed_headers / sizeof fixed_headers[0])
+
+// NUL-terminated strings, one behind the other: the url, then the headers that differ from attempt
+// to attempt. Returns how many headers.
+static size_t write_strings(const struct http_channel *h, const struct attempt *a, struct text *t) {
+    const struct job *job = a->job;
+    int64_t now_s = a->started_at > 0 ? a->started_at / 1000 : 0;
+    text_adds(t, h->url);
+    text_add(t, B("\0Stripe-Signature: "));
+    signature_sign(h->key, now_s, job->body, t);
+    text_add(t, B("\0Hookkeep-Event: "));
+    text_add(t, job->event_id);
+    text_addf(t, "%cHookkeep-Attempt: %u", '\0', job->attempt);
+    if (job->account.n == 0)
+        return 3;
+    text_add(t, B("\0Stripe-Account: "));
+    text_add(t, job->account);
+    return 4;
+}
+
+static void compose(const struct http_channel *h, struct attempt *a) {
+    const struct dispatch_options *o = &a->dispatch->o;
+    struct http_attempt *own = &a->http;
+    size_t more = write_strings(h, a, &own->memory);
+    const char *at = text_str(&own->memory);
+    size_t n = 0;
+    for (; n < FIXED_HEADERS; n++)
+        own->headers[n] = fixed_headers[n];
+    own->request = (struct fetch_request){
+        .method = "POST",
+        .url = at,
+        .headers = own->headers,
+        .header_count = n + more,
+        .body = a->job->body,
+        .timeout_ms = h->timeout_ms,
+        .answer_max = o->answer_max,
+        .answer_keep = o->answer_keep,
+    };
+    ensure(n + more <= ATTEMPT_HEADERS_MAX);
+    for (size_t i = 0; i < more; i++) {
+        at += bytes_of(at).n + 1;
+        own->headers[n + i] = at;
+    }
+}
+
+static void http_begin(struct channel *c, struct attempt *a) {
+    struct fetcher *f = a->dispatch->o.fetcher;
+    compose(http_of(c), a);
+    a->http.fetch = f->start(f, &a->http.request, on_answer, a);
+}
+
+static void http_cancel(struct channel *c, struct attempt *a) {
+    struct fetcher *f = a->dispatch->o.fetcher;
+    f->cancel(f, a->http.fetch);
+    text_drop(&a->http.memory);
+}
+
+const struct carrier carrier_http = {
+    .open = http_open,
+    .begin = http_begin,
+    .cancel = http_cancel,
+    .drop = http_drop,
+};
