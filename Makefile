@@ -2,7 +2,7 @@
 # The verbs people type. Meson does the building; a verb longer than a line is a script in tools/.
 MAKEFLAGS += --no-print-directory
 export HOOKKEEP_BUILD ?= build
-export SEED SEEDS ROUNDS SECONDS_EACH
+export SEED SEEDS ROUNDS SECONDS_EACH T TIME PLANT
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
@@ -29,7 +29,7 @@ sim: build ## simulate many seeds; SEED=n repeats one and prints its trace
 crash: build ## kill -9 the gateway under load and compare; ROUNDS=n
 	@tools/crash
 
-fuzz: ## feed the parsers with garbage; SECONDS_EACH=n
+fuzz: ## feed the parsers with garbage; T=name TIME=seconds; PLANT=1: with planted bugs
 	@tools/fuzz
 
 bench: ## measure against what others do
