@@ -5,7 +5,7 @@
 #include "port/files.h"
 
 static void load(const char *path, struct text *out) {
-    const char *root = getenv("HOOKKEEP_SOURCE");
+    const char *root = getenv("PROJECT_SOURCE");
     if (root == NULL)
         skip();
     OWN(text_drop)

@@ -24,7 +24,6 @@ static int leave_folder(void **state) {
 static int clean_environment(void **state) {
     unsetenv("HOOKKEEP_CONFIG");
     unsetenv("STRIPE_WEBHOOK_SECRET");
-    unsetenv("HOOKKEEP_SOURCE"); // of these tests
     unsetenv("HOOKKEEP_LOG_LEVEL");
     unsetenv("HOOKKEEP_SOURCES_0_PATH");
     return 0;
