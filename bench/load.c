@@ -36,7 +36,7 @@
 #define CONNECTIONS_MAX 1024
 #define LATE_NS 15000000000 // no answer after this: the server hangs
 #define SECOND 1000000000LL
-#define MAX_RATE 125000 // of the closed loop: so many signatures are made for each second
+#define MAX_RATE 200000
 
 __extension__ typedef unsigned __int128 wide;
 

@@ -5,6 +5,8 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <xxhash.h>
 
 #include "base/ensure.h"
 
@@ -31,6 +33,13 @@ void digest_sha256(const bytes *parts, size_t n, uint8_t out[SHA256_SIZE]) {
         ensure(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1);
     ensure(EVP_DigestFinal_ex(ctx, out, NULL) == 1);
     EVP_MD_CTX_free(ctx);
+}
+
+void digest_xxh3(bytes b, uint64_t seed, uint8_t out[XXH3_SIZE]) {
+    XXH128_canonical_t canonical;
+    _Static_assert(sizeof canonical.digest == XXH3_SIZE, "128 bits");
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSeed(b.p, b.n, seed));
+    memcpy(out, canonical.digest, XXH3_SIZE);
 }
 
 // `struct hmac` is libcrypto's context under our name.

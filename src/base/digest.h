@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SHA-256 and HMAC-SHA256 (RFC 2104, FIPS 180-4) by libcrypto, with the set-up of keys kept: one
 // EVP_MAC context a secret and thread is initialised once and duplicated or re-used per message.
+// And XXH3 by libxxhash, for damage alone: ten times as fast, and no defence against who forges.
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
@@ -12,6 +13,10 @@
 
 // One pass over the concatenation of `n` parts.
 void digest_sha256(const bytes *parts, size_t n, uint8_t out[SHA256_SIZE]);
+
+#define XXH3_SIZE 16
+// XXH3, 128 bits, of b under a seed; in its canonical order of bytes.
+void digest_xxh3(bytes b, uint64_t seed, uint8_t out[XXH3_SIZE]);
 
 // A keyed HMAC. One thread at a time.
 struct hmac;

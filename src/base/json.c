@@ -4,6 +4,7 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "base/ensure.h"
 #include "base/text.h"
 
 // `struct json_doc` is yyjson's document under our name, and `json.val` its value.
@@ -95,12 +96,28 @@ json json_path(json v, bytes path) {
 }
 
 bool json_has_twice(json object, const char *key) {
-    size_t at = 0, seen = 0;
-    bytes name, wanted = bytes_of(key);
+    json first;
+    return json_pick(object, &(bytes){(const uint8_t *)key, strlen(key)}, 1, &first) != 0;
+}
+
+uint32_t json_pick(json object, const bytes *names, size_t n, json *out) {
+    uint32_t twice = 0;
+    size_t at = 0;
+    bytes name;
     json value;
-    while (seen < 2 && json_member(object, &at, &name, &value))
-        seen += bytes_equal(name, wanted);
-    return seen == 2;
+    ensure(n <= 32);
+    memset(out, 0, n * sizeof *out);
+    while (json_member(object, &at, &name, &value))
+        for (size_t i = 0; i < n; i++) {
+            if (name.n != names[i].n || !bytes_equal(name, names[i]))
+                continue;
+            if (out[i].val != NULL)
+                twice |= UINT32_C(1) << i;
+            else
+                out[i] = value;
+            break;
+        }
+    return twice;
 }
 
 size_t json_size(json v) {

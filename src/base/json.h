@@ -46,7 +46,10 @@ json json_getb(json object, bytes key);
 // with dots.
 json json_path(json v, bytes path);
 bool json_has_twice(json object, const char *key); // the key stands there more than once
-size_t json_size(json v);                          // members of an array or object, else 0
+// Several members in one walk: out[i] is the first of names[i], or absent. At most 32 names.
+// Returns those that stand there more than once, as bits.
+uint32_t json_pick(json object, const bytes *names, size_t n, json *out);
+size_t json_size(json v);           // members of an array or object, else 0
 json json_at(json array, size_t i); // takes time in i; walk with json_element instead
 // Walks an object's members in the document's order, start with *at = 0; false at the end.
 bool json_member(json object, size_t *at, bytes *key, json *value);

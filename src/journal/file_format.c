@@ -43,7 +43,7 @@ result file_head_decode(const uint8_t in[FILE_HEAD_SIZE], struct file_head *out)
     NEED(memcmp(in + HEAD_DIGEST_AT, digest, sizeof digest) == 0, CORRUPT,
          "the journal's header is damaged");
     out->format = get32(in + 16);
-    NEED(out->format == JOURNAL_FORMAT, FORMAT,
+    NEED(out->format >= JOURNAL_FORMAT_OLDEST && out->format <= JOURNAL_FORMAT, FORMAT,
          "the journal has a format that this version does not know");
     out->segments = get32(in + 20);
     out->segment_size = get(in + 24, 8);
@@ -56,17 +56,19 @@ size_t batch_size(size_t length) {
     return (BATCH_HEAD_SIZE + length + DIGEST_SIZE + SECTOR - 1) / SECTOR * SECTOR;
 }
 
-static void batch_digest(const uint8_t *batch, size_t n, uint64_t at,
-                         const uint8_t id[JOURNAL_ID_SIZE], uint8_t out[DIGEST_SIZE]) {
+static void batch_digest(const uint8_t *batch, size_t n, uint64_t at, const struct file_head *h,
+                         uint8_t out[DIGEST_SIZE]) {
     uint8_t place[8], sha[SHA256_SIZE];
     put(place, sizeof place, at);
-    const bytes parts[] = {{id, JOURNAL_ID_SIZE}, {place, sizeof place}, {batch, n}};
-    digest_sha256(parts, sizeof parts / sizeof *parts, sha);
-    memcpy(out, sha, DIGEST_SIZE);
+    const bytes parts[] = {{h->id, JOURNAL_ID_SIZE}, {place, sizeof place}, {batch, n}};
+    digest_sha256(parts, h->format == 1 ? 3 : 2, sha);
+    if (h->format == 1)
+        memcpy(out, sha, DIGEST_SIZE);
+    else
+        digest_xxh3(bytes_from(batch, n), get(sha, 8), out);
 }
 
-void batch_seal(uint8_t *batch, uint64_t at, const uint8_t id[JOURNAL_ID_SIZE],
-                struct batch_head *b) {
+void batch_seal(uint8_t *batch, uint64_t at, const struct file_head *h, struct batch_head *b) {
     memcpy(batch, BATCH_MAGIC, sizeof BATCH_MAGIC);
     put(batch + 4, 4, b->count);
     put(batch + 8, 8, b->first);
@@ -76,7 +78,7 @@ void batch_seal(uint8_t *batch, uint64_t at, const uint8_t id[JOURNAL_ID_SIZE],
     memcpy(batch + 32, b->before, DIGEST_SIZE);
     size_t end = BATCH_HEAD_SIZE + b->length, digest_at = batch_size(b->length) - DIGEST_SIZE;
     memset(batch + end, 0, digest_at - end);
-    batch_digest(batch, digest_at, at, id, b->digest);
+    batch_digest(batch, digest_at, at, h, b->digest);
     memcpy(batch + digest_at, b->digest, DIGEST_SIZE);
 }
 
@@ -94,9 +96,9 @@ bool batch_head_decode(const uint8_t in[BATCH_HEAD_SIZE], uint64_t room, struct 
 }
 
 bool batch_whole(const uint8_t *batch, struct batch_head *b, uint64_t at,
-                 const uint8_t id[JOURNAL_ID_SIZE]) {
+                 const struct file_head *h) {
     size_t digest_at = batch_size(b->length) - DIGEST_SIZE;
-    batch_digest(batch, digest_at, at, id, b->digest);
+    batch_digest(batch, digest_at, at, h, b->digest);
     return memcmp(batch + digest_at, b->digest, DIGEST_SIZE) == 0;
 }
 

@@ -37,8 +37,9 @@ static result read_head(struct recovery *r) {
         text_addf(r->why, "%s: %s (offset 0). %s", s->path, failed->text, WHAT_TO_DO);
     else if (failed != OK && s->head.format > 0)
         text_addf(r->why,
-                  "%s: it has format %u, this program knows format %d; use a newer Hookkeep",
-                  s->path, s->head.format, JOURNAL_FORMAT);
+                  "%s: it has format %u, this program knows formats %d to %d; use a newer "
+                  "Hookkeep",
+                  s->path, s->head.format, JOURNAL_FORMAT_OLDEST, JOURNAL_FORMAT);
     else if (failed != OK)
         text_addf(r->why, "%s: %s; name another path", s->path, failed->text);
     TRY(failed);

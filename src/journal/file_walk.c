@@ -39,7 +39,7 @@ result batch_read(struct file_store *s, uint32_t segment, uint64_t at, struct ba
         batch_in_grow(in, size);
         TRY(s->files->read(s->file, in->at + n, in->p + n, size - n));
     }
-    *found = batch_whole(in->p, &in->head, in->at, s->head.id);
+    *found = batch_whole(in->p, &in->head, in->at, &s->head);
     return OK;
 }
 

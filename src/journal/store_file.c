@@ -92,7 +92,7 @@ static struct part *part_open(struct file_store *s, uint32_t segment, uint64_t a
 
 static void part_seal(struct file_store *s, struct part *p, struct spot *spot) {
     memcpy(p->head.before, spot->before, DIGEST_SIZE);
-    batch_seal(s->buffer + p->offset, segment_start(s, p->segment) + p->at, s->head.id, &p->head);
+    batch_seal(s->buffer + p->offset, segment_start(s, p->segment) + p->at, &s->head, &p->head);
     memcpy(spot->before, p->head.digest, DIGEST_SIZE);
     spot->at = p->at + batch_size(p->head.length);
     spot->next = batch_last(&p->head) + 1;

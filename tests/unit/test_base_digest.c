@@ -30,6 +30,20 @@ static void sha256_of_known_texts(void **state) {
                         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
+// The empty input's XXH3, as its specification lists it; another seed, another digest.
+static void xxh3_of_known_texts(void **state) {
+    uint8_t out[XXH3_SIZE], other[XXH3_SIZE];
+    char hex[2 * XXH3_SIZE + 1];
+    digest_xxh3(NO_BYTES, 0, out);
+    bytes_to_hex(out, sizeof out, hex);
+    assert_string_equal(hex, "99aa06d3014798d86001c324468d497f");
+    digest_xxh3(B("a batch"), 1, out);
+    digest_xxh3(B("a batch"), 2, other);
+    assert_memory_not_equal(out, other, sizeof out);
+    digest_xxh3(B("a batch"), 1, other);
+    assert_memory_equal(out, other, sizeof out);
+}
+
 struct vector {
     uint8_t key_byte;
     size_t key_n;
@@ -147,6 +161,7 @@ static void a_copy_has_the_key_and_a_message_of_its_own(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_of_known_texts),
+        cmocka_unit_test(xxh3_of_known_texts),
         cmocka_unit_test(hmac_of_known_messages),
         cmocka_unit_test(start_drops_an_unfinished_message),
         cmocka_unit_test(hmac_with_an_empty_key),

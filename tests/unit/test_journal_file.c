@@ -202,7 +202,7 @@ static void other_files_are_refused(void **state) {
     h.format = JOURNAL_FORMAT + 1;
     file_head_encode(&h, head);
     disk_poke(disk, PATH, 0, head, sizeof head);
-    refused(&o, FAIL_FORMAT, "knows format 1");
+    refused(&o, FAIL_FORMAT, "knows formats 1 to 2");
     h.format = JOURNAL_FORMAT;
     file_head_encode(&h, head);
     disk_poke(disk, PATH, 0, head, sizeof head);
@@ -221,6 +221,30 @@ static bool next_batch(uint64_t *at, struct batch_head *b) {
             return true;
     }
     return false;
+}
+
+// What version 0.1.0 wrote is read, and written on with the digests it has.
+static void an_older_format_goes_on(void **state) {
+    struct journal_file_options o = written(0);
+    uint8_t head[FILE_HEAD_SIZE];
+    struct file_head h;
+    disk_peek(disk, PATH, 0, head, sizeof head);
+    assert_ok(file_head_decode(head, &h));
+    h.format = 1;
+    file_head_encode(&h, head);
+    disk_poke(disk, PATH, 0, head, sizeof head);
+    written(5);
+    struct journal_store *s = open_store(&o);
+    check(s, 1, s->last(s));
+    assert_true(s->last(s) > 4 && !journal_file_torn(s));
+    s->close(s);
+    disk_peek(disk, PATH, 0, head, sizeof head);
+    h.format = 2; // by the other digests nothing of it is whole
+    file_head_encode(&h, head);
+    disk_poke(disk, PATH, 0, head, sizeof head);
+    s = open_store(&o);
+    assert_int_equal(s->last(s), 0);
+    s->close(s);
 }
 
 static void damage_below_a_mark_is_corruption(void **state) {
@@ -368,6 +392,7 @@ int main(void) {
         T(another_ledgers_is_refused),
         T(it_must_meet_the_ledger),
         T(other_files_are_refused),
+        T(an_older_format_goes_on),
         T(damage_below_a_mark_is_corruption),
         T(a_damaged_newest_batch_is_a_torn_tail),
         T(damage_is_met_by_readers_and_by_verify),
