@@ -27,9 +27,10 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t n) {
     total = total > room ? room : total;
     if (total < n + sizeof(struct arena_chunk))
         total = n + sizeof(struct arena_chunk);
-    struct arena_chunk *c = calloc(1, total);
+    struct arena_chunk *c = malloc(total);
     if (c == NULL)
         return NULL;
+    c->used = 0;
     c->size = total - sizeof(struct arena_chunk);
     a->used += total;
     // The chunk with the most room stays first, since only the first one is taken from.
@@ -44,7 +45,7 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t n) {
     return c;
 }
 
-void *arena_take(struct arena *a, size_t n) {
+static void *take(struct arena *a, size_t n) {
     if (n > a->cap || n > SIZE_MAX - ALIGNMENT)
         return NULL;
     size_t rounded = (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -61,14 +62,22 @@ void *arena_take(struct arena *a, size_t n) {
     return p;
 }
 
+void *arena_take(struct arena *a, size_t n) {
+    void *p = take(a, n);
+    if (p != NULL)
+        memset(p, 0, n);
+    return p;
+}
+
 bytes arena_copy(struct arena *a, bytes b) {
     if (b.n >= a->cap)
         return NO_BYTES;
-    unsigned char *p = arena_take(a, b.n + 1);
+    unsigned char *p = take(a, b.n + 1);
     if (p == NULL)
         return NO_BYTES;
     if (b.n > 0)
         memcpy(p, b.p, b.n);
+    p[b.n] = '\0';
     return bytes_from(p, b.n);
 }
 

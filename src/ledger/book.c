@@ -99,10 +99,6 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
                                const struct receipt_record *in, bool ignored, struct arena *a,
                                struct event_row *out, bool *is_new) {
     struct store *s = b->store;
-    result found = s->event_find(s, in->owner, e->account, e->livemode, e->id, a, out);
-    *is_new = failed_as(found, FAIL_ABSENT);
-    if (!*is_new)
-        return found;
     *out = (struct event_row){
         .seq = r->position,
         .id = e->id,
@@ -122,7 +118,11 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
         .snapshot_id = e->snapshot_id,
         .status = ignored ? EVENT_IGNORED : EVENT_DONE,
     };
-    return s->event_insert(s, out);
+    // Nearly all are new: inserting says so as well as looking first would.
+    result inserted = s->event_insert(s, out);
+    *is_new = !failed_as(inserted, FAIL_EXISTS);
+    return *is_new ? inserted
+                   : s->event_find(s, in->owner, e->account, e->livemode, e->id, a, out);
 }
 
 static result insert_receipt(struct book *b, const struct record *r, const struct event *e,
@@ -350,11 +350,15 @@ result book_apply(struct book *b, const struct record *r, struct arena *a) {
     FAIL(FORMAT, "a kind of record that this program does not know");
 }
 
-static result advance(struct book *b, const struct record *r) {
+static void advance(struct book *b, const struct record *r) {
     b->state.booked = r->position;
     b->state.time_ms = r->time_ms;
     b->state.start_count = 0;
-    return b->store->state_put(b->store, &b->state);
+}
+
+result book_commit(struct book *b) {
+    TRY(b->store->state_put(b->store, &b->state));
+    return b->store->commit(b->store);
 }
 
 result book_record(struct book *b, const struct record *r) {
@@ -364,7 +368,8 @@ result book_record(struct book *b, const struct record *r) {
     arena_init(&a, BOOK_SCRATCH_MAX);
     TRY(book_apply(b, r, &a));
     b->tally.booked++;
-    return advance(b, r);
+    advance(b, r);
+    return OK;
 }
 
 result book_suspend(struct book *b, const struct record *r, const char *reason) {
@@ -394,5 +399,6 @@ result book_suspend(struct book *b, const struct record *r, const char *reason) 
             outcome_decode(r->payload, &in) == OK)
             b->released(b->ctx, in.delivery);
     }
-    return advance(b, r);
+    advance(b, r);
+    return OK;
 }

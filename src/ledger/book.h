@@ -38,12 +38,14 @@ struct book {
 must result book_open(struct book *b, struct store *s);
 void book_close(struct book *b);
 
-// Books one record and advances the state (nothing is committed here). A failure that store.h calls
+// Books one record and advances the state, here alone (book_commit writes it). A failure that store.h calls
 // the record's own leaves the store half-changed: undo to a mark, book_undone, then book_suspend.
 must result book_record(struct book *b, const struct record *r);
 // Books it as not bookable instead, and advances the state: a command is answered with the reason,
 // anything else waits in suspense with its bytes.
 must result book_suspend(struct book *b, const struct record *r, const char *reason);
+// Ends the transaction: the state as it is now, and everything booked since `begin`.
+must result book_commit(struct book *b);
 // After an undo to a mark, with the state that was there: the plan follows it.
 must result book_undone(struct book *b, const struct store_state *before);
 // After a rollback: state and plan as the store has them.

@@ -276,7 +276,7 @@ static result book_each(struct ledger *l, const struct record *records, size_t n
     TRY(l->o.store->begin(l->o.store));
     for (size_t i = 0; i < n; i++)
         TRY(marked ? book_marked(l, &records[i]) : book_record(&l->book, &records[i]));
-    return l->o.store->commit(l->o.store);
+    return book_commit(&l->book);
 }
 
 // Before the first records after a start: a durable note that they are being tried.
@@ -288,8 +288,7 @@ static result note_start(struct ledger *l) {
     state->start_count = state->start_booked == state->booked ? state->start_count + 1 : 1;
     state->start_booked = state->booked;
     TRY(s->begin(s));
-    TRY(s->state_put(s, state));
-    TRY(s->commit(s));
+    TRY(book_commit(&l->book));
     l->noted = true;
     l->noted_at = state->booked;
     return OK;
@@ -351,7 +350,7 @@ static void book_later(struct ledger *l, result failed) {
 static result book_untried(struct ledger *l, const struct record *r) {
     TRY(l->o.store->begin(l->o.store));
     TRY(suspend(l, r, "the process died twice while booking this record"));
-    return l->o.store->commit(l->o.store);
+    return book_commit(&l->book);
 }
 
 static result book_some(struct ledger *l, const struct record *records, size_t *n) {

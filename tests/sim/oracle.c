@@ -182,8 +182,7 @@ static result model_books(struct sim *s, struct store *model, uint64_t booked) {
     // The journal's id is no record's.
     TRY(s->node.books->state_get(s->node.books, &state));
     memcpy(b.state.journal_id, state.journal_id, sizeof state.journal_id);
-    TRY(model->state_put(model, &b.state));
-    TRY(model->commit(model));
+    TRY(book_commit(&b));
     book_close(&b);
     return OK;
 }

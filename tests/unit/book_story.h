@@ -195,7 +195,7 @@ static inline void book_one(struct teller *t, const struct record *r) {
         assert_ok(book_undone(&t->book, &before));
         assert_ok(book_suspend(&t->book, r, booked->text));
     }
-    assert_ok(st->commit(st));
+    assert_ok(book_commit(&t->book));
 }
 
 static inline void tell(struct story *s, uint8_t kind, bytes payload, const char *title) {

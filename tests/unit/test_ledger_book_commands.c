@@ -340,7 +340,7 @@ static void a_suspended_plan_is_not_in_force_and_comes_late(void **state) {
         r.payload = B("{\"sources\":[],\"destinations\":[]}");
         assert_ok(t->world.store->begin(t->world.store));
         assert_ok(book_suspend(&t->book, &r, "it killed"));
-        assert_ok(t->world.store->commit(t->world.store));
+        assert_ok(book_commit(&t->book));
     }
     s->position = s->generation = 2;
     receive(s, "taken under that plan", PAID);

@@ -55,7 +55,7 @@ static void test_file(void **state) {
     struct world *w = *state;
     sqlite3 *db = store_sqlite_db(w->store);
     struct stat st;
-    assert_int_equal(number(db, "PRAGMA page_size"), 8192);
+    assert_int_equal(number(db, "PRAGMA page_size"), 16384);
     assert_int_equal(number(db, "PRAGMA application_id"), LEDGER_APPLICATION_ID);
     assert_int_equal(number(db, "PRAGMA user_version"), ledger_migration_count);
     assert_int_equal(number(db, "PRAGMA synchronous"), 2);
