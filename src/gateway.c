@@ -10,6 +10,7 @@
 #include "gateway_internal.h"
 #include "port/files.h"
 #include "port/notify.h"
+#include "port/resident.h"
 #include "port/thread.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78 };
@@ -442,8 +443,10 @@ int gateway_serve(const char *config_path) {
     log_setup(g.config->log_json ? LOG_JSON : LOG_TEXT, level_of(g.config->log_level));
     gateway_log_lines(LOG_CONFIG_WARNING, &warnings);
     bool started = start(&g);
-    if (started)
+    if (started) {
+        resident_trim();
         loop_run(g.main_loop);
+    }
     hear_no_more(&g);
     bool failed = !started || journal_failed(g.journal);
     stop(&g);

@@ -265,9 +265,11 @@ static result make_file(const struct sqlite_options *o, struct text *why) {
 result ledger_file_open(const struct sqlite_options *o, const struct migration *migrations,
                         size_t n, struct ledger_file *out, struct text *why) {
     *out = (struct ledger_file){0};
-    // Heard before SQLite's first use alone: nobody asks how much memory it takes, and counting it
-    // costs a lock for each allocation.
+    // Heard before SQLite's first use alone. Nobody asks how much memory it takes, and counting it
+    // costs a lock for each allocation; pages are taken when they are needed, not 20 for each
+    // connection at once.
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
     if (o->create || files_real.exists(&files_real, o->path))
         TRY(ledger_lock(o->path, &out->lock, why));
     result failed = make_file(o, why);
