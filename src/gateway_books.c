@@ -9,6 +9,9 @@
 #include "port/files.h"
 #include "port/log.h"
 
+#define BODY_EXTRA ((size_t)64 << 10)
+#define PLAN_ROOM ((size_t)2 << 20)
+
 void books_close(struct books *b) {
     if (b->journal != NULL)
         b->journal->close(b->journal);
@@ -42,6 +45,12 @@ static result finish_restore(const struct config *c, const struct store_state *s
     return OK;
 }
 
+// A body with what comes before it, and any plan that people write.
+static size_t payload_max(const struct config *c) {
+    size_t most = (size_t)c->limits.body_max + BODY_EXTRA;
+    return most > PLAN_ROOM ? most : PLAN_ROOM;
+}
+
 // Opens the journal that these books belong to; books that belong to none yet may begin one.
 static result open_journal(const struct config *c, const struct store_state *state, bool read_only,
                            struct journal_store **out, struct text *why) {
@@ -51,6 +60,7 @@ static result open_journal(const struct config *c, const struct store_state *sta
         .clock = &clock_real,
         .path = path,
         .size = c->journal_size,
+        .payload_max = payload_max(c),
         .create = !read_only && no_id(state->journal_id),
         .read_only = read_only,
         .booked = state->booked,

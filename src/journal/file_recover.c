@@ -274,6 +274,7 @@ result journal_store_file(const struct journal_file_options *o, struct journal_s
     s->files = o->files;
     s->clock = o->clock;
     s->path = bytes_strdup(bytes_of(o->path));
+    s->payload_max = o->payload_max;
     s->read_only = o->read_only;
     struct recovery r = {.s = s, .o = o, .why = why};
     result failed = open_file(s, o, why);

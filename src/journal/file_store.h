@@ -50,6 +50,7 @@ struct file_store {
     struct file *file;
     struct file_head head;
     char *path;
+    size_t payload_max; // what was asked for; 0: as much as fits
     bool read_only, broken, torn;
 
     struct segment *segments; // live ones from `tail` to end.segment, around the ring

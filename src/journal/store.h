@@ -38,11 +38,12 @@ struct journal_store {
     // Bytes that one record with such a payload takes at most, alignment and its share of waste
     // included.
     size_t (*cost)(struct journal_store *s, size_t payload);
-    uint64_t (*room)(struct journal_store *s);      // bytes in all that costs may add up to
-    uint64_t (*used)(struct journal_store *s);      // costs of what is not yet recycled, as of now
-    size_t (*payload_max)(struct journal_store *s); // a quarter of a segment
-    uint64_t (*last)(struct journal_store *s);      // last durable position, 0 if none ever
-    int64_t (*time_ms)(struct journal_store *s);    // of the last record; same thread as append
+    uint64_t (*room)(struct journal_store *s); // bytes in all that costs may add up to
+    uint64_t (*used)(struct journal_store *s); // costs of what is not yet recycled, as of now
+    size_t (*payload_max)(
+        struct journal_store *s);                // of the file's: a quarter of a segment, or less
+    uint64_t (*last)(struct journal_store *s);   // last durable position, 0 if none ever
+    int64_t (*time_ms)(struct journal_store *s); // of the last record; same thread as append
     uint64_t (*first)(
         struct journal_store *s); // the oldest that can still be read; last + 1 if none
 
@@ -74,6 +75,8 @@ struct journal_file_options {
     struct clock *clock; // entropy for the id of a new journal
     const char *path;
     uint64_t size;        // of a new journal; an existing one keeps its own
+    size_t payload_max;   // the most a record may carry; 0, or more than a quarter of a segment:
+                          // that. A segment may stay unfilled by as much, so less means more room
     bool create;          // make a new one if there is none; else ABSENT
     bool read_only;       // for verifying beside a running gateway: no lock, no writes
     uint64_t booked;      // what the ledger says: everything up to here is committed there

@@ -31,13 +31,17 @@ static size_t file_cost(struct journal_store *s, size_t payload) {
 }
 
 static size_t file_payload_max(struct journal_store *s) {
+    size_t asked = file_store_of(s)->payload_max;
     uint64_t n = file_store_of(s)->head.segment_size / 4;
-    return n < BATCH_LENGTH_MAX / 2 ? (size_t)n : BATCH_LENGTH_MAX / 2;
+    n = n < BATCH_LENGTH_MAX / 2 ? n : BATCH_LENGTH_MAX / 2;
+    return asked > 0 && asked < n ? asked : (size_t)n;
 }
 
 // Append finds no place only when no segment is free and the next record does not fit behind the
 // newest. Then each segment was left because a record did not fit, so it is filled up to less than
-// the largest cost, and used and planned bytes together exceed this.
+// the largest cost, and used and planned bytes together exceed this. (Records of a time when larger
+// ones were taken may have left more: then an append can find the journal full once, until they are
+// booked.)
 static uint64_t file_room(struct journal_store *s) {
     const struct file_head *h = &file_store_of(s)->head;
     return h->segments * (h->segment_size - file_cost(s, file_payload_max(s)));

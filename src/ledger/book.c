@@ -121,8 +121,7 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
     // Nearly all are new: inserting says so as well as looking first would.
     result inserted = s->event_insert(s, out);
     *is_new = !failed_as(inserted, FAIL_EXISTS);
-    return *is_new ? inserted
-                   : s->event_find(s, in->owner, e->account, e->livemode, e->id, a, out);
+    return *is_new ? inserted : s->event_find(s, in->owner, e->account, e->livemode, e->id, a, out);
 }
 
 static result insert_receipt(struct book *b, const struct record *r, const struct event *e,

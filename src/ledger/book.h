@@ -38,8 +38,9 @@ struct book {
 must result book_open(struct book *b, struct store *s);
 void book_close(struct book *b);
 
-// Books one record and advances the state, here alone (book_commit writes it). A failure that store.h calls
-// the record's own leaves the store half-changed: undo to a mark, book_undone, then book_suspend.
+// Books one record and advances the state, here alone (book_commit writes it). A failure that
+// store.h calls the record's own leaves the store half-changed: undo to a mark, book_undone, then
+// book_suspend.
 must result book_record(struct book *b, const struct record *r);
 // Books it as not bookable instead, and advances the state: a command is answered with the reason,
 // anything else waits in suspense with its bytes.

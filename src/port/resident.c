@@ -5,8 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+
+#include "base/bytes.h"
 
 // A mapping of a file that nobody may write: what is dropped of it can be read again.
 struct mapping {
@@ -14,13 +16,16 @@ struct mapping {
     bool droppable;
 };
 
-// "7f00-7f01 r-xp 00000000 fe:00 42 /usr/lib/x.so"
+// "7f00-7f01 r-xp 00000000 fe:00 42 /usr/lib/x.so"; false for the lines about it.
 static bool read_mapping(const char *line, struct mapping *out) {
-    char mode[5];
-    unsigned long inode;
-    if (sscanf(line, "%zx-%zx %4s %*s %*s %lu", &out->from, &out->to, mode, &inode) != 4)
+    char *end;
+    uintptr_t from = strtoull(line, &end, 16);
+    if (end == line || *end != '-')
         return false;
-    out->droppable = inode != 0 && mode[0] == 'r' && mode[1] == '-' && mode[3] == 'p';
+    out->from = from;
+    out->to = strtoull(end + 1, &end, 16);
+    bytes rest = bytes_of(end);
+    out->droppable = bytes_starts(rest, B(" r-")) && bytes_find(rest, '/') < rest.n;
     return true;
 }
 
@@ -31,12 +36,12 @@ void resident_trim(void) {
         return;
     char line[512];
     struct mapping m = {0};
-    unsigned long kib;
     while (fgets(line, sizeof line, f) != NULL) {
-        if (read_mapping(line, &m))
+        if (read_mapping(line, &m) || !m.droppable)
             continue;
         // Relocated tables are read-only too, but no longer what the file holds.
-        if (sscanf(line, "Private_Dirty: %lu kB", &kib) == 1 && kib == 0 && m.droppable)
+        bytes about = bytes_trim(bytes_of(line));
+        if (bytes_starts(about, B("Private_Dirty:")) && bytes_ends(about, B(" 0 kB\n")))
             (void)madvise((void *)m.from, m.to - m.from, MADV_DONTNEED);
     }
     fclose(f);

@@ -212,6 +212,23 @@ static void other_files_are_refused(void **state) {
     refused(&o, FAIL_FORMAT, "100 bytes");
 }
 
+static void smaller_records_leave_more_room(void **state) {
+    struct journal_file_options o = written(3);
+    struct journal_store *s = open_store(&o);
+    uint64_t room = s->room(s);
+    size_t most = s->payload_max(s);
+    s->close(s);
+    o.payload_max = 1000;
+    s = open_store(&o);
+    assert_int_equal(s->payload_max(s), 1000);
+    assert_true(s->room(s) > room + 3 * (most - 2000));
+    s->close(s);
+    o.payload_max = SIZE_MAX;
+    s = open_store(&o);
+    assert_int_equal(s->payload_max(s), most);
+    s->close(s);
+}
+
 // Where the batches lie, by their heads, from the start of the file; a batch a call.
 static bool next_batch(uint64_t *at, struct batch_head *b) {
     uint8_t sector[SECTOR];
@@ -392,6 +409,7 @@ int main(void) {
         T(another_ledgers_is_refused),
         T(it_must_meet_the_ledger),
         T(other_files_are_refused),
+        T(smaller_records_leave_more_room),
         T(an_older_format_goes_on),
         T(damage_below_a_mark_is_corruption),
         T(a_damaged_newest_batch_is_a_torn_tail),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "port/resident.h"
@@ -18,8 +19,8 @@ static unsigned long resident_of_files(void) {
     FILE *f = fopen("/proc/self/status", "re");
     assert_non_null(f);
     while (fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "RssFile: %lu", &kib) == 1)
-            break;
+        if (strncmp(line, "RssFile:", 8) == 0)
+            kib = strtoul(line + 8, NULL, 10);
     fclose(f);
     return kib;
 }
@@ -31,9 +32,8 @@ static void starting_is_given_back_and_nothing_is_lost(void **state) {
     unsigned long before = resident_of_files();
     for (int i = 0; i < 3; i++)
         resident_trim();
-    assert_true(resident_of_files() < before);
+    assert_in_range(resident_of_files(), 1, before - 1);
     assert_int_equal(table[0](), 42);
-    assert_string_equal(strerror(0), "Success");
 }
 
 int main(void) {
