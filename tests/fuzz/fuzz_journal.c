@@ -115,7 +115,7 @@ static void find_newest(struct image *m) {
     for (uint64_t at = FILE_HEAD_SIZE; at < m->size; at += SECTOR) {
         struct batch_head b;
         if (batch_head_decode(m->p + at, m->size - at, &b) && batch_last(&b) == m->last &&
-            batch_whole(m->p + at, &b, at, head.id)) {
+            batch_whole(m->p + at, &b, at, &head)) {
             m->newest_at = at;
             m->end = at + batch_size(b.length);
         }
