@@ -18,6 +18,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78 };
 #define CONNECTIONS_KEPT 64
 #define DESK_CONNECTIONS_MAX 256 // few people ask; who does may hold a body before his key is known
 #define FILES_OWN 128            // the books, the journal, the threads' loops, and some to spare
+#define FILES_EACH 4             // of an attempt: a socket, or a program's pipes
 #define KEY_SCRATCH_MAX (64u << 10)
 
 // --- dispatch's loop
@@ -157,9 +158,11 @@ static result start_dispatch(struct gateway *g) {
     result opened = fetcher_open(g->dispatch_loop, &f, &g->fetcher);
     free(ca_file);
     TRY(opened);
+    TRY(processes_open(g->dispatch_loop, &g->processes));
     g->dispatch = dispatch_open(&(struct dispatch_options){
         .clock = &clock_real,
         .fetcher = g->fetcher,
+        .processes = g->processes,
         .journal = g->journal,
         .ledger = g->ledger,
         .mailbox = g->dispatch_mailbox,
@@ -199,7 +202,7 @@ static result start_files(struct gateway *g) {
     const struct config *c = g->config;
     uint64_t own = FILES_OWN + CONNECTIONS_KEPT + DESK_CONNECTIONS_MAX;
     for (size_t i = 0; i < c->plan->destination_count; i++)
-        own += c->plan->destinations[i].concurrency;
+        own += FILES_EACH * c->plan->destinations[i].concurrency;
     uint64_t wanted = own + c->limits.connections_max, allowed = files_allow(wanted);
     g->connections_max = c->limits.connections_max;
     if (allowed >= wanted)
@@ -388,6 +391,7 @@ static void free_rooms(struct gateway *g) {
     drain_dispatch_mail(g);
     dispatch_close(g->dispatch);
     fetcher_close(g->fetcher);
+    processes_close(g->processes);
     loop_close(g->dispatch_loop);
     desk_close(g->desk);
     end_queries(g->queries, g->queries_thread);

@@ -31,6 +31,7 @@ struct gateway {
     struct mailbox *dispatch_mailbox;
     struct timer *dispatch_timer, *dispatch_deadline;
     struct fetcher *fetcher;
+    struct processes *processes;
     struct dispatch *dispatch;
     struct mail dispatch_stop;
     bool dispatch_ending; // of dispatch's thread: it heard of the stop

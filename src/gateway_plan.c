@@ -9,6 +9,9 @@
 #include "port/notify.h"
 #include "rules/record.h"
 
+// The configuration, which is no larger, and its variables' values.
+#define TARGETS_MEMORY_MAX (64u << 20)
+
 struct source_secrets *gateway_secrets(const struct config *c) {
     struct source_secrets *all = NEW_ARRAY(struct source_secrets, c->source_count + 1);
     for (size_t i = 0; i < c->source_count; i++) {
@@ -27,17 +30,38 @@ void gateway_secrets_free(struct source_secrets *all, size_t n) {
     free(all);
 }
 
+static bytes *copy_all(struct arena *a, const bytes *list, size_t n) {
+    bytes *all = arena_take(a, (n + 1) * sizeof *all);
+    for (size_t i = 0; i < n; i++)
+        all[i] = arena_copy(a, list[i]);
+    return all;
+}
+
+static struct handler copy_handler(struct arena *a, const struct handler *h) {
+    struct handler copy = *h;
+    copy.run = copy_all(a, h->run, h->run_count);
+    copy.environment = copy_all(a, h->environment, h->environment_count);
+    copy.directory = arena_copy(a, h->directory);
+    copy.user = arena_copy(a, h->user);
+    copy.restart_ms = arena_take(a, (h->restart_count + 1) * sizeof *h->restart_ms);
+    for (size_t i = 0; i < h->restart_count; i++)
+        copy.restart_ms[i] = h->restart_ms[i];
+    return copy;
+}
+
 struct retarget *gateway_targets(const struct config *c, uint64_t generation) {
     struct retarget *r = NEW(struct retarget);
     r->mail.kind = DISPATCH_RETARGET;
     r->generation = generation;
-    arena_init(&r->memory, PLAN_MEMORY_MAX);
+    arena_init(&r->memory, TARGETS_MEMORY_MAX);
     r->targets = arena_take(&r->memory, (c->destination_count + 1) * sizeof *r->targets);
     for (size_t i = 0; i < c->destination_count; i++) {
         const struct config_destination *d = &c->destinations[i];
         const struct plan_destination *p = plan_destination_find(c->plan, d->name);
         r->targets[r->count++] = (struct target){
             .name = arena_copy(&r->memory, d->name),
+            .kind = p->kind,
+            .handler = copy_handler(&r->memory, &d->handler),
             .url = arena_copy(&r->memory, d->url),
             .secret = arena_copy(&r->memory, d->secret),
             .livemode = p->livemode,

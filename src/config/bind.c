@@ -77,6 +77,19 @@ enum scope bind_scope(const struct node *map, enum key key) {
     return n != NULL && !n->bad && scope_parse(n->text, &scope) == OK ? scope : SCOPE_ANY;
 }
 
+result bind_waits(struct binding *b, const struct node *map, enum key key, int64_t **out,
+                  size_t *count) {
+    struct node *of = tree_get(map, key);
+    *count = bind_count(of);
+    if (*count > RETRIES_MAX)
+        complain(b->r, of, "found %zu waits; at most %d are allowed", *count, RETRIES_MAX);
+    TRY(bind_take(b, *count, sizeof(**out), out));
+    size_t i = 0;
+    for (struct node *n = bind_first(of); n != NULL; n = bind_next(of, n))
+        (*out)[i++] = n->number;
+    return OK;
+}
+
 bytes bind_fingerprint(struct binding *b, bytes secret) {
     char hex[13];
     if (secret.n == 0)

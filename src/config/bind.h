@@ -32,10 +32,16 @@ const struct node *bind_twin(const struct node *map, enum key key);
 // The choice under a key; `otherwise` when it is bad.
 enum mode bind_mode(const struct node *map, enum key key);
 enum scope bind_scope(const struct node *map, enum key key);
+// Waits of a key that takes one or a list, at most RETRIES_MAX.
+must result bind_waits(struct binding *b, const struct node *map, enum key key, int64_t **out,
+                       size_t *count);
 bytes bind_fingerprint(struct binding *b, bytes secret); // empty for an empty secret
 
 must result bind_sources(struct binding *b);
 must result bind_destinations(struct binding *b); // after the sources
+// Of a destination of kind command: its handler, and of the plan what it says of it.
+must result bind_handler(struct binding *b, struct node *map, struct handler *out,
+                         struct plan_destination *plan);
 must result bind_rules(struct binding *b, struct node *list, struct plan_destination *d);
 
 #endif

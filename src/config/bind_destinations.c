@@ -66,17 +66,42 @@ static void check_http(struct reading *r, struct node *map) {
         complain(r, url, "this is no URL to deliver to: %s", fault);
 }
 
-static result bind_retry(struct binding *b, struct node *map, struct plan_destination *plan) {
-    struct node *of = tree_get(map, KEY_DESTINATION_RETRY);
-    plan->retry_count = bind_count(of);
-    if (plan->retry_count > RETRIES_MAX)
-        complain(b->r, of, "found %zu waits; at most %d are allowed", plan->retry_count,
-                 RETRIES_MAX);
-    TRY(bind_take(b, plan->retry_count, sizeof(*plan->retry_ms), &plan->retry_ms));
-    size_t i = 0;
-    for (struct node *n = bind_first(of); n != NULL; n = bind_next(of, n))
-        plan->retry_ms[i++] = n->number;
-    return OK;
+// Which keys say something to which kind.
+static const struct {
+    enum key key;
+    bool http, oneshot, stream;
+} fits[] = {
+    {KEY_DESTINATION_URL, .http = true},
+    {KEY_DESTINATION_SECRET, .http = true},
+    {KEY_DESTINATION_RUN, .oneshot = true, .stream = true},
+    {KEY_DESTINATION_MODE, .oneshot = true, .stream = true},
+    {KEY_DESTINATION_WORKERS, .stream = true},
+    {KEY_DESTINATION_ENVIRONMENT, .oneshot = true, .stream = true},
+    {KEY_DESTINATION_DIRECTORY, .oneshot = true, .stream = true},
+    {KEY_DESTINATION_USER, .oneshot = true, .stream = true},
+    {KEY_DESTINATION_LIMITS, .oneshot = true, .stream = true},
+    {KEY_DESTINATION_GRACE, .oneshot = true, .stream = true},
+    {KEY_DESTINATION_RESTART, .stream = true},
+    {KEY_DESTINATION_LOG_RATE, .oneshot = true, .stream = true},
+};
+
+static void check_fits(struct reading *r, const struct node *map, bool command, bool stream) {
+    for (size_t i = 0; i < sizeof fits / sizeof fits[0]; i++) {
+        struct node *n = tree_get(map, fits[i].key);
+        if (n == NULL || n->defaulted)
+            continue;
+        if (!command && !fits[i].http)
+            complain(r, n, "says nothing to kind http; remove it, or say kind: command");
+        else if (command && fits[i].http)
+            complain(r, n, "says nothing to kind command; remove it, or say kind: http");
+        else if (command && !stream && !fits[i].oneshot)
+            complain(r, n, "says nothing to mode oneshot; remove it, or say mode: stream");
+    }
+}
+
+static bool is_choice(const struct node *map, enum key key, const char *word) {
+    const struct node *n = tree_get(map, key);
+    return n != NULL && !n->bad && bytes_equal(n->text, bytes_of(word));
 }
 
 static result bind_destination(struct binding *b, struct node *map, struct config_destination *out,
@@ -86,20 +111,26 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
         complain(b->r, tree_get(map, KEY_DESTINATION_NAME),
                  "the destination in %s has the same name; give each its own",
                  tree_place(b->r, twin));
-    check_http(b->r, map);
+    bool command = is_choice(map, KEY_DESTINATION_KIND, "command");
+    out->handler.stream = is_choice(map, KEY_DESTINATION_MODE, "stream");
+    check_fits(b->r, map, command, out->handler.stream);
+    if (!command)
+        check_http(b->r, map);
     TRY(bind_text(b, map, KEY_DESTINATION_NAME, &out->name));
     TRY(bind_text(b, map, KEY_DESTINATION_URL, &out->url));
     TRY(bind_text(b, map, KEY_DESTINATION_SECRET, &out->secret));
     *plan = (struct plan_destination){
         .name = out->name,
-        .kind = KIND_HTTP,
+        .kind = command ? KIND_COMMAND : KIND_HTTP,
         .url = out->url,
         .fingerprint = bind_fingerprint(b, out->secret),
         .livemode = bind_mode(map, KEY_DESTINATION_LIVEMODE),
         .timeout_ms = bind_number(map, KEY_DESTINATION_TIMEOUT),
         .concurrency = (uint32_t)bind_number(map, KEY_DESTINATION_CONCURRENCY),
     };
-    TRY(bind_retry(b, map, plan));
+    TRY(bind_waits(b, map, KEY_DESTINATION_RETRY, &plan->retry_ms, &plan->retry_count));
+    if (command)
+        TRY(bind_handler(b, map, &out->handler, plan));
     return bind_rules(b, tree_get(map, KEY_DESTINATION_MATCH), plan);
 }
 

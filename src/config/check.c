@@ -76,14 +76,7 @@ static void check_choice(struct reading *r, struct node *n) {
     while (key_choice(n->row, &at, &word))
         if (bytes_equal(word, n->text))
             return;
-    if (n->row != &keys[KEY_DESTINATION_KIND]) {
-        complain_expected(r, n);
-        return;
-    }
-    OWN(text_drop)
-    struct text found = {0};
-    show_value(n, &found);
-    complain(r, n, "found %s; this version delivers by http alone", text_str(&found));
+    complain_expected(r, n);
 }
 
 static bool parse_number(enum key_type type, bytes b, int64_t *out) {
@@ -136,7 +129,9 @@ static result check_scalar(struct reading *r, struct node *n) {
 static result check_scalars(struct reading *r, struct node *n) {
     if (n->shape != NODE_LIST)
         return check_scalar(r, n);
-    if (n->count == 0 && n->row->type != KEY_DURATIONS)
+    bool may_be_empty =
+        n->row->type == KEY_DURATIONS || n->row == &keys[KEY_DESTINATION_ENVIRONMENT];
+    if (n->count == 0 && !may_be_empty)
         complain(r, n, "found an empty list; write what is meant or remove the key");
     for (struct node *entry = n->first; entry != NULL; entry = entry->next) {
         entry->row = n->row;
@@ -217,6 +212,7 @@ static result add_default(struct reading *r, struct node *map, const struct key_
     enum node_shape shape = list ? NODE_LIST : form == FORM_MAP ? NODE_MAP : NODE_SCALAR;
     struct node *n;
     TRY(tree_add(r, map, shape, map->line, &n));
+    n->defaulted = true;
     n->row = row;
     n->key = key_name(row);
     if (list)

@@ -206,8 +206,12 @@ void config_free(struct config *c) {
     for (size_t i = 0; i < c->source_count && c->sources != NULL; i++)
         for (size_t k = 0; k < c->sources[i].secret_count && c->sources[i].secrets != NULL; k++)
             wipe(c->sources[i].secrets[k].key);
-    for (size_t i = 0; i < c->destination_count && c->destinations != NULL; i++)
-        wipe(c->destinations[i].secret);
+    for (size_t i = 0; i < c->destination_count && c->destinations != NULL; i++) {
+        struct config_destination *d = &c->destinations[i];
+        wipe(d->secret);
+        for (size_t k = 0; k < d->handler.environment_count && d->handler.environment != NULL; k++)
+            wipe(d->handler.environment[k]);
+    }
     plan_free(c->plan);
     arena_drop(&c->memory);
     free(c);

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "rules/handler.h"
 #include "rules/plan.h"
 
 struct config_secret {
@@ -26,6 +27,7 @@ struct config_source {
 
 struct config_destination {
     bytes name, url, secret;
+    struct handler handler; // of kind command
     // Everything else of it is in the plan.
 };
 

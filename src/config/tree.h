@@ -32,6 +32,7 @@ struct node {
     struct node *first, *last, *next;
     size_t count;
     bool quoted;
+    bool defaulted;            // nobody wrote it: the table's default
     bytes raw;                 // a scalar as written
     bytes text;                // … with its variables replaced; set by the check
     int64_t number;            // … of a number, ms or bytes

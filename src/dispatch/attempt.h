@@ -52,6 +52,7 @@ struct attempt {
     struct channel *channel; // once it was begun
     union {                  // its carrier's
         struct http_attempt http;
+        struct oneshot_attempt *oneshot;
     };
     int64_t started_at; // Unix ms
     // From then on:

@@ -209,9 +209,17 @@ static void give_back_waiting(struct destination *to) {
         attempt_give_back(CONTAINER(it, struct attempt, link));
 }
 
+static const struct carrier *carrier_of(const struct target *t) {
+    switch (t->kind) {
+    case KIND_HTTP: return &carrier_http;
+    case KIND_COMMAND: return &carrier_oneshot;
+    }
+    unreachable_code();
+}
+
 static void set_target(struct dispatch *d, struct destination *to, const struct target *t) {
     struct channel *before = to->channel;
-    to->channel = carrier_http.open(d, t);
+    to->channel = carrier_of(t)->open(d, t);
     channel_retire(before);
     to->livemode = t->livemode;
     to->concurrency = t->concurrency;
@@ -249,10 +257,16 @@ void dispatch_set_targets(struct dispatch *d, const struct target *targets, size
     wish_wake(d);
 }
 
+static void wipe(bytes b) { memory_wipe((void *)(uintptr_t)b.p, b.n); }
+
 static void take_retarget(struct dispatch *d, struct retarget *r) {
     dispatch_set_targets(d, r->targets, r->count, r->generation);
-    for (size_t i = 0; i < r->count; i++)
-        memory_wipe((void *)(uintptr_t)r->targets[i].secret.p, r->targets[i].secret.n);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct target *t = &r->targets[i];
+        wipe(t->secret);
+        for (size_t k = 0; k < t->handler.environment_count; k++)
+            wipe(t->handler.environment[k]);
+    }
     arena_drop(&r->memory);
     free(r);
 }

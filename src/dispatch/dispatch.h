@@ -22,13 +22,18 @@
 #include "ledger/ledger.h"
 #include "port/clock.h"
 #include "port/fetch.h"
+#include "port/process.h"
+#include "rules/handler.h"
 
 struct dispatch;
 
-// Where and how to send: what the plan must not carry (secrets) and what it does. Copied by
+// Where and how to bring events: what the plan must not carry (secrets) and what it does. Copied by
 // dispatch.
 struct target {
-    bytes name, url, secret;
+    bytes name;
+    enum destination_kind kind;
+    bytes url, secret;      // of kind http
+    struct handler handler; // of kind command
     enum mode livemode;
     int64_t timeout_ms;
     uint32_t concurrency;
@@ -37,6 +42,7 @@ struct target {
 struct dispatch_options {
     struct clock *clock;
     struct fetcher *fetcher;
+    struct processes *processes;
     struct journal *journal;
     struct ledger *ledger;
     struct mailbox *mailbox; // where ledger and journal answer; its receiver calls dispatch_mail
@@ -83,7 +89,7 @@ bool dispatch_idle(const struct dispatch *d);
 // Messages that ledger and journal still hold. A take that is open when we drain comes back when
 // the ledger closes.
 size_t dispatch_out(const struct dispatch *d);
-// Requests under way to this destination.
+// Attempts under way to this destination.
 size_t dispatch_under_way(const struct dispatch *d, bytes destination);
 
 #endif

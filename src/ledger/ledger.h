@@ -26,7 +26,7 @@ struct ledger;
 struct job {
     uint64_t delivery;
     uint32_t attempt; // the number of the attempt to make
-    bytes event_id, account;
+    bytes event_id, type, account;
     bool livemode;
     bool replay;
     bytes body;

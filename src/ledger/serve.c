@@ -151,6 +151,7 @@ static void hand_out(struct serve *v, struct take *t, const struct due_row *rows
             .delivery = d->seq,
             .attempt = d->attempts + 1,
             .event_id = rows[i].event_id,
+            .type = rows[i].type,
             .account = account_of(&rows[i]),
             .livemode = rows[i].livemode,
             .replay = d->replay,

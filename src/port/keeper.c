@@ -70,7 +70,11 @@ static _Noreturn void cannot(const char *what) {
 static void limit(int resource, const char *most, rlim_t more) {
     if (most[0] == '\0')
         return;
+    struct rlimit now;
     rlim_t n = number_of(most);
+    // What we are denied ourselves cannot be given.
+    if (getrlimit((__rlimit_resource_t)resource, &now) == 0 && now.rlim_max < n + more)
+        n = now.rlim_max - more;
     if (setrlimit(resource, &(struct rlimit){n, n + more}) != 0)
         cannot("its limits cannot be set");
 }

@@ -219,6 +219,11 @@ static void drain_and_end(struct process *p, const struct process_end *how) {
     end(p, how);
 }
 
+static const char *name_of(int signum) {
+    const char *name = sigabbrev_np(signum);
+    return name != NULL ? name : "RT"; // real-time signals have none
+}
+
 static void hear(struct process *p, bytes m) {
     uint64_t n = 0;
     bytes rest = bytes_slice(m, 1, m.n);
@@ -226,7 +231,9 @@ static void hear(struct process *p, bytes m) {
     switch (m.p[0]) {
     case 'P': p->pid = number ? (int64_t)n : 0; break;
     case 'X': drain_and_end(p, &(struct process_end){.status = (int)n}); break;
-    case 'S': drain_and_end(p, &(struct process_end){.signal = (int)n}); break;
+    case 'S':
+        drain_and_end(p, &(struct process_end){.signal = (int)n, .signal_name = name_of((int)n)});
+        break;
     default:
         snprintf(p->failed, sizeof p->failed, "%.*s", BYTES_ARG(rest));
         drain_and_end(p, &(struct process_end){.failed = p->failed});

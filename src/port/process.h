@@ -37,9 +37,10 @@ struct process_spec {
 enum process_stream { PROCESS_OUT, PROCESS_ERR };
 
 struct process_end {
-    const char *failed; // null: it ran. Else why not, or why nothing is known of its end
-    int status;         // what it exited with
-    int signal;         // not 0: what killed it
+    const char *failed;      // null: it ran. Else why not, or why nothing is known of its end
+    int status;              // what it exited with
+    int signal;              // not 0: what killed it
+    const char *signal_name; // "KILL"
 };
 
 // Called on the loop, never from inside start. All functions of the door may be called from them.

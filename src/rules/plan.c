@@ -8,7 +8,7 @@
 
 static const char *const mode_names[] = {"both", "live", "test"};
 static const char *const scope_names[] = {"any", "account", "connect"};
-static const char *const kind_names[] = {"http"};
+static const char *const kind_names[] = {"http", "command"};
 
 #define COUNT(array_) (sizeof(array_) / sizeof((array_)[0]))
 
@@ -157,14 +157,24 @@ static result read_match(struct arena *a, json v, struct plan_destination *d) {
     return OK;
 }
 
+static result read_kind(struct arena *a, json v, struct plan_destination *d) {
+    TRY(kind_parse(json_string(json_get(v, "kind")), &d->kind));
+    if (d->kind == KIND_COMMAND) {
+        TRY(need_object(v, 8));
+        TRY(read_strings(a, v, "run", &d->run, &d->run_count));
+        NEED(d->run_count > 0, INVALID, "a command in the plan has no program");
+        return OK;
+    }
+    TRY(need_object(v, 9));
+    TRY(read_string(a, v, "url", &d->url));
+    return read_string(a, v, "fingerprint", &d->fingerprint);
+}
+
 static result read_destination(struct arena *a, json v, struct plan_destination *d) {
     json retry, wait;
     int64_t concurrency;
-    TRY(need_object(v, 9));
     TRY(read_name(a, v, "name", &d->name));
-    TRY(kind_parse(json_string(json_get(v, "kind")), &d->kind));
-    TRY(read_string(a, v, "url", &d->url));
-    TRY(read_string(a, v, "fingerprint", &d->fingerprint));
+    TRY(read_kind(a, v, d));
     TRY(mode_parse(json_string(json_get(v, "livemode")), &d->livemode));
     TRY(read_match(a, v, d));
     TRY(read_number(v, "timeout_ms", INT64_MAX, &d->timeout_ms));
@@ -304,8 +314,12 @@ static void write_destination(struct text *t, const struct plan_destination *d) 
     text_addc(t, '{');
     write_string(t, "name", d->name);
     write_string(t, "kind", bytes_of(kind_name(d->kind)));
-    write_string(t, "url", d->url);
-    write_string(t, "fingerprint", d->fingerprint);
+    if (d->kind == KIND_COMMAND) {
+        write_strings(t, "run", d->run, d->run_count);
+    } else {
+        write_string(t, "url", d->url);
+        write_string(t, "fingerprint", d->fingerprint);
+    }
     write_string(t, "livemode", bytes_of(mode_name(d->livemode)));
     write_match(t, d);
     write_number(t, "timeout_ms", d->timeout_ms);

@@ -15,7 +15,7 @@
 
 enum scope { SCOPE_ANY, SCOPE_ACCOUNT, SCOPE_CONNECT }; // ANY: not said
 enum mode { MODE_BOTH, MODE_LIVE, MODE_TEST };
-enum destination_kind { KIND_HTTP };
+enum destination_kind { KIND_HTTP, KIND_COMMAND };
 
 struct plan_secret {
     bytes label;
@@ -51,8 +51,10 @@ struct plan_rule {
 struct plan_destination {
     bytes name;
     enum destination_kind kind;
-    bytes url;
-    bytes fingerprint; // of its secret
+    bytes url;         // http's alone
+    bytes fingerprint; // of its secret; http's alone
+    bytes *run;        // command's alone: as written, variables not replaced; they may be secrets
+    size_t run_count;
     enum mode livemode;
     bool matches_all; // no match list
     struct plan_rule *rules;
@@ -78,8 +80,8 @@ struct plan {
 // JSON:
 // {"sources":[{"path","owner","livemode":"both|live|test","tolerance_s",
 //   "secrets":[{"label","scope":"any|account|connect","fingerprint"}]}],
-//  "destinations":[{"name","kind":"http","url","fingerprint","livemode",
-//   "match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
+//  "destinations":[{"name","kind":"http","url","fingerprint" or "kind":"command","run":[],
+//   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}]}] or null,
 //   "timeout_ms","retry_ms":[],"concurrency"}]}
 // INVALID when it is not of this form.
@@ -91,7 +93,7 @@ void plan_write(const struct plan *p, struct text *out);
 const struct plan_source *plan_source_find(const struct plan *p, bytes path);
 const struct plan_destination *plan_destination_find(const struct plan *p, bytes name);
 
-// "both", "live", "test"; "any", "account", "connect"; "http".
+// "both", "live", "test"; "any", "account", "connect"; "http", "command".
 const char *mode_name(enum mode m);
 const char *scope_name(enum scope s);
 const char *kind_name(enum destination_kind k);

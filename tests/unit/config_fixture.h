@@ -36,6 +36,7 @@ static const struct {
     {"SECONDS", "45s"},
     {"NOT_UTF8", "\xff"},
     {"NAME", "shop"},
+    {"PATH", "/usr/bin"},
 };
 
 static const char *fixture_getenv(void *ctx, const char *name) {
@@ -131,6 +132,19 @@ static const char fixture_full[] = //
     "    concurrency: 256\n"
     "  - name: all\n"
     "    url: http://[::1]:5001\n"
-    "    secret: file:/run/a\n";
+    "    secret: file:/run/a\n"
+    "  - name: books\n"
+    "    kind: command\n"
+    "    run: [python3, handler.py, \"${A}\"]\n"
+    "    mode: stream\n"
+    "    workers: 3\n"
+    "    environment: [NAME, ABSENT, \"TOKEN=${B}\", EMPTY, 'X=a=b']\n"
+    "    directory: /srv\n"
+    "    user: books\n"
+    "    limits: {memory: 256MiB, cpu: 90s, files: 64}\n"
+    "    grace: 2s\n"
+    "    restart: [200ms, 1m]\n"
+    "    log_rate: 7\n"
+    "    retry: 9s\n";
 
 #endif

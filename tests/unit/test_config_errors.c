@@ -9,6 +9,8 @@
 #define S "sources: [{path: /webhook, secrets: [{label: main, key: '${A}'}]}]\n"
 // One key more of a destination that is right otherwise, all in line 2.
 #define D(keys) S "destinations: [{name: a, url: 'http://h', secret: '${B}', " keys "}]\n"
+// The same of a command.
+#define C(keys) S "destinations: [{name: a, kind: command, run: [python3, handler.py], " keys "}]\n"
 #define M(rule) D("match: [" rule "]")
 #define URL(url) S "destinations: [{name: a, secret: '${B}', url: '" url "'}]\n"
 #define SOURCE(keys) "sources: [{" keys "secrets: [{label: main, key: '${A}'}]}]\n"
@@ -56,8 +58,6 @@ static const struct {
      "t.yaml:3: limits.connections_per_adress: unknown key; did you mean "
      "`connections_per_address`?"},
     {S "desk: {allow_private: []}\n", "desk.allow_private: not in this version"},
-    {D("run: [python3]"), "destinations[0].run: not in this version"},
-    {D("mode: stream"), "destinations[0].mode: not in this version"},
     // Types and ranges.
     {S "limits: 5\n", "limits: found `5`; expected a map of keys"},
     {S "limits:\n", "t.yaml:2: limits: found nothing; expected a map of keys"},
@@ -198,9 +198,41 @@ static const struct {
      "t.yaml:4: destinations[1].name: the destination in line 3 has the same name"},
     {S "destinations: [{name: a, url: 'http://h', secret: short}]\n",
      "destinations[0].secret: the secret has fewer"},
-    {D("kind: command"),
-     "destinations[0].kind: found `command`; this version delivers by http alone"},
-    {D("kind: htpp"), "this version delivers by http alone"},
+    {D("kind: htpp"), "destinations[0].kind: found `htpp`; expected one of http, command"},
+    // Keys that do not fit the kind.
+    {D("run: [python3]"), "destinations[0].run: says nothing to kind http; remove it, or say kind"},
+    {D("mode: oneshot"), "destinations[0].mode: says nothing to kind http"},
+    {D("environment: [A]"), "environment: says nothing to kind http"},
+    {D("limits: {files: 9}"), "limits: says nothing to kind http"},
+    {D("kind: command"), "destinations[0]: run is missing; a destination of kind command needs"},
+    {D("kind: command"), "destinations[0].url: says nothing to kind command; remove it"},
+    {D("kind: command"), "destinations[0].secret: says nothing to kind command"},
+    {C("workers: 2"), "destinations[0].workers: says nothing to mode oneshot; remove it, or say"},
+    {C("mode: oneshot, restart: [1s]"), "restart: says nothing to mode oneshot"},
+    // Commands.
+    {C("mode: shot"), "mode: found `shot`; expected one of oneshot, stream"},
+    {C("mode: stream, workers: 0"), "workers: found `0`; expected a whole number from 1 to 64"},
+    {C("mode: stream, restart: []"), "restart: found an empty list; expected at least one wait"},
+    {C("mode: stream, restart: [50ms]"), "restart[0]: found `50ms`"},
+    {C("grace: 2m"), "grace: found `2m`; expected a duration"},
+    {C("log_rate: -1"), "log_rate: found `-1`"},
+    {C("limits: 5"), "limits: found `5`; expected a map of keys"},
+    {C("limits: {memory: 1KiB}"), "limits.memory: found `1KiB`"},
+    {C("limits: {cpu: 500ms}"), "limits.cpu: found `500ms`"},
+    {C("limits: {files: 7}"), "limits.files: found `7`"},
+    {C("limits: {disk: 7}"), "limits.disk: unknown key; allowed here: memory, cpu, files"},
+    {C("environment: {A: b}"), "environment: found a map"},
+    {C("environment: [A-B]"), "environment[0]: is no variable; expected NAME or NAME=value"},
+    {C("environment: [1A=b]"), "environment[0]: is no variable"},
+    {C("environment: ['=b']"), "environment[0]: is no variable"},
+    {C("environment: [" CANARY_A "-]"), "environment[0]: is no variable"},
+    {C("environment: ['A b=" CANARY_A "']"), "environment[0]: is no variable"},
+    {C("environment: [B, 'B=c']"), "environment[1]: stands twice, first in line 2"},
+    {C("environment: [HOOKKEEP_EVENT=x]"), "are set by the gateway itself"},
+    {C("environment: ['X=${UNSET}']"), "environment[0]: UNSET is not set"},
+    {S "destinations: [{name: a, kind: command, run: []}]\n", "run: found an empty list"},
+    {S "destinations: [{name: a, kind: command, run: ['']}]\n", "run[0]: is empty"},
+    {S "destinations: [{name: a, kind: command, run: {a: b}}]\n", "run: found a map"},
     {D("timeout: 500ms"),
      "timeout: found `500ms`; expected a duration (200ms, 5s, 5m, 2h, 90d) from 1s to 5m"},
     {D("timeout: 301s"), "timeout: found `301s`"},

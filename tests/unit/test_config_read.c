@@ -71,11 +71,60 @@ static void sources_and_destinations_arrive(void **state) {
     EQUAL(c->sources[1].owner, "main");
     EQUAL(c->sources[1].secrets[0].key, CANARY_C);
     assert_int_equal(c->sources[1].secrets[0].scope, SCOPE_ANY);
-    assert_int_equal(c->destination_count, 2);
+    assert_int_equal(c->destination_count, 3);
     EQUAL(c->destinations[0].name, "shop");
     EQUAL(c->destinations[0].url, "https://shop.example.com:8443/stripe?x=1");
     EQUAL(c->destinations[0].secret, CANARY_B);
     EQUAL(c->destinations[1].secret, CANARY_A);
+}
+
+static void a_handler_arrives(void **state) {
+    OWN(fixture_drop)
+    struct config *c = read_ok(fixture_full);
+    const struct handler *h = &c->destinations[2].handler;
+    assert_int_equal(h->run_count, 3);
+    EQUAL(h->run[0], "python3");
+    EQUAL(h->run[2], CANARY_A);
+    assert_true(h->stream);
+    assert_int_equal(h->workers, 3);
+    assert_int_equal(h->environment_count, 4);
+    EQUAL(h->environment[0], "NAME=shop");
+    EQUAL(h->environment[1], "TOKEN=" CANARY_B);
+    EQUAL(h->environment[2], "EMPTY=");
+    EQUAL(h->environment[3], "X=a=b");
+    EQUAL(h->directory, "/srv");
+    EQUAL(h->user, "books");
+    assert_int_equal(h->memory_max, 256 << 20);
+    assert_int_equal(h->cpu_s, 90);
+    assert_int_equal(h->files_max, 64);
+    assert_int_equal(h->grace_ms, 2000);
+    assert_int_equal(h->restart_count, 2);
+    assert_int_equal(h->restart_ms[0], 200);
+    assert_int_equal(h->log_rate, 7);
+    assert_int_equal(c->destinations[0].handler.run_count, 0);
+}
+
+static void a_handler_has_its_defaults(void **state) {
+    OWN(fixture_drop)
+    struct config *c =
+        read_ok("sources: [{path: /webhook, secrets: [{label: main, key: '${A}'}]}]\n"
+                "destinations:\n"
+                "- {name: a, kind: command, run: handler}\n"
+                "- {name: b, kind: command, run: handler, environment: []}\n");
+    const struct handler *h = &c->destinations[0].handler;
+    assert_int_equal(h->run_count, 1);
+    EQUAL(h->run[0], "handler");
+    assert_false(h->stream);
+    assert_int_equal(h->workers, 1);
+    assert_int_equal(h->environment_count, 1); // the others are not in the fixture's environment
+    EQUAL(h->environment[0], "PATH=/usr/bin");
+    assert_int_equal(h->directory.n + h->user.n, 0);
+    assert_int_equal(h->memory_max + h->cpu_s, 0);
+    assert_int_equal(h->files_max, 1024);
+    assert_int_equal(h->grace_ms, 5000);
+    assert_int_equal(h->restart_count, 4);
+    assert_int_equal(h->log_rate, 100);
+    assert_int_equal(c->destinations[1].handler.environment_count, 0);
 }
 
 static void the_plan_carries_what_decides_and_no_secret(void **state) {
@@ -104,7 +153,10 @@ static void the_plan_carries_what_decides_and_no_secret(void **state) {
         "\"timeout_ms\":45000,\"retry_ms\":[1000,300000,2592000000],\"concurrency\":256},"
         "{\"name\":\"all\",\"kind\":\"http\",\"url\":\"http://[::1]:5001\",\"fingerprint\":\"%s\","
         "\"livemode\":\"both\",\"match\":null,\"timeout_ms\":30000,\"retry_ms\":[5000,300000,"
-        "1800000,7200000,18000000,36000000,36000000,86400000,86400000],\"concurrency\":16}]}",
+        "1800000,7200000,18000000,36000000,36000000,86400000,86400000],\"concurrency\":16},"
+        "{\"name\":\"books\",\"kind\":\"command\",\"run\":[\"python3\",\"handler.py\",\"${A}\"],"
+        "\"livemode\":\"both\",\"match\":null,\"timeout_ms\":30000,\"retry_ms\":[9000],"
+        "\"concurrency\":16}]}",
         a, b, k, b, a);
     EQUAL(c->plan->json, text_str(&want));
     assert_int_equal(c->plan->generation, 0);
@@ -265,6 +317,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_arrives),
         cmocka_unit_test(sources_and_destinations_arrive),
+        cmocka_unit_test(a_handler_arrives),
+        cmocka_unit_test(a_handler_has_its_defaults),
         cmocka_unit_test(the_plan_carries_what_decides_and_no_secret),
         cmocka_unit_test(absent_keys_have_their_defaults),
         cmocka_unit_test(the_same_configuration_gives_the_same_plan),

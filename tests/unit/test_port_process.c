@@ -212,14 +212,14 @@ static void nothing_of_ours_is_inherited(void **state) {
     int leak = dup(STDERR_FILENO); // without close-on-exec
     assert_true(leak > STDERR_FILENO);
     struct process_spec spec =
-        SHELL("ls /proc/$$/fd | tr '\\n' ' '; env | grep -v ^_= | sort | tr '\\n' ' '; umask;"
+        SHELL("ls -m /proc/$$/fd; env | grep -v ^_= | sort | tr '\\n' ' '; umask;"
               "grep -E '^Sig(Blk|Ign)' /proc/self/status; ulimit -c;"
               "test $(ps -o sid= -p $$) = $$ && echo session");
     spec.directory = "/";
     run_to_end(&r, &spec);
     close(leak);
     unsetenv("OUR_SECRET");
-    assert_string_equal(text_str(&r.out), "0 1 2 A=b PATH=/usr/bin:/bin PWD=/ 0077\n"
+    assert_string_equal(text_str(&r.out), "0, 1, 2\nA=b PATH=/usr/bin:/bin PWD=/ 0077\n"
                                           "SigBlk:\t0000000000000000\n"
                                           "SigIgn:\t0000000000000000\n0\nsession\n");
     finish(&r);

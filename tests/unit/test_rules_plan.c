@@ -43,6 +43,44 @@ static void writing_what_was_read_gives_the_same(void **state) {
     }
 }
 
+#define COMMAND                                                                                    \
+    "{\"sources\":[],\"destinations\":[{\"name\":\"books\",\"kind\":\"command\",\"run\":"          \
+    "[\"python3\",\"${X}\"],\"livemode\":\"both\",\"match\":null,\"timeout_ms\":1,"                \
+    "\"retry_ms\":[],\"concurrency\":1}]}"
+
+static void a_command_has_a_program_and_no_url(void **state) {
+    OWN(drop)
+    struct plan *p = NULL;
+    assert_null(plan_read(B(COMMAND), 1, &p));
+    assert_true(bytes_equal(p->json, B(COMMAND)));
+    const struct plan_destination *d = &p->destinations[0];
+    assert_int_equal(d->kind, KIND_COMMAND);
+    assert_int_equal(d->run_count, 2);
+    assert_true(bytes_equal(d->run[1], B("${X}")));
+    assert_int_equal(d->url.n, 0);
+    static const struct {
+        const char *from, *to;
+    } no_plans[] = {
+        {"[\"python3\",\"${X}\"]", "[]"},
+        {"[\"python3\",\"${X}\"]", "\"python3\""},
+        {"\"run\":[\"python3\",\"${X}\"]", "\"url\":\"http://a\",\"fingerprint\":\"\""},
+        {"\"command\"", "\"http\""},
+        {"\"concurrency\"", "\"fingerprint\":\"\",\"concurrency\""},
+    };
+    for (size_t i = 0; i < sizeof no_plans / sizeof *no_plans; i++) {
+        OWN(text_drop)
+        struct text t = {0};
+        static const char whole[] = COMMAND;
+        const char *at = strstr(whole, no_plans[i].from);
+        struct plan *none = NULL;
+        assert_non_null(at);
+        text_addf(&t, "%.*s%s%s", (int)(at - whole), whole, no_plans[i].to,
+                  at + strlen(no_plans[i].from));
+        if (!failed_as(plan_read(text_bytes(&t), 1, &none), FAIL_INVALID))
+            fail_msg("taken: %s", text_str(&t));
+    }
+}
+
 static void other_order_and_spaces_become_canonical(void **state) {
     OWN(drop)
     struct plan *p = NULL;
@@ -206,7 +244,9 @@ static void names_and_their_parsing_agree(void **state) {
     enum scope s;
     assert_null(kind_parse(B("http"), &k));
     assert_int_equal(k, KIND_HTTP);
-    static const char *const none[] = {"", "LIVE", "live ", "Connect", "command", "https"};
+    assert_null(kind_parse(B("command"), &k));
+    assert_int_equal(k, KIND_COMMAND);
+    static const char *const none[] = {"", "LIVE", "live ", "Connect", "commands", "https"};
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         assert_non_null(mode_parse(bytes_of(none[i]), &m));
         assert_non_null(scope_parse(bytes_of(none[i]), &s));
@@ -222,6 +262,7 @@ static void freeing_nothing_is_allowed(void **state) { plan_free(NULL); }
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writing_what_was_read_gives_the_same),
+        cmocka_unit_test(a_command_has_a_program_and_no_url),
         cmocka_unit_test(other_order_and_spaces_become_canonical),
         cmocka_unit_test(every_field_is_read),
         cmocka_unit_test(what_is_no_plan_is_refused),
