@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Posts unique, signed events over many connections from one thread and says what came back.
 //
-//     load [options] FILE       FILE is the event: its 24 '#' become an id, its 10 '@' the time
+//     load [options] FILE       FILE is the event: its 24 '#' become an id, its 10 '@' the time,
+//                               its 10 '%' the event's number in this run, from 0
 //
 // Closed loop (no --rate): each connection posts its next event as soon as the last is answered.
 // Open loop (--rate N): event i is meant to leave at start + i / N, and its latency counts from
 // then, also when no connection was free: a server that stalls cannot hide by being asked less.
 // What costs time is done before the clock starts: every signature is in memory by then.
+//
+// --count N posts N events, however long it takes; --until-refused stops at the first answer that
+// is not 200. --times FILE keeps of each event when its latency began and when it was answered 200:
+// two numbers of 8 bytes, ns of CLOCK_MONOTONIC; 0 if it was not. SIGTERM ends a run early.
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -14,6 +19,7 @@
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,6 +36,7 @@
 
 #define ID_SIZE 24
 #define TIME_SIZE 10
+#define NUMBER_SIZE 10
 #define MAC_SIZE 32
 #define HOLES_MAX 16
 #define REQUEST_MAX 16384
@@ -36,7 +44,9 @@
 #define CONNECTIONS_MAX 1024
 #define LATE_NS 15000000000 // no answer after this: the server hangs
 #define SECOND 1000000000LL
-#define MAX_RATE 200000
+#define MAX_RATE 200000 // of the closed loop: so many signatures are made for each second
+#define SLOW_US 50000
+#define COUNT_S 600 // the longest that --count may take
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -46,8 +56,11 @@ struct options {
     uint16_t port;
     const char *path, *secret, *file;
     int connections;
-    double seconds, warm, rate;
+    double seconds, warm, rate, most;
     uint64_t tag; // of this run's ids
+    uint64_t count;
+    bool until_refused;
+    const char *times;
 };
 
 struct connection {
@@ -60,17 +73,23 @@ struct connection {
     char answer[ANSWER_MAX];
 };
 
-static struct options o = {
-    .path = "/webhook", .connections = 64, .seconds = 5, .warm = 0.5, .secret = ""};
+static struct options o = {.path = "/webhook",
+                           .connections = 64,
+                           .seconds = 5,
+                           .warm = 0.5,
+                           .most = MAX_RATE,
+                           .secret = ""};
 static char template[REQUEST_MAX];
-static size_t request_size, body_at, mac_at;
+static size_t request_size, body_at, mac_at, number_at; // number_at 0: the event has none
 static size_t holes[HOLES_MAX], hole_count;
 static uint8_t (*macs)[MAC_SIZE];
 static uint32_t *latencies; // in microseconds, of the events answered in the window
+static int64_t (*times)[2]; // from, answered; null without --times
 static uint64_t planned, next_event, answered, counted, refused;
 static long time_s;
-static int64_t start_ns, warm_ns, end_ns;
+static int64_t start_ns, warm_ns, end_ns, last_ns;
 static double own_s; // of processor, for the whole run
+static volatile sig_atomic_t interrupted;
 static int poller;
 static struct connection *connections;
 
@@ -119,6 +138,10 @@ static void patch_id(char *request, uint64_t i) {
     make_id(id, i);
     for (size_t h = 0; h < hole_count; h++)
         memcpy(request + holes[h], id, ID_SIZE);
+    if (number_at == 0)
+        return;
+    for (char *to = request + number_at + NUMBER_SIZE; to-- > request + number_at; i /= 10)
+        *to = (char)('0' + i % 10);
 }
 
 static void patch_mac(char *request, uint64_t i) {
@@ -169,6 +192,8 @@ static void make_template(void) {
             die("%s has more than %d ids", o.file, HOLES_MAX);
         holes[hole_count++] = (size_t)(at - template);
     }
+    char *number = strstr(template, "%%%%%%%%%%");
+    number_at = number == NULL ? 0 : (size_t)(number - template);
     if (hole_count == 0)
         die("%s has no place for an id: its events would all be the same", o.file);
 }
@@ -196,9 +221,23 @@ static void sign_all(void) {
     EVP_MAC_free(hmac);
 }
 
+static void open_times(void) {
+    int fd = open(o.times, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)(planned * sizeof *times)) != 0)
+        die_errno(o.times);
+    times = mmap(NULL, planned * sizeof *times, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                 fd, 0);
+    if (times == MAP_FAILED)
+        die_errno(o.times);
+    close(fd);
+}
+
 static void prepare(void) {
-    double per_second = o.rate > 0 ? o.rate : MAX_RATE;
-    planned = (uint64_t)(per_second * (o.seconds + o.warm)) + (uint64_t)o.connections;
+    double per_second = o.rate > 0 ? o.rate : o.most;
+    planned = o.count > 0 ? o.count
+                          : (uint64_t)(per_second * (o.seconds + o.warm)) + (uint64_t)o.connections;
+    if (o.times != NULL)
+        open_times();
     macs = calloc(planned, sizeof *macs);
     latencies = calloc(planned, sizeof *latencies);
     connections = calloc((size_t)o.connections, sizeof *connections);
@@ -277,11 +316,16 @@ static bool whole(struct connection *c) {
 
 static void note_answer(struct connection *c, int64_t now) {
     answered++;
+    last_ns = now;
     c->busy = false;
     if (memcmp(c->answer, "HTTP/1.1 200 ", 13) != 0) {
-        if (refused++ == 0)
+        if (refused++ == 0 && !o.until_refused)
             fprintf(stderr, "load: event %u got this answer:\n%.400s\n", c->event, c->answer);
         return;
+    }
+    if (times != NULL) {
+        times[c->event][0] = c->from_ns;
+        times[c->event][1] = now;
     }
     int64_t key = o.rate > 0 ? c->from_ns : now;
     if (key >= warm_ns && key < end_ns)
@@ -307,6 +351,8 @@ static bool pull(struct connection *c) {
     note_answer(c, now_ns());
     return true;
 }
+
+static bool stopped(void) { return o.until_refused && refused > 0; }
 
 static int64_t intended(uint64_t i) { return start_ns + (int64_t)((double)i / o.rate * 1e9); }
 
@@ -352,9 +398,14 @@ static void serve_events(struct epoll_event *events, int n) {
         if ((events[i].events & ~(uint32_t)EPOLLOUT) == 0 || !pull(c) || o.rate > 0)
             continue;
         int64_t now = now_ns();
-        if (now < end_ns && next_event < planned)
+        if (now < end_ns && next_event < planned && !stopped())
             post(c, now);
     }
+}
+
+static void interrupt(int signum) {
+    (void)signum;
+    interrupted = 1;
 }
 
 static void run(void) {
@@ -367,8 +418,11 @@ static void run(void) {
         for (int i = 0; i < o.connections; i++)
             post(&connections[i], now_ns());
     for (int64_t now = start_ns;; now = now_ns()) {
+        if (interrupted && end_ns > now)
+            end_ns = now;
         int64_t until = o.rate > 0 ? post_due(now) : -1;
-        bool all_posted = now >= end_ns && (o.rate == 0 || intended(next_event) >= end_ns);
+        bool all_posted =
+            stopped() || (now >= end_ns && (o.rate == 0 || intended(next_event) >= end_ns));
         if (answered == next_event && (all_posted || next_event == planned))
             return;
         if (now > end_ns + LATE_NS)
@@ -388,6 +442,14 @@ static double part_ms(double part) {
     return counted == 0 ? 0 : latencies[(uint64_t)(part * (double)(counted - 1))] / 1000.0;
 }
 
+// How many took longer than SLOW_US.
+static uint64_t slow_count(void) {
+    uint64_t n = 0;
+    while (n < counted && latencies[counted - 1 - n] > SLOW_US)
+        n++;
+    return n;
+}
+
 static double processor_s(void) {
     struct rusage r;
     getrusage(RUSAGE_SELF, &r);
@@ -396,14 +458,18 @@ static double processor_s(void) {
 }
 
 static void report(void) {
-    if (o.rate == 0 && next_event == planned)
-        die("more than %d events a second: raise MAX_RATE", MAX_RATE);
+    if (o.rate == 0 && o.count == 0 && next_event == planned)
+        die("more than %.0f events a second were signed for: raise --most", o.most);
     qsort(latencies, counted, sizeof *latencies, by_value);
+    int64_t end = o.count > 0 || o.until_refused ? last_ns : end_ns;
+    double seconds = (double)(end - warm_ns) / SECOND;
     printf("{\"answered\":%llu,\"not_200\":%llu,\"per_second\":%.1f,\"p50_ms\":%.3f,"
-           "\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f,\"client_us\":%.2f}\n",
-           (unsigned long long)answered, (unsigned long long)refused, (double)counted / o.seconds,
-           part_ms(0.5), part_ms(0.99), part_ms(0.999), part_ms(1), own_s * 1e6 / (double)answered);
-    if (refused > 0)
+           "\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f,\"slow\":%llu,"
+           "\"client_us\":%.2f}\n",
+           (unsigned long long)(answered - refused), (unsigned long long)refused,
+           (double)counted / seconds, part_ms(0.5), part_ms(0.99), part_ms(0.999), part_ms(1),
+           (unsigned long long)slow_count(), own_s * 1e6 / (double)answered);
+    if (refused > 0 && !o.until_refused)
         die("%llu of %llu answers were not 200", (unsigned long long)refused,
             (unsigned long long)answered);
     if (counted == 0)
@@ -420,9 +486,11 @@ static double number(const char *text) {
 
 static void read_options(int argc, char **argv) {
     static const struct option known[] = {
-        {"port", 1, NULL, 'p'},    {"path", 1, NULL, 'u'}, {"secret", 1, NULL, 's'},
-        {"seconds", 1, NULL, 't'}, {"warm", 1, NULL, 'w'}, {"connections", 1, NULL, 'c'},
-        {"rate", 1, NULL, 'r'},    {"tag", 1, NULL, 'g'},  {NULL, 0, NULL, 0},
+        {"port", 1, NULL, 'p'},    {"path", 1, NULL, 'u'},  {"secret", 1, NULL, 's'},
+        {"seconds", 1, NULL, 't'}, {"warm", 1, NULL, 'w'},  {"connections", 1, NULL, 'c'},
+        {"rate", 1, NULL, 'r'},    {"tag", 1, NULL, 'g'},   {"most", 1, NULL, 'm'},
+        {"count", 1, NULL, 'n'},   {"times", 1, NULL, 'f'}, {"until-refused", 0, NULL, 'x'},
+        {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
@@ -433,14 +501,21 @@ static void read_options(int argc, char **argv) {
         case 'w': o.warm = number(optarg); break;
         case 'c': o.connections = (int)number(optarg); break;
         case 'r': o.rate = number(optarg); break;
+        case 'm': o.most = number(optarg); break;
+        case 'n': o.count = (uint64_t)number(optarg); break;
+        case 'f': o.times = optarg; break;
+        case 'x': o.until_refused = true; break;
         case 'g': o.tag = (uint64_t)number(optarg); break;
         default: exit(EXIT_USAGE);
         }
     }
+    if (o.count > 0)
+        o.seconds = COUNT_S;
     if (optind != argc - 1 || o.port == 0 || o.connections < 1 || o.connections > CONNECTIONS_MAX ||
-        o.seconds <= 0 || o.warm < 0 || o.rate < 0) {
+        o.seconds <= 0 || o.warm < 0 || o.rate < 0 || o.most <= 0) {
         fputs("load --port N [--path /P] [--secret S] [--seconds N] [--warm N] [--connections N]\n"
-              "     [--rate N] [--tag N] FILE\n",
+              "     [--rate N | --most N] [--count N] [--until-refused] [--times FILE] [--tag N] "
+              "FILE\n",
               stderr);
         exit(EXIT_USAGE);
     }
@@ -451,6 +526,7 @@ int main(int argc, char **argv) {
     read_options(argc, argv);
     prepare();
     connect_all();
+    signal(SIGTERM, interrupt);
     own_s = processor_s();
     run();
     own_s = processor_s() - own_s;

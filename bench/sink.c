@@ -2,9 +2,14 @@
 // A destination that costs next to nothing: answers every POST 200 and counts it; a GET is
 // answered with the count. Also the null server that shows what load can do by itself.
 //
-//     sink PORT
+//     sink [--times FILE] [--stall MS] PORT
+//
+// --times FILE: an event with number i (see load.c) writes when it first came to place i, 8 bytes,
+// ns of CLOCK_MONOTONIC; the file is as long as there are events. --stall MS: does nothing for so
+// long once a second, so that one can see whether load notices.
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -13,11 +18,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EVENTS 256
 #define HEAD_MAX 16384
+#define SECOND 1000000000LL
 
 struct peer {
     int fd;
@@ -29,10 +38,41 @@ struct peer {
 
 static int poller;
 static unsigned long long count;
+static int64_t *times; // null without --times
+static uint64_t times_count;
+static int64_t stall_ns, next_stall_ns;
 
 static void die(const char *what) {
     perror(what);
     exit(1);
+}
+
+static int64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * SECOND + t.tv_nsec;
+}
+
+static void open_times(const char *path) {
+    int fd = open(path, O_RDWR);
+    struct stat is;
+    if (fd < 0 || fstat(fd, &is) != 0)
+        die(path);
+    times_count = (uint64_t)is.st_size / sizeof *times;
+    times = mmap(NULL, times_count * sizeof *times, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (times == MAP_FAILED)
+        die(path);
+    close(fd);
+}
+
+static void note_time(const char *request, size_t n) {
+    static const char name[] = "\"event_number\": \"";
+    const char *at = memmem(request, n, name, sizeof name - 1);
+    if (at == NULL)
+        return;
+    uint64_t i = strtoull(at + sizeof name - 1, NULL, 10);
+    if (i < times_count && times[i] == 0)
+        times[i] = now_ns();
 }
 
 static int listen_on(uint16_t port) {
@@ -105,6 +145,8 @@ static bool digest(struct peer *p) {
             p->skip = 0;
             return true;
         }
+        if (times != NULL && p->is_post)
+            note_time(p->head, whole < p->got ? whole : p->got);
         if (!answer(p))
             return false;
     }
@@ -123,17 +165,42 @@ static void serve(struct peer *p) {
     free(p);
 }
 
+static void stall(void) {
+    int64_t now = now_ns();
+    if (now < next_stall_ns)
+        return;
+    if (next_stall_ns != 0)
+        nanosleep(&(struct timespec){stall_ns / SECOND, stall_ns % SECOND}, NULL);
+    next_stall_ns = now + SECOND;
+}
+
+static uint16_t read_options(int argc, char **argv) {
+    static const struct option known[] = {
+        {"times", 1, NULL, 'f'}, {"stall", 1, NULL, 's'}, {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (c) {
+        case 'f': open_times(optarg); break;
+        case 's': stall_ns = strtoll(optarg, NULL, 10) * 1000000; break;
+        default: exit(2);
+        }
+    }
+    if (optind != argc - 1)
+        exit(2);
+    return (uint16_t)strtoul(argv[optind], NULL, 10);
+}
+
 int main(int argc, char **argv) {
-    if (argc != 2)
-        return 2;
     struct epoll_event events[EVENTS];
+    uint16_t port = read_options(argc, argv);
     poller = epoll_create1(0);
-    int listener = listen_on((uint16_t)strtoul(argv[1], NULL, 10));
+    int listener = listen_on(port);
     watch(listener, NULL);
     for (;;) {
         int n = epoll_wait(poller, events, EVENTS, -1);
         if (n < 0 && errno != EINTR)
             die("epoll");
+        if (stall_ns > 0)
+            stall();
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr == NULL)
                 welcome(listener);
