@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT
+"""Scenes on a ledger that holds many events already: it is filled by a gateway once, and kept
+beside the build for as long as the ledger's schema and the event are the same."""
+import array
+import hashlib
+import os
+import pathlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import client
+from servers import SECRET, Hookkeep, Nginx
+from settings import BUILD, EVENTS, PHASE_S, ROOT, SECONDS, SERVER_CORE, WARM_S, Wrong, say
+
+EVENT_BYTES = 6000  # of the ledger, generously
+COPIES = 4  # at once: the kept one, the one in use, its backup, or the copy before a migration
+LATE_MS = 50
+# What takes the newest migration back, by its version: it makes the views.
+UNDO = {2: "SELECT 'DROP VIEW ' || name FROM sqlite_schema WHERE type = 'view'"}
+
+
+def kept_ledger(run):
+    """The path of a ledger with EVENTS inside."""
+    made_of = hashlib.sha256(client.EVENT.read_bytes())
+    for file in ("migrations.c", "migrations.def"):
+        made_of.update((ROOT / "src/ledger" / file).read_bytes())
+    path = BUILD / f"bench-ledger-{made_of.hexdigest()[:12]}-{EVENTS}.db"
+    if path.exists():
+        return path
+    for old in BUILD.glob("bench-ledger-*.db"):
+        old.unlink()
+    if shutil.disk_usage(BUILD).free < EVENTS * EVENT_BYTES * COPIES:
+        raise Wrong(f"{EVENTS:,} events need {EVENTS * EVENT_BYTES * COPIES >> 30} GiB of disk "
+                    "for a while; EVENTS=100000 needs a tenth")
+    say(f"  filling a ledger with {EVENTS:,} events, once: {path}")
+    with client.folder_of("filled", run.folder) as folder:
+        server, filled = Hookkeep(folder), 0
+        try:
+            server.start()
+            while filled < EVENTS:
+                count = min(EVENTS - filled, client.CHUNK, server.journal_mib * 200)
+                filled += client.load(server, count=count, warm=0)["answered"]
+                client.await_caught_up(server, filled)
+        finally:
+            server.stop()
+        server.check(filled)
+        with sqlite3.connect(folder / "hookkeep.db", isolation_level=None) as books:
+            # As a restored ledger is: of no journal yet.
+            books.execute("UPDATE state SET journal_id = zeroblob(16), start_booked = booked, "
+                          "start_count = 0")
+            books.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        books.close()
+        (folder / "hookkeep.db").rename(path)
+        shutil.copy(folder / "hookkeep.db.key", f"{path}.key")
+    return path
+
+
+class Grown(Hookkeep):
+    """Begins with a copy of the kept ledger."""
+
+    label, already = "Hookkeep, a large ledger", EVENTS
+    kept = None
+
+    def start(self):
+        for end in ("", ".key"):
+            subprocess.run(["cp", "--reflink=auto", f"{self.kept}{end}",
+                            self.folder / f"hookkeep.db{end}"], check=True)
+        # What the copy left to write must not be written while it is measured.
+        subprocess.run(["sync", self.folder / "hookkeep.db"], check=True)
+        super().start()
+
+
+def booking_rate(server, began_at):
+    """Records booked a second from now on until all is; `began_at`: booked so far."""
+    booked, durable, first = began_at, began_at + 1, time.monotonic()
+    while booked < durable:
+        server.check_alive()
+        durable, booked = server.positions()
+        if booked == began_at:
+            first = time.monotonic()  # it tries again every few seconds
+        elif booked < durable:
+            time.sleep(0.02)
+    return (booked - began_at) / max(time.monotonic() - first, 1e-6)
+
+
+def grown_one(kind, run):
+    """A burst, then booking alone: answers and bookings a second."""
+    with client.folder_of("grown", run.folder) as folder:
+        server = kind(folder)
+        try:
+            server.start()
+            row = client.load(server, seconds=SECONDS * 0.3)
+            answered = row["answered"]
+            client.await_caught_up(server, answered)
+            _, booked = server.positions()
+            with server.booking_kept_out():
+                filled = client.fill_journal(server)
+            booking = booking_rate(server, booked)
+            answered += filled
+        finally:
+            server.stop()
+        server.check(answered)
+    say(f"  {kind.label}: {row['per_second']:,.0f} answers/s, then {filled:,} booked "
+        f"alone at {booking:,.0f}/s")
+    return row["per_second"], booking
+
+
+def grown(run):
+    """a ledger with many events inside beside an empty one"""
+    Grown.kept = kept_ledger(run)
+    results = {}
+    for kind in (Hookkeep, Grown) if run.round % 2 == 0 else (Grown, Hookkeep):
+        results[kind] = grown_one(kind, run)
+    run.figure("booking", results[Hookkeep][1])
+    run.figure("booking_grown", results[Grown][1])
+    run.figure("grown_answers", results[Grown][0] / results[Hookkeep][0])
+    run.figure("grown_booking", results[Grown][1] / results[Hookkeep][1])
+
+
+# --- stalls: what goes on beside the answering in each phase
+
+
+def nothing_else(server):
+    time.sleep(PHASE_S)
+
+
+def a_backup(server):
+    copy = server.folder / "backup.db"
+    server_command(server, BUILD / "hookkeep", "ledger", "backup", copy)
+    copy.unlink()
+
+
+def a_query(server):
+    """A read transaction of another program, and a filter of the desk that no index serves."""
+    script = ("import sqlite3, sys, time\n"
+              "books = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+              "books.execute('BEGIN')\n"
+              "end = time.monotonic() + float(sys.argv[2])\n"
+              "while time.monotonic() < end:\n"
+              "    books.execute('SELECT type, sum(length(payload)) FROM (SELECT * FROM events '\n"
+              "                  'LIMIT 100000) GROUP BY type').fetchall()\n")
+    desk = threading.Thread(target=ask_desk, args=(server, time.monotonic() + PHASE_S))
+    desk.start()
+    server_command(server, sys.executable, "-c", script, server.folder / "hookkeep.db", PHASE_S)
+    desk.join()
+
+
+def ask_desk(server, end):
+    while time.monotonic() < end:
+        try:
+            server.ask("/api/events?account=acct_nobody")
+        except OSError:  # it took longer than a query may
+            pass
+        time.sleep(0.01)
+
+
+def a_checkpoint(server):
+    """Of the WAL that grew behind the query, by another program."""
+    books = sqlite3.connect(server.folder / "hookkeep.db", timeout=10, isolation_level=None)
+    books.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    books.close()
+    time.sleep(PHASE_S / 2)
+
+
+PHASES = [
+    ("nothing else", nothing_else),
+    ("a backup", a_backup),
+    ("a long query", a_query),
+    ("a checkpoint", a_checkpoint),
+]
+
+
+def server_command(server, *command):
+    """On the server's core, where a user's one would run if there were no other."""
+    done = subprocess.run(["taskset", "-c", str(SERVER_CORE), *map(str, command)], text=True,
+                          cwd=server.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=600, check=False,
+                          env={**os.environ, "STRIPE_WEBHOOK_SECRET": SECRET})
+    if done.returncode != 0:
+        raise Wrong(f"{command[0]} failed: {done.stdout[-300:]}")
+
+
+class Busy(Grown):
+    label, journal_mib = "Hookkeep, journal of 64 MiB", 64
+
+
+def stalls(run):
+    """segment changes, checkpoints, a backup, a long query, a migration: the worst answer"""
+    rate = round(run.peak(Hookkeep) / 3)
+    Grown.kept = kept_ledger(run)
+    with client.folder_of("stalls", run.folder) as folder:
+        server = Busy(folder)
+        try:
+            run.phases = busy_phases(server, rate, folder / "times")
+            run.figure("stalls_worst_ms", max(worst for _, _, worst, _ in run.phases))
+            run.figure("stalls_late", sum(late for _, _, _, late in run.phases))
+            plain, migrating = migration_starts(server)
+        finally:
+            server.stop()
+    run.figure("migration_ms", (migrating - plain) * 1000)
+    run.figure("migration_start_s", migrating)
+    say(f"  a start {plain:.2f} s, with a migration pending {migrating:.2f} s until an answer")
+    floor = client.measure(Nginx, run.folder, len(PHASES) * PHASE_S, rate=rate)
+    run.phases.append(("nginx, nothing else", floor["answered"], floor["max_ms"], floor["slow"]))
+    run.stalls_rate = rate
+
+
+def busy_phases(server, rate, times):
+    """For each phase: name, events, the worst in ms, how many later than LATE_MS."""
+    server.start()
+    under_way = client.begin(server, seconds=240, rate=rate, times=times)
+    try:
+        await_first(times, under_way)
+        time.sleep(WARM_S)
+        marks = [time.monotonic_ns()]
+        for _, work in PHASES:
+            work(server)
+            marks.append(time.monotonic_ns())
+        row = client.finish(under_way, server, early=True)
+    finally:
+        under_way.kill()
+    client.await_caught_up(server, row["answered"])
+    if row["not_200"]:
+        raise Wrong(f"{row['not_200']} answers were not 200 (see above)")
+    seen = client.read_times(times)
+    return [phase_row(name, seen, marks[i], marks[i + 1]) for i, (name, _) in enumerate(PHASES)]
+
+
+def await_first(times, under_way):
+    """The client signs for a while before it begins; then the first number is not 0 any more."""
+    while under_way.poll() is None:
+        if times.exists() and times.stat().st_size > 8:
+            with open(times, "rb") as f:
+                if array.array("q", f.read(8))[0] != 0:
+                    return
+        time.sleep(0.05)
+    raise Wrong("the client gave up (see above)")
+
+
+def phase_row(name, seen, begins, ends):
+    ms = [(seen[i + 1] - seen[i]) / 1e6 for i in range(0, len(seen), 2)
+          if begins <= seen[i] < ends]
+    if not ms:
+        raise Wrong(f"no event in the phase '{name}'")
+    late = sum(x > LATE_MS for x in ms)
+    say(f"    {name}: {len(ms):,} events, the worst {max(ms):.1f} ms, {late} above {LATE_MS} ms")
+    return name, len(ms), max(ms), late
+
+
+def migration_starts(server):
+    """Seconds from the start to the first answer, without a migration pending and with one."""
+    took = []
+    for undo in (False, True):
+        server.stop()
+        if undo:
+            undo_migration(server.folder / "hookkeep.db")
+        began = time.monotonic()
+        server.launch()
+        took.append(client.first_answer(server, began, 600))
+    if not list(pathlib.Path(server.folder).glob("hookkeep.db.before-v*")):
+        raise Wrong("no migration ran")
+    return took
+
+
+def undo_migration(path):
+    books = sqlite3.connect(path, isolation_level=None)
+    version, = books.execute("PRAGMA user_version").fetchone()
+    if version not in UNDO:
+        raise Wrong(f"UNDO does not know how to take migration {version} back")
+    for statement, in books.execute(UNDO[version]).fetchall():
+        books.execute(statement)
+    books.execute("DELETE FROM migrations WHERE version = ?", (version,))
+    books.execute(f"PRAGMA user_version = {version - 1}")
+    books.close()
