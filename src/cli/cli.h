@@ -43,6 +43,7 @@ struct cli_command {
 };
 
 #define ARGS_MANY 10000
+#define CLI_TABLES_MAX 6
 
 // The table, ended by null.
 extern const struct cli_command *const cli_commands[];
@@ -55,6 +56,8 @@ const char *cli_nearest(const char *name, const struct cli_command *actions);
 // Finds the command in argv, reads its options, runs it; flushes standard output, a failure of
 // which is CLI_FAILED.
 enum cli_exit cli_run(int argc, const char **argv);
+// The tables of options that a command takes: its own, then those it shares.
+void cli_options(const struct cli_command *command, struct poptOption out[CLI_TABLES_MAX]);
 // Help on standard output: of everything when count is 0, of a command, or of one of its actions.
 enum cli_exit cli_help(const char *const *words, size_t count);
 

@@ -11,7 +11,7 @@ static struct {
 static const struct poptOption list_options[] = {
     {"state", 's', POPT_ARG_STRING, &o.state, 0,
      "due, taken, waiting, done, dead, held, cancelled, parked or superseded", "STATE"},
-    {"destination", 'd', POPT_ARG_STRING, &o.destination, 0, "to this destination", "NAME"},
+    {"destination", 'd', POPT_ARG_STRING, &o.destination, 0, "to this destination", "DEST"},
     {"event", 'e', POPT_ARG_STRING, &o.event, 0, "of this event (id or number)", "EVENT"},
     TIME_OPTIONS(o.list, "made"),
     LIST_OPTIONS(o.list),

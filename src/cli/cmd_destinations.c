@@ -79,10 +79,10 @@ static enum cli_exit release(const struct cli_call *c) {
 static const struct cli_command actions[] = {
     {"list", "", "destinations with what they are owed", NULL, TAKES_API | TAKES_JSON, 0, 0, NULL,
      list, NULL},
-    {"show", "NAME", "one destination", NULL, TAKES_API | TAKES_JSON, 1, 1, NULL, show, NULL},
-    {"hold", "NAME...", "stop delivering to them; what they are owed waits", NULL,
+    {"show", "DEST", "one destination", NULL, TAKES_API | TAKES_JSON, 1, 1, NULL, show, NULL},
+    {"hold", "DEST...", "stop delivering to them; what they are owed waits", NULL,
      TAKES_API | TAKES_JSON, 1, ARGS_MANY, hold_options, hold, NULL},
-    {"release", "NAME...", "go on delivering to them", NULL, TAKES_API | TAKES_JSON, 1, ARGS_MANY,
+    {"release", "DEST...", "go on delivering to them", NULL, TAKES_API | TAKES_JSON, 1, ARGS_MANY,
      NULL, release, NULL},
     {0},
 };

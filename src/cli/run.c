@@ -43,9 +43,7 @@ static const struct poptOption option_help[] = {
         NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)(table_), 0, NULL, NULL             \
     }
 
-#define TABLES_MAX 6
-
-static void gather_options(const struct cli_command *command, struct poptOption out[TABLES_MAX]) {
+void cli_options(const struct cli_command *command, struct poptOption out[CLI_TABLES_MAX]) {
     size_t n = 0;
     if (command->options != NULL)
         out[n++] = TABLE_OF(command->options);
@@ -129,8 +127,8 @@ static enum cli_exit help_actions(const struct cli_command *command) {
 }
 
 static enum cli_exit help_one(const struct cli_command *command, const char *full) {
-    struct poptOption options[TABLES_MAX];
-    gather_options(command, options);
+    struct poptOption options[CLI_TABLES_MAX];
+    cli_options(command, options);
     const char *argv[] = {full, NULL};
     poptContext popt = poptGetContext(NULL, 1, argv, options, 0);
     OWN(text_drop)
@@ -201,8 +199,8 @@ static enum cli_exit run_parsed(const struct cli_command *command, poptContext p
 // argv[0] is the command's own name.
 static enum cli_exit run_one(const struct cli_command *command, const char *full, int argc,
                              const char **argv) {
-    struct poptOption options[TABLES_MAX];
-    gather_options(command, options);
+    struct poptOption options[CLI_TABLES_MAX];
+    cli_options(command, options);
     argv[0] = full;
     poptContext popt = poptGetContext(NULL, argc, argv, options, POPT_CONTEXT_NO_EXEC);
     int got = poptGetNextOpt(popt);

@@ -115,24 +115,6 @@ test("help names every command, and each tells how to call it", async () => {
   assert.match((await ok(["help", "configuration"])).stdout, /sources\[\]\.secrets\[\]\.key/);
 });
 
-test("the manual has every command and every option", async () => {
-  const file = new URL("../../man/hookkeep.1.scd", import.meta.url);
-  const manual = fs.readFileSync(file, "utf8").replaceAll("\\", "");
-  const all = await ok(["help"]);
-  for (const [, name] of all.stdout.matchAll(/^ {2}(\w+) +\S/gm)) {
-    assert.ok(manual.includes(`*hookkeep ${name}`), name);
-    const one = (await ok([name, "--help"])).stdout;
-    const calls = one.includes(" ACTION")
-      ? [...one.matchAll(/^ {2}(\w+)( |$)/gm)].map((m) => [name, m[1]]) : [[name]];
-    for (const call of calls) {
-      assert.ok(manual.includes(`*hookkeep ${call.join(" ")}`), call.join(" "));
-      const help = (await ok([...call, "--help"])).stdout;
-      for (const [, option] of help.matchAll(/(--[a-z-]+)/g))
-        if (option !== "--help") assert.ok(manual.includes(option), `${call.join(" ")} ${option}`);
-    }
-  }
-});
-
 test("version", async () => {
   assert.match((await ok(["version"])).stdout, /^hookkeep \d+\.\d+\.\d+\n$/);
   assert.match((await ok(["--version"])).stdout, /^hookkeep \d/);

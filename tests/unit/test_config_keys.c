@@ -66,56 +66,6 @@ static void the_description_has_every_key(void **state) {
     assert_non_null(strstr(text_str(&t), "sources[].path: a text; required\n"));
 }
 
-// As the page's source writes a text.
-static void add_escaped(struct text *out, const char *s) {
-    for (; *s != '\0'; s++) {
-        if (*s == '_' || *s == '*' || *s == '\\')
-            text_addc(out, '\\');
-        text_addc(out, *s);
-    }
-}
-
-static void the_manual_page_says_what_the_table_says(void **state) {
-    OWN(text_drop)
-    struct text page = {0};
-    size_t known = 0, written = 0;
-    load("man/hookkeep.yaml.5.scd", &page);
-    for (int i = 0; i < KEYS; i++) {
-        const struct key_row *row = &keys[i];
-        if (row->type == KEY_LATER)
-            continue;
-        OWN(text_drop)
-        struct text head = {0};
-        OWN(text_drop)
-        struct text meaning = {0};
-        OWN(text_drop)
-        struct text otherwise = {0};
-        text_adds(&head, "\n*");
-        add_escaped(&head, row->path);
-        text_adds(&head, "*\n\t");
-        const char *at = strstr(text_str(&page), text_str(&head));
-        if (at == NULL)
-            fail_msg("man/hookkeep.yaml.5.scd lacks %s", row->path);
-        bytes entry = bytes_of(at);
-        entry = bytes_slice(entry, 0, bytes_search(entry, B("\n\n")));
-        add_escaped(&meaning, row->meaning);
-        if (key_required(row))
-            text_adds(&otherwise, "; required. ");
-        else if (row->otherwise != NULL && row->otherwise[0] != '\0')
-            text_addf(&otherwise, "; default %s. ", row->otherwise);
-        if (bytes_search(entry, text_bytes(&meaning)) == entry.n ||
-            (otherwise.n > 0 && bytes_search(entry, text_bytes(&otherwise)) == entry.n))
-            fail_msg("man/hookkeep.yaml.5.scd says of %s something else than keys.def", row->path);
-        known++;
-    }
-    const char *at = strstr(text_str(&page), "# KEYS"), *end = strstr(text_str(&page), "# EXAMPLE");
-    assert_non_null(at);
-    assert_non_null(end);
-    while ((at = strstr(at, "\n*")) != NULL && at++ < end)
-        written++;
-    assert_int_equal(written, known);
-}
-
 static void the_example_is_accepted_without_a_warning(void **state) {
     OWN(text_drop)
     struct text yaml = {0};
@@ -138,7 +88,6 @@ int main(void) {
         cmocka_unit_test(rows_are_whole),
         cmocka_unit_test(keys_are_found_in_their_map_alone),
         cmocka_unit_test(the_description_has_every_key),
-        cmocka_unit_test(the_manual_page_says_what_the_table_says),
         cmocka_unit_test(the_example_is_accepted_without_a_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
