@@ -100,6 +100,11 @@ static void check_number(struct reading *r, struct node *n) {
         complain_expected(r, n);
 }
 
+// Programs may be given lines: a script, a certificate.
+static bool goes_to_program(const struct key_row *row) {
+    return row == &keys[KEY_DESTINATION_RUN] || row == &keys[KEY_DESTINATION_ENVIRONMENT];
+}
+
 static result check_scalar(struct reading *r, struct node *n) {
     if (n->shape != NODE_SCALAR || (n->raw.n == 0 && !n->quoted)) {
         complain_expected(r, n);
@@ -120,7 +125,9 @@ static result check_scalar(struct reading *r, struct node *n) {
     }
     if (n->text.n == 0 && n->row->type != KEY_WHERE)
         complain(r, n, "is empty; write a value or remove the key");
-    else if (has_control(n->text) || !bytes_utf8(n->text))
+    else if ((goes_to_program(n->row) ? bytes_find(n->text, '\0') < n->text.n
+                                      : has_control(n->text)) ||
+             !bytes_utf8(n->text))
         complain(r, n, "has a control character, or is not UTF-8");
     return OK;
 }

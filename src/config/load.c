@@ -21,14 +21,6 @@ static result read_file(void *ctx, const char *path, size_t max, struct text *ou
 static result read_from(const char *path, struct text *yaml, const struct config_outside *o,
                         struct config **out, struct text *errors, struct text *warnings) {
     TRY(config_read(text_bytes(yaml), path, o, out, errors, warnings));
-    for (size_t i = 0; i < (*out)->destination_count; i++) {
-        if (!(*out)->destinations[i].handler.stream)
-            continue;
-        text_addf(errors, "%s: destinations[%zu].mode: stream is not in this version\n", path, i);
-        config_free(*out);
-        *out = NULL;
-        FAIL(INVALID, "mode stream is not in this version");
-    }
     (*out)->file = arena_copy(&(*out)->memory, bytes_of(path));
     return OK;
 }

@@ -4,6 +4,7 @@
 #define DISPATCH_ATTEMPT_H
 
 #include "dispatch/carrier.h"
+#include "dispatch/pool.h"
 #include "rules/record.h"
 
 #define ATTEMPT_HEADERS_MAX 10
@@ -53,6 +54,7 @@ struct attempt {
     union {                  // its carrier's
         struct http_attempt http;
         struct oneshot_attempt *oneshot;
+        struct flight flight;
     };
     int64_t started_at; // Unix ms
     // From then on:
@@ -66,12 +68,14 @@ struct dispatch {
     uint64_t generation;
     uint64_t random;         // seeds of records
     size_t attempts;         // in any stage
+    size_t staying;          // processes of handlers that stay
     size_t posting, asking;  // messages at the journal, at the ledger
     int64_t credit_at;       // monotonic µs of the next try for credit; 0: there was enough
     int64_t short_until;     // a shortage of credit before this belongs to the one before
     unsigned unposted_tries; // while draining
     int64_t unposted_at;     // of the next try to post what was not posted
     int64_t wake_at;         // what wake_at was last told
+    bool told_idle;          // woke its caller to see that it is idle
     bool draining, closed;   // closed: the ledger hands out nothing any more
 };
 
@@ -93,6 +97,7 @@ void haul_leave(struct haul *h); // one job is through
 
 // dispatch.c: a place has become free.
 void destination_freed(struct dispatch *d, struct destination *to);
+void dispatch_wish_wake(struct dispatch *d); // due_at or staying has changed
 void dispatch_unposted(struct dispatch *d, struct attempt *a);
 
 #endif

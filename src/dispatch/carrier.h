@@ -23,7 +23,7 @@ struct carrier {
     void (*cancel)(struct channel *c, struct attempt *a);
     // due_at has come; sets it anew, to later. Null: it never does.
     void (*tick)(struct channel *c);
-    // The destination has let go of it: nothing begins any more. Null: nothing to do.
+    // Nothing begins on it any more. May be called again. Null: nothing to do.
     void (*retire)(struct channel *c);
     // Ends at once what still stays after its last attempt. Null: nothing ever does.
     void (*cut)(struct channel *c);
@@ -39,7 +39,7 @@ struct channel {
     int64_t due_at; // monotonic µs of its tick; 0: never
 };
 
-extern const struct carrier carrier_http, carrier_oneshot;
+extern const struct carrier carrier_http, carrier_oneshot, carrier_stream;
 
 // `c` is zeroed, but for what its carrier has set. One user: the destination.
 void channel_init(struct channel *c, const struct carrier *carrier, struct dispatch *d);

@@ -35,12 +35,16 @@ static int64_t sooner(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-static void wish_wake(struct dispatch *d) {
+void dispatch_wish_wake(struct dispatch *d) {
     int64_t at = sooner(d->credit_at, d->unposted_at);
     LIST_EACH(it, &d->destinations) {
         at = sooner(at, CONTAINER(it, struct destination, link)->ask_at);
     }
     LIST_EACH(it, &d->channels) { at = sooner(at, CONTAINER(it, struct channel, link)->due_at); }
+    if (d->draining && !d->told_idle && dispatch_idle(d)) {
+        d->told_idle = true;
+        at = now_us(d);
+    }
     if (at == d->wake_at)
         return;
     d->wake_at = at;
@@ -195,7 +199,7 @@ void destination_freed(struct dispatch *d, struct destination *to) {
     to->ended_meanwhile += to->open != NULL;
     pump(d, to);
     free_if_left(to);
-    wish_wake(d);
+    dispatch_wish_wake(d);
 }
 
 void dispatch_unposted(struct dispatch *d, struct attempt *a) {
@@ -212,7 +216,7 @@ static void give_back_waiting(struct destination *to) {
 static const struct carrier *carrier_of(const struct target *t) {
     switch (t->kind) {
     case KIND_HTTP: return &carrier_http;
-    case KIND_COMMAND: return &carrier_oneshot;
+    case KIND_COMMAND: return t->handler.stream ? &carrier_stream : &carrier_oneshot;
     }
     unreachable_code();
 }
@@ -254,7 +258,7 @@ void dispatch_set_targets(struct dispatch *d, const struct target *targets, size
         free_if_left(to);
     }
     pump_all(d);
-    wish_wake(d);
+    dispatch_wish_wake(d);
 }
 
 static void wipe(bytes b) { memory_wipe((void *)(uintptr_t)b.p, b.n); }
@@ -304,7 +308,7 @@ void dispatch_mail(struct dispatch *d, struct mail *m) {
     case DISPATCH_STOP: dispatch_drain(d); break;
     default: unreachable_code();
     }
-    wish_wake(d);
+    dispatch_wish_wake(d);
 }
 
 static void repost_all(struct dispatch *d) {
@@ -341,7 +345,7 @@ void dispatch_tick(struct dispatch *d) {
     if (d->credit_at != 0 && now >= d->credit_at)
         d->credit_at = 0;
     pump_all(d);
-    wish_wake(d);
+    dispatch_wish_wake(d);
 }
 
 void dispatch_drain(struct dispatch *d) {
@@ -350,13 +354,15 @@ void dispatch_drain(struct dispatch *d) {
         struct destination *to = CONTAINER(it, struct destination, link);
         to->ask_at = 0;
         give_back_waiting(to);
+        if (to->channel->carrier->retire != NULL)
+            to->channel->carrier->retire(to->channel);
         free_if_left(to);
     }
     d->credit_at = 0;
-    wish_wake(d);
+    dispatch_wish_wake(d);
 }
 
-bool dispatch_idle(const struct dispatch *d) { return d->attempts == 0; }
+bool dispatch_idle(const struct dispatch *d) { return d->attempts == 0 && d->staying == 0; }
 
 size_t dispatch_out(const struct dispatch *d) { return d->posting + d->asking; }
 

@@ -83,7 +83,7 @@ void dispatch_mail(struct dispatch *d, struct mail *m);
 void dispatch_tick(struct dispatch *d); // something wished by wake_at may be due
 // Takes no more and gives back what was not begun; what is under way may end. Then idle says when
 // each attempt has ended and its outcome is durable (or lost with the journal, or let go because
-// the journal stayed full for 5 s).
+// the journal stayed full for 5 s), and handlers that stay have ended too.
 void dispatch_drain(struct dispatch *d);
 bool dispatch_idle(const struct dispatch *d);
 // Messages that ledger and journal still hold. A take that is open when we drain comes back when

@@ -10,7 +10,7 @@
 // The tail is cut when it is so much too long, so that not every byte moves it.
 #define TAIL_SLACK 4096
 
-static bool may_say(struct voice *v) {
+bool voice_may_say(struct voice *v) {
     int64_t now = clock_mono_us(v->clock);
     if (v->second == 0 || now - v->second >= SECOND_US) {
         v->second = now;
@@ -24,7 +24,7 @@ static void say(void *ctx, bytes line, bool cut) {
     struct voice *v = o->voice;
     if (line.n == 0)
         return;
-    if (may_say(v)) {
+    if (voice_may_say(v)) {
         log_event(LOG_HANDLER_SAYS, log_b("destination", v->destination), log_i("pid", o->pid),
                   log_s("stream", o->stream), log_b("line", line));
         return;

@@ -27,6 +27,9 @@ struct output {
     struct text tail;
 };
 
+// A line may be logged: counts it.
+bool voice_may_say(struct voice *v);
+
 void output_add(struct output *o, bytes piece);
 // The stream has ended: its last line may lack an end.
 void output_end(struct output *o);

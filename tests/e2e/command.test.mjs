@@ -272,3 +272,246 @@ suite("a command of mode oneshot", { concurrency: 3 }, () => {
       assert.ok(!fs.readFileSync(path.join(g.folder, file)).includes("canary_token"), file);
   });
 });
+
+// A handler that stays: `each` is the body of a function of the event e, in Python; `answer` answers.
+const HANDLER = `
+import json, os, sys, time, threading, subprocess
+def answer(e, outcome="done", **more):
+    print(json.dumps({"delivery": e["delivery"], "attempt": e["attempt"], "outcome": outcome, **more}),
+          flush=True)
+def note(file, what):
+    with open(file, "a") as f: print(what, file=f)
+note("pids", os.getpid())
+held = []
+for line in sys.stdin:
+    e = json.loads(line)
+    name = json.loads(e["payload"])["data"]["object"]["name"]
+EACH
+note("ended", os.getpid())
+`;
+const stream = (each, more = {}) => ({
+  name: "books", kind: "command", mode: "stream", retry: [],
+  run: ["python3", "-c", HANDLER.replace("EACH", each.replace(/^/gm, "    "))], ...more,
+});
+const named = (name, more = {}) => snapshot({ object: { name }, ...more });
+
+suite("a command of mode stream", { concurrency: 3 }, () => {
+  test("gets a line for each event, with the stored bytes, and stays", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream('note("lines", line.strip()); answer(e)')],
+    });
+    const bodies = [named("a"), named("b", { account: "acct_1", type: "invoice.paid" }), named("c")];
+    for (const body of bodies) await g.accept(body);
+    await g.waitCount(3, "deliveries", "state = 'done'");
+    const lines = fs.readFileSync(g.path("lines"), "utf8").trim().split("\n").map(JSON.parse);
+    const [d] = await g.deliveries(`event_id = '${idOf(bodies[1])}'`);
+    const { payload, ...facts } = lines.find((l) => l.event === idOf(bodies[1]));
+    assert.equal(payload, bodies[1]);
+    assert.deepEqual(facts, { delivery: d.seq, attempt: 1, destination: "books",
+      event: idOf(bodies[1]), type: "invoice.paid", account: "acct_1", livemode: false });
+    assert.equal(lines.find((l) => l.event === idOf(bodies[0])).account, null);
+    assert.equal((await pidsIn(g, "pids", 1)).length, 1);
+    assert.equal((await g.metrics()).hookkeep_handler_starts_total, 1);
+    const [pid] = await pidsIn(g, "pids", 1);
+    await g.stop();
+    assert.ok(!isAlive(pid));
+    assert.equal(fs.readFileSync(g.path("ended"), "utf8"), `${pid}\n`, "it ended in order");
+    assert.equal(g.logged("handler_died"), undefined);
+  });
+
+  test("may answer out of order, and every outcome", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream(`held.append(e)
+if len(held) == 4:
+    for h in reversed(held):
+        n = json.loads(h["payload"])["data"]["object"]["name"]
+        answer(h, n, error="because of " + n, retry_after=1 if n == "not_yet" else None)
+    held = []`)],
+    });
+    for (const name of ["done", "failed", "not_yet", "done"]) await g.accept(named(name));
+    await g.waitCount(4, "attempts");
+    const rows = await g.sql("SELECT outcome, error, count(*) n FROM attempts GROUP BY 1, 2 ORDER BY 1");
+    assert.deepEqual(rows, [
+      { outcome: "done", error: "", n: 2 },
+      { outcome: "failed", error: "answered failed: because of failed", n: 1 },
+      { outcome: "not_yet", error: "answered not_yet: because of not_yet", n: 1 },
+    ]);
+  });
+
+  test("is shared among its workers, as many at once as concurrency says", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream(`held.append(e); note("held", len(held))
+while os.path.exists("go") and held: answer(held.pop())`, { workers: 3, concurrency: 6 })],
+    });
+    for (let i = 0; i < 8; i++) await g.accept(named("x"));
+    await waitFor(() => fs.readFileSync(g.path("held"), "utf8") .length === 12, "six in hand");
+    assert.equal((await pidsIn(g, "pids", 3)).length, 3);
+    assert.deepEqual(fs.readFileSync(g.path("held"), "utf8").trim().split("\n").sort(),
+                     ["1", "1", "1", "2", "2", "2"]);
+    await neverWithin(200, () => fs.readFileSync(g.path("held"), "utf8").length > 12,
+                      "more at once than concurrency");
+  });
+
+  test("that dies fails what it had and is started again", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream(`held.append(e)
+if name == "die":
+    print("a traceback", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), 11)
+if name == "go": answer(e)`, { restart: ["100ms"], retry: ["1h"] })],
+    });
+    await g.accept(named("waits"));
+    await pidsIn(g, "pids", 1);
+    await g.accept(named("die"));
+    await g.waitCount(2, "attempts", "outcome = 'failed'");
+    for (const a of await g.sql("SELECT * FROM attempts")) {
+      assert.equal(a.error, "its worker ended: killed by SIGSEGV");
+      assert.equal(a.answer, "a traceback\n");
+    }
+    await g.accept(named("go"));
+    await g.waitCount(1, "deliveries", "state = 'done'");
+    assert.equal((await pidsIn(g, "pids", 2)).length, 2);
+    assert.equal(g.logged("handler_died").owed, 2);
+    assert.equal((await g.metrics()).hookkeep_handler_deaths_total, 1);
+  });
+
+  test("that cannot start is tried ever more rarely, and no event is stuck", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream("", { run: ["./none"], restart: ["100ms", "300ms", "1h"],
+                                  concurrency: 1 })],
+    });
+    for (let i = 0; i < 5; i++) await g.accept(named("x"));
+    await g.waitCount(3, "deliveries", "state = 'dead'");
+    const [d] = await g.deliveries("state = 'dead'");
+    assert.equal(d.last_error, "not run: ./none: No such file or directory");
+    await neverWithin(500, async () => await g.count("deliveries", "state = 'dead'") > 3,
+                      "a start before its wait was over");
+    fs.writeFileSync(g.path("none"), "#!/bin/sh\nsed -u 's/,.*/,\"outcome\":\"done\"}/'\n",
+                     { mode: 0o755 });
+    await g.reload();
+    await g.waitCount(2, "deliveries", "state = 'done'");
+  });
+
+  test("that does not answer is replaced, and what it owes may still be answered", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream(`if name == "never": note("never", e["delivery"])
+elif name == "late": threading.Timer(1.5, answer, [e]).start()
+else: answer(e)`, { timeout: "1s" })],
+    });
+    await g.accept(named("never"));
+    await g.waitCount(1, "deliveries", "state = 'dead'");
+    const [d] = await g.deliveries();
+    assert.equal(d.last_error, "no answer within 1s");
+    const [first] = await pidsIn(g, "pids", 1);
+    await waitGone([first]);
+    await g.accept(named("ok"));
+    await g.waitCount(1, "deliveries", "state = 'done'");
+    assert.equal((await pidsIn(g, "pids", 2)).length, 2);
+    assert.equal((await g.metrics()).hookkeep_handler_timeouts_total, 1);
+    assert.equal(g.logged("handler_died"), undefined);
+  });
+
+  test("that hangs is killed with all its children", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream(`import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+note("pids", subprocess.Popen(["setsid", "sleep", "1000"]).pid)
+time.sleep(1000)`, { timeout: "1s", grace: "200ms" })],
+    });
+    await g.accept(named("x"));
+    await g.waitCount(1, "deliveries", "state = 'dead'");
+    await waitGone(await pidsIn(g, "pids", 2));
+  });
+
+  test("cannot do harm by what it says", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream(`if name == "bad":
+    print("hello"); print('{"delivery":1}'); print("\\xff\\x00"); print("x" * 70000)
+    answer({"delivery": 99999, "attempt": 1}); answer({**e, "attempt": 7})
+    answer(e); answer(e); answer(e, "failed")
+else: answer(e)`)],
+    });
+    await g.accept(named("bad"));
+    await g.waitCount(1, "deliveries", "state = 'done'");
+    await g.accept(named("good"));
+    await g.waitCount(2, "deliveries", "state = 'done'");
+    assert.equal(await g.count("attempts"), 2);
+    const m = await g.metrics();
+    const ignored = (reason) => m[`hookkeep_handler_lines_ignored_total{reason="${reason}"}`];
+    assert.equal(ignored("no_answer"), 3);
+    assert.equal(ignored("too_long"), 1);
+    assert.equal(ignored("unknown_delivery"), 4);
+    assert.equal(m.hookkeep_handler_starts_total, 1);
+    const lines = g.log.filter((l) => l.event === "handler_line_ignored");
+    assert.equal(lines.length, 8);
+    assert.ok(lines.every((l) => l.line.length < 1100 && l.why));
+  });
+
+  test("that closes its output but lives on is ended and started again", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream(`if name == "close":
+    os.close(1); time.sleep(1000)
+answer(e)`, { grace: "200ms", restart: ["100ms"] })],
+    });
+    await g.accept(named("close"));
+    await g.waitCount(1, "deliveries", "state = 'dead'");
+    const [d] = await g.deliveries();
+    assert.equal(d.last_error, "its worker ended: killed by SIGTERM");
+    await g.accept(named("ok"));
+    await g.waitCount(1, "deliveries", "state = 'done'");
+  });
+
+  test("may ask to be replaced by ending when it owes nothing", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream("answer(e); sys.exit(0)", { restart: ["1h"], concurrency: 1 })],
+    });
+    for (let i = 0; i < 3; i++) {
+      await g.accept(named("x"));
+      await g.waitCount(i + 1, "deliveries", "state = 'done'");
+      await waitGone(await pidsIn(g, "pids", i + 1));
+    }
+    assert.equal(g.logged("handler_died"), undefined);
+  });
+
+  test("is exchanged by a reload: the old one answers what it has", async (t) => {
+    const handler = (name) => stream(`note("ran", "${name}")
+while not os.path.exists("go") and "${name}" == "old": time.sleep(0.02)
+answer(e)`);
+    const g = await Gateway.start(t, { destinations: [handler("old")] });
+    await g.accept(named("x"));
+    await waitFor(() => fs.readFileSync(g.path("ran"), "utf8") === "old\n", "the old one");
+    await g.reload({ destinations: [handler("new")] });
+    await g.accept(named("y"));
+    await g.waitCount(1, "deliveries", "state = 'done'");
+    await g.reload({ destinations: [] });
+    fs.writeFileSync(g.path("go"), "");
+    await g.waitCount(2, "deliveries", "state = 'done'");
+    await waitGone(await pidsIn(g, "pids", 2));
+    assert.equal(fs.readFileSync(g.path("ended"), "utf8").trim().split("\n").length, 2);
+  });
+
+  test("goes with a gateway that is killed, and its event comes again", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream(`note("pids", subprocess.Popen(["setsid", "sleep", "1000"]).pid)
+while not os.path.exists("go"): time.sleep(0.02)
+answer(e)`, { workers: 2 })],
+    });
+    await g.accept(named("x"));
+    await g.accept(named("y"));
+    const pids = await pidsIn(g, "pids", 4);
+    await g.kill();
+    await waitGone(pids);
+    fs.writeFileSync(g.path("go"), "");
+    await g.start();
+    await g.waitCount(2, "deliveries", "state = 'done'");
+  });
+
+  test("takes thousands of events", async (t) => {
+    const g = await Gateway.start(t, { destinations: [stream("answer(e)", { workers: 2 })] });
+    const bodies = Array.from({ length: 2000 }, () => named("x"));
+    for (let i = 0; i < bodies.length; i += 50)
+      await Promise.all(bodies.slice(i, i + 50).map((b) => g.accept(b)));
+    await g.waitCount(2000, "deliveries", "state = 'done'");
+    assert.equal(await g.count("attempts"), 2000);
+  });
+});

@@ -232,6 +232,8 @@ static const struct {
     {C("environment: ['X=${UNSET}']"), "environment[0]: UNSET is not set"},
     {S "destinations: [{name: a, kind: command, run: []}]\n", "run: found an empty list"},
     {S "destinations: [{name: a, kind: command, run: ['']}]\n", "run[0]: is empty"},
+    {S "destinations: [{name: a, kind: command, run: [\"a\\0b\"]}]\n", "run[0]: has a control"},
+    {C("environment: [\"A=a\\0b\"]"), "environment[0]: has a control character"},
     {S "destinations: [{name: a, kind: command, run: {a: b}}]\n", "run: found a map"},
     {D("timeout: 500ms"),
      "timeout: found `500ms`; expected a duration (200ms, 5s, 5m, 2h, 90d) from 1s to 5m"},
