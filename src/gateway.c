@@ -312,7 +312,9 @@ static void on_signal(void *ctx, int signum) {
     struct gateway *g = ctx;
     if (g->ending)
         return;
-    if (signum == SIGHUP)
+    if (signum == SIGUSR1)
+        log_reopen();
+    else if (signum == SIGHUP)
         gateway_reload(g);
     else
         loop_stop(g->main_loop);
@@ -322,6 +324,7 @@ static result start_main(struct gateway *g) {
     TRY(loop_open(&g->main_loop));
     TRY(loop_signal(g->main_loop, SIGTERM, on_signal, g));
     TRY(loop_signal(g->main_loop, SIGINT, on_signal, g));
+    TRY(loop_signal(g->main_loop, SIGUSR1, on_signal, g));
     return loop_signal(g->main_loop, SIGHUP, on_signal, g);
 }
 
@@ -429,10 +432,11 @@ static enum log_level level_of(bytes name) {
 
 // A reload has nothing left to change, and must not end a process that is stopping in order.
 static void hear_no_more(struct gateway *g) {
-    sigset_t hangup;
-    sigemptyset(&hangup);
-    sigaddset(&hangup, SIGHUP);
-    sigprocmask(SIG_BLOCK, &hangup, NULL);
+    sigset_t late;
+    sigemptyset(&late);
+    sigaddset(&late, SIGHUP);
+    sigaddset(&late, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &late, NULL);
     g->ending = true;
 }
 
@@ -445,6 +449,9 @@ int gateway_serve(const char *config_path) {
         return EXIT_CONFIG;
     }
     log_setup(g.config->log_json ? LOG_JSON : LOG_TEXT, level_of(g.config->log_level));
+    OWN(text_drop)
+    struct text log_file = {0};
+    log_open(gateway_path(&log_file, g.config->log_file));
     gateway_log_lines(LOG_CONFIG_WARNING, &warnings);
     bool started = start(&g);
     if (started) {
@@ -457,5 +464,6 @@ int gateway_serve(const char *config_path) {
     free_rooms(&g);
     if (started)
         log_event(LOG_STOPPED);
+    log_open(NULL);
     return failed ? EXIT_FAILED : EXIT_DONE;
 }

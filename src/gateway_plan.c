@@ -168,7 +168,8 @@ static void warn_restart(const struct config *old, const struct config *fresh) {
                                   fresh->desk_listen_count)},
         {"ledger", bytes_equal(old->ledger_path, fresh->ledger_path)},
         {"journal.path", bytes_equal(old->journal_path, fresh->journal_path)},
-        {"log", old->log_json == fresh->log_json && bytes_equal(old->log_level, fresh->log_level)},
+        {"log", old->log_json == fresh->log_json && bytes_equal(old->log_level, fresh->log_level) &&
+                    bytes_equal(old->log_file, fresh->log_file)},
         {"trust", bytes_equal(old->ca_file, fresh->ca_file)},
         {"limits", memcmp(&old->limits, &fresh->limits, sizeof old->limits) == 0},
     };
@@ -202,6 +203,7 @@ void gateway_log_lines(enum log_event event, const struct text *lines) {
 
 void gateway_reload(struct gateway *g) {
     notify_manager("RELOADING=1");
+    log_reopen(); // for who rotates by a reload
     OWN(text_drop)
     struct text errors = {0}, warnings = {0};
     struct config *fresh = NULL;

@@ -10,9 +10,11 @@ const struct cli_command command_serve = {
     .name = "serve",
     .usage = "",
     .summary = "run the gateway",
-    .help = "Stays in the foreground and logs to standard error. SIGTERM or SIGINT: finishes what "
-            "is under\nway and stops; SIGHUP: reads the configuration again, and goes on with the "
-            "old one if the new\none is wrong.\n",
+    .help =
+        "Stays in the foreground and logs to standard error, or to log.file. SIGTERM or SIGINT: "
+        "finishes\nwhat is under way and stops; SIGHUP: reads the configuration again, and goes "
+        "on with the old\none if the new one is wrong; SIGUSR1: opens log.file again, as SIGHUP "
+        "does too.\n",
     .takes = TAKES_CONFIG,
     .run = serve,
 };

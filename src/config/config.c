@@ -128,6 +128,7 @@ static result bind_limits(struct binding *b) {
                  "in");
     TRY(bind_text(b, log, KEY_LOG_FORMAT, &format));
     b->c->log_json = bytes_equal(format, B("json"));
+    TRY(bind_text(b, log, KEY_LOG_FILE, &b->c->log_file));
     return bind_text(b, log, KEY_LOG_LEVEL, &b->c->log_level);
 }
 

@@ -52,6 +52,7 @@ struct config {
     uint32_t loops; // of intake; 0: as many as cores, at most 4
     bytes ca_file;  // destinations' certificates are checked against it; empty: the system's roots
     bool log_json;
+    bytes log_file;  // empty: standard error
     bytes log_level; // debug, info, warning, error
     struct config_limits limits;
     struct config_source *sources;

@@ -2,9 +2,12 @@
 #include "port/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/metrics.h"
 #include "base/text.h"
 #include "port/clock.h"
 
@@ -31,6 +34,13 @@ static const char *const level_names[] = {
 
 static _Atomic int chosen_format = LOG_TEXT;
 static _Atomic int chosen_least = LOG_INFO;
+
+static char *file_path; // of the main thread
+// The file's descriptor, one number for its life: a reopened file is put in its place by dup3, so
+// that no thread ever writes to a closed one.
+static _Atomic int log_fd = STDERR_FILENO;
+static atomic_bool failing; // the last line did not fit; said once
+static atomic_bool torn;    // … and stands half in the file: the next begins a new line
 
 void log_setup(enum log_format format, enum log_level least) {
     atomic_store(&chosen_format, (int)format);
@@ -146,15 +156,43 @@ static void add_head(struct text *t, bool json, const struct kind *k) {
         text_adds(t, k->message);
 }
 
-static void write_line(bytes b) {
-    while (b.n > 0) {
-        ssize_t n = write(STDERR_FILENO, b.p, b.n);
+// How much was written.
+static size_t write_all(int fd, bytes b) {
+    size_t done = 0;
+    while (done < b.n) {
+        ssize_t n = write(fd, b.p + done, b.n - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return;
-        b = bytes_slice(b, (size_t)n, b.n);
+            break;
+        done += (size_t)n;
     }
+    return done;
+}
+
+static void say_unwritable(void) {
+    metric_add(METRIC_LOG_FAILED, 1);
+    if (!atomic_exchange(&failing, true))
+        log_event(LOG_UNWRITABLE, log_i("errno", errno));
+}
+
+static void write_line(bytes line) {
+    int fd = atomic_load(&log_fd);
+    if (fd == STDERR_FILENO) {
+        (void)write_all(fd, line);
+        return;
+    }
+    if (atomic_exchange(&torn, false) && write_all(fd, B("\n")) == 0)
+        atomic_store(&torn, true);
+    size_t written = write_all(fd, line);
+    if (written == line.n) {
+        atomic_store(&failing, false);
+        return;
+    }
+    if (written > 0)
+        atomic_store(&torn, true);
+    say_unwritable();
+    (void)write_all(STDERR_FILENO, line);
 }
 
 void log_fields(enum log_event event, const struct log_field *fields, size_t n) {
@@ -172,4 +210,44 @@ void log_fields(enum log_event event, const struct log_field *fields, size_t n) 
     int saved = errno;
     write_line(text_bytes(&line));
     errno = saved;
+}
+
+// A pipe without a reader, or a terminal, must not hold us up.
+static int open_file(void) {
+    return open(file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+}
+
+void log_open(const char *path) {
+    int old = atomic_exchange(&log_fd, STDERR_FILENO);
+    if (old != STDERR_FILENO)
+        close(old);
+    free(file_path);
+    file_path = path != NULL ? bytes_strdup(bytes_of(path)) : NULL;
+    atomic_store(&failing, false);
+    atomic_store(&torn, false);
+    if (file_path == NULL)
+        return;
+    int fd = open_file();
+    if (fd >= 0)
+        atomic_store(&log_fd, fd);
+    else
+        say_unwritable();
+}
+
+void log_reopen(void) {
+    if (file_path == NULL)
+        return;
+    int fd = open_file(), used = atomic_load(&log_fd);
+    if (fd < 0) {
+        say_unwritable();
+        return;
+    }
+    if (used == STDERR_FILENO) {
+        atomic_store(&log_fd, fd);
+    } else {
+        (void)dup3(fd, used, O_CLOEXEC);
+        close(fd);
+    }
+    atomic_store(&failing, false);
+    log_event(LOG_REOPENED, log_s("path", file_path));
 }

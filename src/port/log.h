@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What operators read on standard error: one line an event, text or JSON, each of a kind declared
-// in port/log_events.def. Values are escaped, so that nothing from outside can forge a line. Any
-// thread.
+// What operators read, on standard error or in a file: one line an event, text or JSON, each of a
+// kind declared in port/log_events.def. Values are escaped, so that nothing from outside can forge
+// a line. Any thread.
 #ifndef PORT_LOG_H
 #define PORT_LOG_H
 
@@ -45,5 +45,13 @@ struct log_field {
 // The first field of the array is a placeholder.
 void log_fields(enum log_event event, const struct log_field *fields, size_t n);
 void log_setup(enum log_format format, enum log_level least);
+
+// From now on lines go to this file, which is made if it is not there (0640). A line that it cannot
+// take (full disk, no permission) goes to standard error and is counted: the log stops nobody. Main
+// thread; `path` is copied. Null: standard error again.
+void log_open(const char *path);
+// Opens the path again, as logrotate has moved the file: each line is whole in the old or the new
+// one. If that fails, the old one stays. Main thread; nothing without a file.
+void log_reopen(void);
 
 #endif

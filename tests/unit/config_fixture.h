@@ -84,7 +84,7 @@ static const char fixture_full[] = //
     "desk: {listen: [http://127.0.0.1:4243, unix:hookkeep.sock]}\n"
     "ledger: sqlite:books.db\n"
     "journal: {path: books.journal, size: 64MiB}\n"
-    "log: {format: json, level: warning}\n"
+    "log: {format: json, level: warning, file: hookkeep.log}\n"
     "limits:\n"
     "  head: 8KiB\n"
     "  body: 2MiB\n"

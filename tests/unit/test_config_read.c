@@ -37,6 +37,7 @@ static void every_key_arrives(void **state) {
     assert_int_equal(c->journal_size, 64 << 20);
     assert_true(c->log_json);
     EQUAL(c->log_level, "warning");
+    EQUAL(c->log_file, "hookkeep.log");
     EQUAL(c->ca_file, "ca.pem");
     assert_int_equal(c->loops, 3);
     assert_int_equal(c->limits.head_max, 8192);

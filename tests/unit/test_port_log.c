@@ -3,12 +3,16 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "base/json.h"
+#include "base/metrics.h"
 #include "base/text.h"
+#include "port/files.h"
 #include "port/log.h"
 #include "port/notify.h"
+#include "port/thread.h"
 
 static int saved_stderr = -1, pipe_ends[2];
 
@@ -146,6 +150,85 @@ static void no_failure_has_no_place(void **state) {
     assert_non_null(strstr(capture_end(), " failure=none\n"));
 }
 
+enum { WRITERS = 3, LINES = 3000 };
+
+static void write_lines(void *ctx) {
+    for (int i = 0; i < LINES; i++)
+        log_event(LOG_STARTED, log_i("writer", *(int *)ctx), log_i("line", i));
+}
+
+static size_t count_lines(const char *path, const char *what) {
+    OWN(text_drop)
+    struct text t = {0};
+    size_t n = 0;
+    assert_ok(file_load(path, 16 << 20, &t));
+    for (const char *at = text_str(&t); (at = strstr(at, what)) != NULL; at++)
+        n++;
+    return n;
+}
+
+static void no_line_is_lost_around_a_rotation(void **state) {
+    folder_make();
+    log_setup(LOG_TEXT, LOG_INFO);
+    log_open(in_folder("log"));
+    struct thread *threads[WRITERS];
+    int numbers[WRITERS];
+    for (int i = 0; i < WRITERS; i++) {
+        numbers[i] = i;
+        assert_ok(thread_start("writer", write_lines, &numbers[i], &threads[i]));
+    }
+    char name[16];
+    for (int i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, "log.%d", i);
+        assert_int_equal(rename(in_folder("log"), in_folder(name)), 0);
+        log_reopen();
+    }
+    for (int i = 0; i < WRITERS; i++)
+        thread_join(threads[i]);
+    log_open(NULL);
+    size_t lines = count_lines(in_folder("log"), " started the gateway answers writer=");
+    size_t reopened = count_lines(in_folder("log"), " log_reopened ");
+    for (int i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, "log.%d", i);
+        lines += count_lines(in_folder(name), " started the gateway answers writer=");
+        reopened += count_lines(in_folder(name), " log_reopened ");
+    }
+    assert_int_equal(lines, WRITERS * LINES);
+    assert_int_equal(reopened, 50);
+    folder_remove();
+}
+
+static void what_the_file_cannot_take_goes_to_standard_error(void **state) {
+    folder_make();
+    log_setup(LOG_TEXT, LOG_INFO);
+    metrics_reset();
+    capture_start();
+    log_open("/dev/full");
+    log_event(LOG_STARTED, log_i("n", 1));
+    log_event(LOG_STARTED, log_i("n", 2));
+    const char *said = capture_end();
+    assert_non_null(strstr(said, " n=1\n"));
+    assert_non_null(strstr(said, " n=2\n"));
+    const char *first = strstr(said, " log_unwritable ");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, " log_unwritable ")); // told once
+    assert_true(metric_get(METRIC_LOG_FAILED) >= 2);
+    capture_start();
+    log_open(in_folder("none/log")); // its folder is not there yet
+    log_event(LOG_STARTED, log_i("n", 3));
+    assert_int_equal(mkdir(in_folder("none"), 0700), 0);
+    log_reopen();
+    log_event(LOG_STARTED, log_i("n", 4));
+    said = capture_end();
+    assert_non_null(strstr(said, " n=3\n"));
+    assert_null(strstr(said, " n=4\n"));
+    assert_int_equal(count_lines(in_folder("none/log"), " n=4\n"), 1);
+    log_open(NULL);
+    unlink(in_folder("none/log"));
+    rmdir(in_folder("none"));
+    folder_remove();
+}
+
 static void notify_with(const char *path, bool abstract) {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     size_t n = strlen(path);
@@ -179,9 +262,14 @@ static void the_manager_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_of_text),      cmocka_unit_test(levels_are_kept),
-        cmocka_unit_test(values_cannot_forge), cmocka_unit_test(json_is_valid),
-        cmocka_unit_test(long_values_are_cut), cmocka_unit_test(no_failure_has_no_place),
+        cmocka_unit_test(a_line_of_text),
+        cmocka_unit_test(levels_are_kept),
+        cmocka_unit_test(values_cannot_forge),
+        cmocka_unit_test(json_is_valid),
+        cmocka_unit_test(long_values_are_cut),
+        cmocka_unit_test(no_failure_has_no_place),
+        cmocka_unit_test(no_line_is_lost_around_a_rotation),
+        cmocka_unit_test(what_the_file_cannot_take_goes_to_standard_error),
         cmocka_unit_test(the_manager_is_told),
     };
     return cmocka_run_group_tests_name("port_log", tests, NULL, NULL);
