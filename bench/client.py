@@ -18,7 +18,7 @@ from servers import SECRET
 from settings import BENCH, BUILD, CLIENT_CORE, SECONDS, WARM_S, Wrong, say
 
 CATCH_UP_S = 240
-CHUNK = 200_000  # events that a journal of 1 GiB holds
+CHUNK = 150_000  # events that a journal of 1 GiB holds
 EVENT = BENCH / "invoice.paid.in"
 tag = int.from_bytes(os.urandom(4), "little")  # of the ids: no two measurements share one
 

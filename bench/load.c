@@ -425,7 +425,7 @@ static void run(void) {
             stopped() || (now >= end_ns && (o.rate == 0 || intended(next_event) >= end_ns));
         if (answered == next_event && (all_posted || next_event == planned))
             return;
-        if (now > end_ns + LATE_NS)
+        if (now > end_ns + LATE_NS && now > last_ns + LATE_NS)
             die("%llu events were not answered", (unsigned long long)(next_event - answered));
         if (until < 0)
             until = now < end_ns ? end_ns : now + SECOND / 10;

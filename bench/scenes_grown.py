@@ -28,11 +28,13 @@ def kept_ledger(run):
     made_of = hashlib.sha256(client.EVENT.read_bytes())
     for file in ("migrations.c", "migrations.def"):
         made_of.update((ROOT / "src/ledger" / file).read_bytes())
-    path = BUILD / f"bench-ledger-{made_of.hexdigest()[:12]}-{EVENTS}.db"
+    schema = f"bench-ledger-{made_of.hexdigest()[:12]}"
+    path = BUILD / f"{schema}-{EVENTS}.db"
     if path.exists():
         return path
-    for old in BUILD.glob("bench-ledger-*.db"):
-        old.unlink()
+    for old in BUILD.glob("bench-ledger-*"):
+        if not old.name.startswith(schema):
+            old.unlink()
     if shutil.disk_usage(BUILD).free < EVENTS * EVENT_BYTES * COPIES:
         raise Wrong(f"{EVENTS:,} events need {EVENTS * EVENT_BYTES * COPIES >> 30} GiB of disk "
                     "for a while; EVENTS=100000 needs a tenth")
@@ -42,7 +44,7 @@ def kept_ledger(run):
         try:
             server.start()
             while filled < EVENTS:
-                count = min(EVENTS - filled, client.CHUNK, server.journal_mib * 200)
+                count = min(EVENTS - filled, client.CHUNK, server.journal_mib * 150)
                 filled += client.load(server, count=count, warm=0)["answered"]
                 client.await_caught_up(server, filled)
         finally:
@@ -54,8 +56,8 @@ def kept_ledger(run):
                           "start_count = 0")
             books.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         books.close()
-        (folder / "hookkeep.db").rename(path)
         shutil.copy(folder / "hookkeep.db.key", f"{path}.key")
+        (folder / "hookkeep.db").rename(path)
     return path
 
 
