@@ -257,11 +257,31 @@ static bool is_ready(void *ctx, const char **why) {
     return false;
 }
 
+// With the ports that the system gave where 0 was asked for.
+static void add_source_addresses(const struct gateway *g, struct text *out) {
+    const struct config *c = g->config;
+    for (size_t i = 0; i < c->listen_count; i++) {
+        OWN(text_drop)
+        struct text address = {0};
+        bytes said = c->listen[i];
+        if (bytes_ends(said, B(":0")) && !bytes_starts(said, B("unix:")))
+            text_addf(&address, "%.*s%u", (int)said.n - 1, (const char *)said.p,
+                      (unsigned)intake_port(g->intake, i));
+        else
+            text_add(&address, said);
+        text_addc(out, i == 0 ? '[' : ',');
+        text_add_json(out, text_bytes(&address));
+    }
+    text_adds(out, c->listen_count == 0 ? "[]" : "]");
+}
+
 static result start_desk(struct gateway *g) {
     const struct config *c = g->config;
     OWN(text_drop)
-    struct text certificate = {0}, key = {0};
+    struct text certificate = {0}, key = {0}, addresses = {0};
     struct net_address *listen = NEW_ARRAY(struct net_address, c->desk_listen_count + 1);
+    struct desk_source *sources = gateway_desk_sources(c);
+    add_source_addresses(g, &addresses);
     result r = parse_addresses(c->desk_listen, c->desk_listen_count, listen, &g->why);
     struct desk_options o = {
         .clock = &clock_real,
@@ -275,6 +295,9 @@ static result start_desk(struct gateway *g) {
         .tls = {gateway_path(&certificate, c->certificate), gateway_path(&key, c->key)},
         .limits = limits_of(c),
         .drain_ms = c->limits.drain_ms,
+        .sources = sources,
+        .source_count = c->source_count,
+        .source_addresses = text_str(&addresses),
         .ready = is_ready,
         .ready_ctx = g,
     };
@@ -282,6 +305,7 @@ static result start_desk(struct gateway *g) {
         o.limits.connections_max = DESK_CONNECTIONS_MAX;
     if (r == OK)
         r = desk_open(&o, &g->desk, &g->why);
+    gateway_desk_sources_free(sources, c->source_count);
     free(listen);
     if (r == OK)
         desk_set_generation(g->desk, g->plan->generation);

@@ -45,6 +45,9 @@ struct gateway {
 // Each source's keys, pointing into the configuration.
 struct source_secrets *gateway_secrets(const struct config *c);
 void gateway_secrets_free(struct source_secrets *all, size_t n);
+// The same for the desk.
+struct desk_source *gateway_desk_sources(const struct config *c);
+void gateway_desk_sources_free(struct desk_source *all, size_t n);
 // A message for dispatch, to be given away.
 struct retarget *gateway_targets(const struct config *c, uint64_t generation);
 // Null for an empty path; `t` owns the text.

@@ -30,6 +30,25 @@ void gateway_secrets_free(struct source_secrets *all, size_t n) {
     free(all);
 }
 
+struct desk_source *gateway_desk_sources(const struct config *c) {
+    struct desk_source *all = NEW_ARRAY(struct desk_source, c->source_count + 1);
+    for (size_t i = 0; i < c->source_count; i++) {
+        const struct config_source *s = &c->sources[i];
+        struct desk_secret *secrets = NEW_ARRAY(struct desk_secret, s->secret_count + 1);
+        for (size_t k = 0; k < s->secret_count; k++)
+            secrets[k] =
+                (struct desk_secret){s->secrets[k].label, s->secrets[k].key, s->secrets[k].scope};
+        all[i] = (struct desk_source){s->path, s->livemode, secrets, s->secret_count};
+    }
+    return all;
+}
+
+void gateway_desk_sources_free(struct desk_source *all, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        free(all[i].secrets);
+    free(all);
+}
+
 static bytes *copy_all(struct arena *a, const bytes *list, size_t n) {
     bytes *all = arena_take(a, (n + 1) * sizeof *all);
     for (size_t i = 0; i < n; i++)
@@ -187,6 +206,9 @@ static result reload_config(struct gateway *g, struct config *fresh) {
     TRY(set);
     mailbox_post(g->dispatch_mailbox, &gateway_targets(fresh, g->plan->generation)->mail);
     desk_set_generation(g->desk, g->plan->generation);
+    struct desk_source *sources = gateway_desk_sources(fresh);
+    desk_set_sources(g->desk, sources, fresh->source_count);
+    gateway_desk_sources_free(sources, fresh->source_count);
     if (fresh->certificate.n > 0)
         reload_tls(g, fresh);
     warn_restart(g->config, fresh);

@@ -38,6 +38,8 @@ struct desk {
     struct list tails;
     struct timer *tail_timer;
     struct auth_cache keys;
+    struct signing *signing; // desk/signing.h
+    struct text addresses;   // of the sources
     int64_t started_us;
     _Atomic uint64_t generation;
     // Known from the first query on, to interrupt it when the desk closes.
@@ -47,7 +49,15 @@ struct desk {
     uint16_t *ports;
 };
 
-enum desk_mail { DESK_QUERY = 1, DESK_APPEND, DESK_AWAIT, DESK_STOP, DESK_QUIT, DESK_TLS };
+enum desk_mail {
+    DESK_QUERY = 1,
+    DESK_APPEND,
+    DESK_AWAIT,
+    DESK_STOP,
+    DESK_QUIT,
+    DESK_TLS,
+    DESK_SOURCES
+};
 
 // A request that goes on as a stream of events.
 struct tail {

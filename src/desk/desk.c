@@ -6,6 +6,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 #include "desk/ask.h"
+#include "desk/signing.h"
 #include "desk/tail.h"
 #include "port/thread.h"
 
@@ -49,6 +50,11 @@ static void take_tls(struct desk *d, struct new_tls *n) {
     free(n);
 }
 
+static void take_sources(struct desk *d, struct signing *fresh) {
+    signing_close(d->signing);
+    d->signing = fresh;
+}
+
 static void on_mail(void *ctx, struct mail *m) {
     struct desk *d = ctx;
     if (m == &d->stop) {
@@ -57,6 +63,10 @@ static void on_mail(void *ctx, struct mail *m) {
     }
     if (m->kind == DESK_TLS) {
         take_tls(d, CONTAINER(m, struct new_tls, mail));
+        return;
+    }
+    if (m->kind == DESK_SOURCES) {
+        take_sources(d, CONTAINER(m, struct signing, mail));
         return;
     }
     if (m == &d->quit) {
@@ -100,6 +110,8 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
     d->quit.kind = DESK_QUIT;
     d->started_us = clock_mono_us(o->clock);
     d->stopped = mailbox_open(NULL, NULL);
+    d->signing = signing_open(o->sources, o->source_count);
+    text_adds(&d->addresses, o->source_addresses != NULL ? o->source_addresses : "[]");
     result opened = loop_open(&d->loop);
     if (opened == OK) {
         d->mailbox = loop_mailbox(d->loop, on_mail, d);
@@ -125,6 +137,10 @@ result desk_start(struct desk *d) { return thread_start("desk", run, d, &d->thre
 
 void desk_set_generation(struct desk *d, uint64_t generation) {
     atomic_store(&d->generation, generation);
+}
+
+void desk_set_sources(struct desk *d, const struct desk_source *sources, size_t n) {
+    mailbox_post(d->mailbox, &signing_open(sources, n)->mail);
 }
 
 result desk_set_tls(struct desk *d, const char *certificate, const char *key, struct text *why) {
@@ -159,6 +175,8 @@ void desk_close(struct desk *d) {
     timer_close(d->tail_timer);
     loop_close(d->loop);
     mailbox_close(d->stopped);
+    signing_close(d->signing);
+    text_drop(&d->addresses);
     free(d->ports);
     free(d);
 }

@@ -13,8 +13,20 @@
 #include "journal/journal.h"
 #include "ledger/ledger.h"
 #include "port/clock.h"
+#include "rules/plan.h"
 
 struct desk;
+
+// A source as the desk signs for it.
+struct desk_source {
+    bytes path;
+    enum mode livemode;
+    struct desk_secret {
+        bytes label, key;
+        enum scope scope;
+    } * secrets;
+    size_t secret_count;
+};
 
 struct desk_options {
     struct clock *clock;
@@ -31,17 +43,24 @@ struct desk_options {
     } tls;                       // null: no https address is among them
     struct server_limits limits; // bodies are capped at 64 KiB even if it says more
     int64_t drain_ms;
+    const struct desk_source *sources;
+    size_t source_count;
+    // Where intake listens, as net_address_parse takes it but with the real ports; JSON, an array.
+    const char *source_addresses;
     // Is the gateway ready? False with the reason for /readyz. Any thread.
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;
 };
 
-// Opens the listeners; serves after desk_start. `listen` and `tls` are not needed afterwards, what
-// the other pointers lead to is needed until desk_close. On failure *out is null.
+// Opens the listeners; serves after desk_start. `listen`, `tls`, `sources` and `source_addresses`
+// are not needed afterwards, what the other pointers lead to is needed until desk_close. On failure
+// *out is null.
 must result desk_open(const struct desk_options *o, struct desk **out, struct text *why);
 must result desk_start(struct desk *d);
 // From now on commands are written under this generation's plan (any thread).
 void desk_set_generation(struct desk *d, uint64_t generation);
+// The sources of a new configuration (any thread); they are copied.
+void desk_set_sources(struct desk *d, const struct desk_source *sources, size_t n);
 // A new certificate for connections from now on (any thread). Harmless if no address is https.
 must result desk_set_tls(struct desk *d, const char *certificate, const char *key,
                          struct text *why);

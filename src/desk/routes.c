@@ -22,6 +22,7 @@ static const char *const suspense_filters[] = {"state", "before", "after", "limi
 static const char *const replay_fields[] = {"events", "to", NULL};
 static const char *const hold_fields[] = {"reason", NULL};
 static const char *const key_fields[] = {"mode", "name", NULL};
+static const char *const sign_fields[] = {"source", "body", NULL};
 static const char *const backup_fields[] = {"file", NULL};
 
 static const struct work works[ROUTES] = {
@@ -50,6 +51,7 @@ static const struct work works[ROUTES] = {
     [ROUTE_KEYS] = {keys_list, NULL, NULL},
     [ROUTE_KEY_CREATE] = {keys_create, NULL, key_fields},
     [ROUTE_KEY_REVOKE] = {keys_revoke, NULL, NULL},
+    [ROUTE_SIGN] = {signing_sign, NULL, sign_fields},
     [ROUTE_BACKUP] = {ledger_backup, NULL, backup_fields},
     [ROUTE_VERIFY] = {ledger_verify, NULL, NULL},
 };
