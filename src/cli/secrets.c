@@ -38,30 +38,63 @@ static const char *from_environment(struct secrets *out) {
     return NULL;
 }
 
-enum cli_exit secrets_read(const char *file, struct secrets *out) {
-    const char *from = file;
-    *out = (struct secrets){0};
-    if (file != NULL) {
-        result loaded = file_load(file, SECRETS_SIZE_MAX, &out->content);
-        if (loaded != OK) {
-            cli_say("%s: %s; expected a file with a secret on each line", file,
-                    failed_as(loaded, FAIL_ABSENT) ? "there is no such file" : loaded->text);
-            return CLI_FAILED;
-        }
-    } else {
-        from = from_environment(out);
-        if (from == NULL) {
-            cli_say("no secret; set HOOKKEEP_SECRET or STRIPE_WEBHOOK_SECRET, or name a file with "
-                    "--secret-file (never an argument: others can read those)");
-            return CLI_USAGE;
-        }
-    }
+static enum cli_exit parse_said(struct secrets *out, const char *from) {
     result parsed = secrets_parse(out);
-    if (parsed != OK) {
-        cli_say("the secret from %s: %s", from, parsed->text);
+    if (parsed == OK)
+        return CLI_DONE;
+    cli_say("the secret from %s: %s", from, parsed->text);
+    return CLI_USAGE;
+}
+
+static enum cli_exit from_file(const char *file, struct secrets *out) {
+    result loaded = file_load(file, SECRETS_SIZE_MAX, &out->content);
+    if (loaded == OK)
+        return parse_said(out, file);
+    cli_say("%s: %s; expected a file with a secret on each line", file,
+            failed_as(loaded, FAIL_ABSENT) ? "there is no such file" : loaded->text);
+    return CLI_FAILED;
+}
+
+// `option` is how the command has a file named.
+static enum cli_exit read_environment(const char *option, struct secrets *out) {
+    const char *from = from_environment(out);
+    if (from != NULL)
+        return parse_said(out, from);
+    cli_say(
+        "no secret; set HOOKKEEP_SECRET or STRIPE_WEBHOOK_SECRET, or name a file with %s (never "
+        "an argument: others can read those)",
+        option);
+    return CLI_USAGE;
+}
+
+enum cli_exit secrets_read(const char *file, struct secrets *out) {
+    *out = (struct secrets){0};
+    return file != NULL ? from_file(file, out) : read_environment("--secret-file", out);
+}
+
+static enum cli_exit from_named(const struct cli_call *c, const char *said, struct secrets *out) {
+    bytes name = bytes_of(said);
+    if (bytes_starts(name, B("file:")) && name.n > 5)
+        return from_file(said + 5, out);
+    if (!bytes_starts(name, B("env:")))
+        return cli_misused(c, "--secret names where the secret lies: file:PATH or env:NAME (never "
+                              "the secret itself: others can read arguments, so roll it if it was "
+                              "one)");
+    if (getenv(said + 4) == NULL) {
+        cli_say("--secret %s: there is no such variable in the environment", said);
         return CLI_USAGE;
     }
-    return CLI_DONE;
+    text_adds(&out->content, getenv(said + 4));
+    return parse_said(out, said);
+}
+
+enum cli_exit secrets_named(const struct cli_call *c, const char *said, struct secrets *out) {
+    *out = (struct secrets){0};
+    enum cli_exit code =
+        said == NULL ? read_environment("--secret file:PATH", out) : from_named(c, said, out);
+    if (code == CLI_DONE && out->count > 1)
+        return cli_misused(c, "there are %zu secrets; one signs", out->count);
+    return code;
 }
 
 void secrets_drop(struct secrets *s) {

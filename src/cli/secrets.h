@@ -17,6 +17,9 @@ struct secrets {
 // One secret a line of the file, else $HOOKKEEP_SECRET, else $STRIPE_WEBHOOK_SECRET. Says what is
 // wrong.
 enum cli_exit secrets_read(const char *file, struct secrets *out);
+// The one that `said` names, file:PATH or env:NAME; null: as secrets_read without a file. More than
+// one, or the secret itself, is refused. Says what is wrong.
+enum cli_exit secrets_named(const struct cli_call *c, const char *said, struct secrets *out);
 // The same from text: lines, empty ones skipped. INVALID: none, too many, or white space in one.
 must result secrets_parse(struct secrets *s);
 void secrets_drop(struct secrets *s); // wipes; usable with OWN
