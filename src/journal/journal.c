@@ -13,6 +13,8 @@
 #define BATCH_MAX ((size_t)4 << 20)
 // What receipts leave to outcomes and commands: one part in so many of the room.
 #define RESERVE_SHARE 4
+// Above three of four parts of receipts' room answers are paced.
+#define PACED_SHARE 4
 
 // A message that the journal's users send without owning one: posted at most once at a time.
 struct note {
@@ -24,6 +26,7 @@ struct journal {
     struct clock *clock;
     struct journal_store *store;
     struct mailbox *mailbox;
+    struct mailbox *never; // nobody posts there: to rest
     void (*durable_call)(void *ctx, uint64_t position);
     void *durable_ctx;
     void (*failed_call)(void *ctx);
@@ -60,6 +63,7 @@ result journal_open(const struct journal_options *o, struct journal **out) {
     j->clock = o->clock;
     j->store = s;
     j->mailbox = mailbox_open(NULL, NULL);
+    j->never = mailbox_open(NULL, NULL);
     j->durable_call = o->durable;
     j->durable_ctx = o->durable_ctx;
     j->failed_call = o->failed;
@@ -97,6 +101,7 @@ void journal_close(struct journal *j) {
         answer(append_of(m));
     }
     mailbox_close(j->mailbox);
+    mailbox_close(j->never);
     free(j->batch);
     free(j->records);
     free(j);
@@ -284,11 +289,31 @@ bool journal_step(struct journal *j) {
     return true;
 }
 
+int64_t journal_rest_us(const struct journal *j) {
+    uint64_t taken = atomic_load(&j->taken), part = j->receipt_room / PACED_SHARE;
+    uint64_t from = j->receipt_room - part;
+    if (taken <= from || part == 0)
+        return 0;
+    uint64_t over = taken - from < part ? taken - from : part;
+    return (int64_t)(over * JOURNAL_REST_MAX_US / part);
+}
+
+static void rest(struct journal *j) {
+    int64_t us = j->stopping ? 0 : journal_rest_us(j);
+    if (us == 0)
+        return;
+    metric_add(METRIC_JOURNAL_RESTS, 1);
+    (void)mailbox_wait(j->never, us);
+}
+
 void journal_run(void *journal) {
     struct journal *j = journal;
-    while (!j->stopping || j->first != NULL)
-        if (!journal_step(j))
+    while (!j->stopping || j->first != NULL) {
+        if (journal_step(j))
+            rest(j);
+        else
             mailbox_wait(j->mailbox, -1);
+    }
 }
 
 result journal_append(struct journal *j, struct append *a) {

@@ -12,6 +12,10 @@
 // new can begin. Credit turns into use when the record is appended and comes back when the ledger
 // has committed past it and the store has recycled the room.
 //
+// When booking has fallen so far behind that receipts' room is nearly used up, the thread rests
+// after each batch, the longer the fuller it is: who posts and waits for answers then gets them at
+// the pace of booking, instead of refusals.
+//
 // After a failed sync nothing is trusted: every waiting and every later append fails with IO until
 // the process starts again. FULL is different: nothing of the batch was written for good, later
 // appends are tried afresh.
@@ -79,6 +83,9 @@ void journal_room(const struct journal *j, uint64_t *used, uint64_t *size);
 
 // The actor: handles all mail, at most one batch. True if it did anything.
 bool journal_step(struct journal *j);
+// How long the thread rests after a batch, 0 to JOURNAL_REST_MAX_US.
+#define JOURNAL_REST_MAX_US 20000
+int64_t journal_rest_us(const struct journal *j);
 // What its thread runs: steps until journal_stop, the mail before that included.
 void journal_run(void *journal);
 void journal_stop(struct journal *j); // any thread

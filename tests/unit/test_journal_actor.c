@@ -196,6 +196,28 @@ static void receipts_leave_room_to_the_rest(void **state) {
     world_close(w);
 }
 
+// The nearer receipts are to their end, the longer; what the reserve holds makes it no longer.
+static void near_the_end_it_rests(void **state) {
+    struct world *w = world_open(100000, 0);
+    size_t credit, taken = 0;
+    int64_t before = 0;
+    assert_int_equal(journal_rest_us(w->j), 0);
+    while (journal_credit_take(w->j, CREDIT_RECEIPT, 500, &credit)) {
+        taken += credit;
+        int64_t us = journal_rest_us(w->j);
+        assert_true(us >= before && us <= JOURNAL_REST_MAX_US);
+        assert_int_equal(us > 0, taken > 56250); // three quarters of three quarters
+        before = us;
+    }
+    assert_in_range(before, JOURNAL_REST_MAX_US * 9 / 10, JOURNAL_REST_MAX_US);
+    while (journal_credit_take(w->j, CREDIT_INNER, 500, &credit))
+        taken += credit;
+    assert_int_equal(journal_rest_us(w->j), JOURNAL_REST_MAX_US);
+    journal_credit_give(w->j, taken);
+    assert_int_equal(journal_rest_us(w->j), 0);
+    world_close(w);
+}
+
 static void a_full_disk_fails_a_batch_and_passes(void **state) {
     struct world *w = world_open(1 << 20, 0);
     struct append a[3];
@@ -407,6 +429,7 @@ int main(void) {
         cmocka_unit_test(a_batch_has_a_limit),
         cmocka_unit_test(credit_becomes_use_and_comes_back),
         cmocka_unit_test(receipts_leave_room_to_the_rest),
+        cmocka_unit_test(near_the_end_it_rests),
         cmocka_unit_test(a_full_disk_fails_a_batch_and_passes),
         cmocka_unit_test(a_failed_sync_is_the_end),
         cmocka_unit_test(one_can_be_appended_directly),
