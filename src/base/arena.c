@@ -17,8 +17,27 @@ struct arena_chunk {
 
 void arena_init(struct arena *a, size_t cap) { *a = (struct arena){.cap = cap}; }
 
-// A chunk with room for n bytes. It takes more than asked only where the cap lets it.
-static struct arena_chunk *add_chunk(struct arena *a, size_t n) {
+static void free_chunks(struct arena *a, struct arena_chunk **chunks) {
+    for (struct arena_chunk *c = *chunks, *next; c != NULL; c = next) {
+        next = c->next;
+        a->used -= c->size + sizeof *c;
+        free(c);
+    }
+    *chunks = NULL;
+}
+
+static struct arena_chunk *take_spare(struct arena *a, size_t n) {
+    struct arena_chunk **at = &a->spare;
+    while (*at != NULL && (*at)->size < n)
+        at = &(*at)->next;
+    struct arena_chunk *c = *at;
+    if (c != NULL)
+        *at = c->next;
+    return c;
+}
+
+// A chunk from the heap with room for n bytes. It takes more than asked only where the cap lets it.
+static struct arena_chunk *new_chunk(struct arena *a, size_t n) {
     size_t room = a->cap - a->used;
     if (room < sizeof(struct arena_chunk) || n > room - sizeof(struct arena_chunk))
         return NULL;
@@ -33,6 +52,19 @@ static struct arena_chunk *add_chunk(struct arena *a, size_t n) {
     c->used = 0;
     c->size = total - sizeof(struct arena_chunk);
     a->used += total;
+    return c;
+}
+
+static struct arena_chunk *add_chunk(struct arena *a, size_t n) {
+    struct arena_chunk *c = take_spare(a, n);
+    if (c == NULL)
+        c = new_chunk(a, n);
+    if (c == NULL) { // what is kept and too small may be in its way
+        free_chunks(a, &a->spare);
+        c = new_chunk(a, n);
+    }
+    if (c == NULL)
+        return NULL;
     // The chunk with the most room stays first, since only the first one is taken from.
     struct arena_chunk *first = a->chunks;
     if (first != NULL && c->size - n < first->size - first->used) {
@@ -81,11 +113,17 @@ bytes arena_copy(struct arena *a, bytes b) {
     return bytes_from(p, b.n);
 }
 
-void arena_drop(struct arena *a) {
+void arena_reset(struct arena *a) {
     for (struct arena_chunk *c = a->chunks, *next; c != NULL; c = next) {
         next = c->next;
-        free(c);
+        c->used = 0;
+        c->next = a->spare;
+        a->spare = c;
     }
     a->chunks = NULL;
-    a->used = 0;
+}
+
+void arena_drop(struct arena *a) {
+    free_chunks(a, &a->chunks);
+    free_chunks(a, &a->spare);
 }

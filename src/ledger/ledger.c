@@ -411,11 +411,13 @@ static void batch_committed(struct ledger *l, const struct record *last, size_t 
 // Reads more records when those in hand are booked. False: there is nothing to book.
 static result have_records(struct ledger *l, bool *have) {
     if (l->record_at == l->record_count) {
-        arena_drop(&l->batch_memory);
+        arena_reset(&l->batch_memory);
         l->record_at = l->record_count = 0;
         size_t n = 0;
         TRY(l->o.records->read(l->cursor, BATCH_BYTES, &l->batch_memory, &l->records, &n));
         l->record_count = n;
+        if (n == 0)
+            arena_drop(&l->batch_memory);
     }
     *have = l->record_at < l->record_count;
     return OK;

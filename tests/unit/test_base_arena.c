@@ -73,6 +73,26 @@ static void large_ones_leave_room_for_small_ones(void **state) {
     arena_drop(&a);
 }
 
+static void a_reset_one_takes_no_more_from_the_heap(void **state) {
+    struct arena a;
+    arena_init(&a, 300000);
+    for (int round = 0; round < 5; round++) {
+        unsigned char *p = NULL;
+        for (int i = 0; i < 100; i++) {
+            p = arena_take(&a, 2000);
+            assert_non_null(p);
+            assert_int_equal(p[0] | p[1999], 0);
+            memset(p, 0xff, 2000);
+        }
+        assert_in_range(a.used, 200000, 300000);
+        arena_reset(&a);
+    }
+    // What is kept is no reason to refuse: none of it is large enough.
+    assert_non_null(arena_take(&a, 290000));
+    arena_drop(&a);
+    assert_int_equal(a.used, 0);
+}
+
 static void copies(void **state) {
     struct arena a;
     arena_init(&a, 4096);
@@ -97,6 +117,7 @@ int main(void) {
         cmocka_unit_test(keeps_its_cap),
         cmocka_unit_test(refuses_absurd_sizes),
         cmocka_unit_test(large_ones_leave_room_for_small_ones),
+        cmocka_unit_test(a_reset_one_takes_no_more_from_the_heap),
         cmocka_unit_test(copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
