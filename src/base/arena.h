@@ -14,8 +14,8 @@ struct arena_chunk;
 struct arena {
     struct arena_chunk *chunks;
     struct arena_chunk *spare; // kept by arena_reset
-    size_t used; // bytes taken from the heap
-    size_t cap;  // most bytes it may take from the heap
+    size_t used;               // bytes taken from the heap
+    size_t cap;                // most bytes it may take from the heap
 };
 
 void arena_init(struct arena *a, size_t cap);
@@ -24,8 +24,8 @@ void *arena_take(struct arena *a, size_t n);
 // A copy, NUL-terminated behind its end (not counted in n); {NULL, 0} when the cap would be passed
 // and n > 0.
 bytes arena_copy(struct arena *a, bytes b);
-// All that was taken is gone, but its memory stays with the arena for what comes next: for who fills
-// it as much again at once.
+// All that was taken is gone, but its memory stays with the arena for what comes next: for who
+// fills it as much again at once.
 void arena_reset(struct arena *a);
 // Frees all; the arena can be used again.
 void arena_drop(struct arena *a);

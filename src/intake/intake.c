@@ -127,6 +127,7 @@ static void on_mail(void *ctx, struct mail *m) {
 
 static void on_thread(void *ctx) {
     struct intake_loop *l = ctx;
+    thread_prompt(); // Stripe waits
     loop_run(l->loop);
     server_close(l->server);
     l->server = NULL;

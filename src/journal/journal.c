@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "port/log.h"
+#include "port/thread.h"
 
 #define BATCH_MAX ((size_t)4 << 20)
 // What receipts leave to outcomes and commands: one part in so many of the room.
@@ -308,6 +309,7 @@ static void rest(struct journal *j) {
 
 void journal_run(void *journal) {
     struct journal *j = journal;
+    thread_prompt(); // all answers wait for it
     while (!j->stopping || j->first != NULL) {
         if (journal_step(j))
             rest(j);

@@ -15,9 +15,9 @@
 
 #define BATCH_RECORDS 512
 #define BATCH_BYTES (4u << 20)
-// A batch of fewer records than this is small, and followed by a rest.
-#define REST_BELOW 64
-#define REST_US 3000
+// The rest after a batch that was not full: as long as the batch took, but between these.
+#define REST_MIN_US 3000
+#define REST_MAX_US 10000
 #define BATCH_MEMORY_MAX (128u << 20)
 #define WAIT_FIRST_US 50000
 #define WAIT_MAX_US 5000000
@@ -468,12 +468,16 @@ int64_t ledger_due_us(const struct ledger *l) {
     return due;
 }
 
-// After a small batch the thread rests, so that the next commit carries more: nobody waits for
-// booking but commands, and those are waited for here too.
-static void rest(struct ledger *l, uint64_t before) {
+// After a batch the thread rests, so that the next commit carries more, and the disk has time for
+// the journal's syncs between those of the ledger. Nobody waits for booking but commands, which are
+// waited for here too; and when it is far behind it does not rest.
+static void rest(struct ledger *l, uint64_t before, int64_t began_us) {
     uint64_t booked = l->book.state.booked - before;
-    if (booked > 0 && booked < REST_BELOW && l->waiting == NULL)
-        (void)mailbox_wait(l->never, REST_US);
+    if (booked == 0 || booked >= l->o.batch_max || l->waiting != NULL)
+        return;
+    int64_t us = clock_mono_us(l->o.clock) - began_us;
+    us = us < REST_MIN_US ? REST_MIN_US : us > REST_MAX_US ? REST_MAX_US : us;
+    (void)mailbox_wait(l->never, us);
 }
 
 void ledger_run(void *ctx) {
@@ -481,8 +485,9 @@ void ledger_run(void *ctx) {
     thread_background(); // Stripe waits for the journal, nobody for booking
     while (!atomic_load(&l->stopping)) {
         uint64_t before = l->book.state.booked;
+        int64_t began_us = clock_mono_us(l->o.clock);
         if (ledger_step(l)) {
-            rest(l, before);
+            rest(l, before, began_us);
             continue;
         }
         int64_t due = ledger_due_us(l);

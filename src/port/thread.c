@@ -3,9 +3,11 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/ensure.h"
@@ -13,12 +15,23 @@
 
 #define NAME_MAX_LENGTH 15
 #define BACKGROUND_NICE 3
+#define PROMPT_SLICE_NS 100000
 
 struct thread {
     pthread_t id;
     char name[NAME_MAX_LENGTH + 1];
     void (*run)(void *ctx);
     void *ctx;
+};
+
+// The kernel's struct sched_attr in its first version (sched_setattr(2)): its header and libc's
+// cannot be included together.
+struct scheduling {
+    uint32_t size, policy; // 0: SCHED_OTHER
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns, deadline_ns, period_ns;
 };
 
 static void *thread_main(void *arg) {
@@ -61,6 +74,13 @@ void thread_background(void) {
     // On Linux a nice value is a thread's own. Nothing depends on it: a refusal changes latency
     // alone.
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICE);
+}
+
+void thread_prompt(void) {
+    // Since Linux 6.12 a thread may ask for a shorter slice than the usual one, and preempts those
+    // that have longer ones; before, this says nothing.
+    const struct scheduling attr = {.size = sizeof attr, .runtime_ns = PROMPT_SLICE_NS};
+    (void)syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
 void thread_join(struct thread *t) {

@@ -12,6 +12,9 @@ must result thread_start(const char *name, void (*run)(void *ctx), void *ctx, st
 // Called by a thread for itself: when cores are short, those that somebody waits for go first (it
 // is niced). It still gets a share, so that what it does cannot be starved.
 void thread_background(void);
+// Called by a thread for itself: it works in short bursts that somebody waits for, so when it wakes
+// it goes before one that is in the middle of long work. It gets no more of the processor for it.
+void thread_prompt(void);
 void thread_join(struct thread *t); // frees it; null is allowed
 
 #endif

@@ -351,7 +351,7 @@ static void booker_run(void *ctx) {
     struct booker *b = ctx;
     struct journal_cursor *c = NULL;
     b->wrong = b->s->cursor_open(b->s, 0, &c) != OK;
-    while (!b->wrong && (b->read < journal_durable(b->j) || atomic_load(b->left) > 0)) {
+    while (!b->wrong && (atomic_load(b->left) > 0 || b->read < journal_durable(b->j))) {
         struct arena a;
         struct record *records;
         size_t n = 0;
