@@ -273,12 +273,12 @@ suite("a command of mode oneshot", { concurrency: 3 }, () => {
   });
 });
 
-// A handler that stays: `each` is the body of a function of the event e, in Python; `answer` answers.
+// A handler that stays, in Python: `each` is what it does with the event e; `answer` answers.
 const HANDLER = `
 import json, os, sys, time, threading, subprocess
 def answer(e, outcome="done", **more):
-    print(json.dumps({"delivery": e["delivery"], "attempt": e["attempt"], "outcome": outcome, **more}),
-          flush=True)
+    facts = {"delivery": e["delivery"], "attempt": e["attempt"], "outcome": outcome, **more}
+    print(json.dumps(facts), flush=True)
 def note(file, what):
     with open(file, "a") as f: print(what, file=f)
 note("pids", os.getpid())
@@ -300,7 +300,8 @@ suite("a command of mode stream", { concurrency: 3 }, () => {
     const g = await Gateway.start(t, {
       destinations: [stream('note("lines", line.strip()); answer(e)')],
     });
-    const bodies = [named("a"), named("b", { account: "acct_1", type: "invoice.paid" }), named("c")];
+    const invoice = { account: "acct_1", type: "invoice.paid" };
+    const bodies = [named("a"), named("b", invoice), named("c")];
     for (const body of bodies) await g.accept(body);
     await g.waitCount(3, "deliveries", "state = 'done'");
     const lines = fs.readFileSync(g.path("lines"), "utf8").trim().split("\n").map(JSON.parse);
@@ -330,7 +331,8 @@ if len(held) == 4:
     });
     for (const name of ["done", "failed", "not_yet", "done"]) await g.accept(named(name));
     await g.waitCount(4, "attempts");
-    const rows = await g.sql("SELECT outcome, error, count(*) n FROM attempts GROUP BY 1, 2 ORDER BY 1");
+    const rows = await g.sql("SELECT outcome, error, count(*) n FROM attempts " +
+                             "GROUP BY 1, 2 ORDER BY 1");
     assert.deepEqual(rows, [
       { outcome: "done", error: "", n: 2 },
       { outcome: "failed", error: "answered failed: because of failed", n: 1 },
