@@ -39,10 +39,16 @@ suite("environment", { concurrency: 2 }, () => {
     assert.match(told.stdout, /shop +no +no rule matches/);
     assert.equal(await g.count("deliveries"), 1);
     assert.ok(!g.text.includes(SECRET));
+    // The container's health check.
+    const health = await g.cli(["status"], { env: g.env });
+    assert.equal(health.code, 0, health.stderr);
+    assert.match(health.stdout, /^ready +yes$/m);
     // As a handler that the gateway runs would ask, with variables that are no keys.
     const handler = await g.cli(["events", "show", idOf(wanted)],
                                 { env: { ...g.env, HOOKKEEP_EVENT_TYPE: "invoice.paid" } });
     assert.equal(handler.code, 0, handler.stderr);
+    await g.stop();
+    assert.equal((await g.cli(["status"], { env: g.env })).code, 1);
   });
 
   test("a slip is refused with the name that was meant, by serve and by check", async (t) => {

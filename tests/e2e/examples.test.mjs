@@ -250,7 +250,13 @@ test("systemd/: the unit's commands start, reload and stop the gateway, which te
   await manager.saw("bound");
   const [program, ...args] = line("ExecStart").split(" ");
   assert.equal(path.basename(program), "hookkeep");
-  const env = { NOTIFY_SOCKET: at, STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET, SHOP_SECRET };
+  // As systemd does for each LoadCredential=.
+  const credentials = [...unit.matchAll(/^LoadCredential=(\w+):/gm)].map((m) => m[1]);
+  assert.deepEqual([...config.matchAll(/file:\$\{CREDENTIALS_DIRECTORY\}\/(\w+)/g)]
+    .map((m) => m[1]).sort(), credentials.sort());
+  const secret = { stripe: WEBHOOK_SECRET, shop: SHOP_SECRET };
+  for (const name of credentials) fs.writeFileSync(path.join(home, name), `${secret[name]}\n`);
+  const env = { NOTIFY_SOCKET: at, CREDENTIALS_DIRECTORY: home };
   const g = start(HOOKKEEP, args.map((a) => a.startsWith("/") ? file : a), { cwd: home, env });
   await manager.saw("READY=1");
   const [kill, ...how] = line("ExecReload").split(" ");
@@ -275,9 +281,34 @@ test("systemd/: systemd finds nothing wrong with the unit, and it is well confin
   const ours = (verify.stdout + verify.stderr).split("\n").filter((l) => l.includes("hookkeep"));
   assert.deepEqual(ours, []);
   const security = spawnSync("systemd-analyze",
-                             ["security", "--offline=yes", "--threshold=20", file],
+                             ["security", "--offline=yes", "--threshold=14", file],
                              { encoding: "utf8" });
   assert.equal(security.status, 0, security.stdout + security.stderr);
+});
+
+test("container/: what the compose file says in variables starts the gateway, and it is healthy",
+     async () => {
+  const home = fs.mkdtempSync(path.join(folder, "container-"));
+  const image = example("container/Dockerfile"), compose = example("container/compose.yaml");
+  const said = [...image.match(/^ENV (.*)$/m)[1].matchAll(/(HOOKKEEP_\w+)=(\S+)/g),
+                ...compose.matchAll(/^ +(HOOKKEEP_\w+): (.*)$/gm)];
+  assert.ok(said.length > 8);
+  const env = { HOOKKEEP_JOURNAL_SIZE: "16MiB" };
+  for (const [, name, value] of said)
+    env[name] = value.replaceAll("/data/", `${home}/`).replaceAll("/run/secrets", home)
+      .replace("0.0.0.0:4242", "0.0.0.0:0");
+  fs.writeFileSync(path.join(home, "stripe"), `${WEBHOOK_SECRET}\n`);
+  fs.writeFileSync(path.join(home, "shop"), `${SHOP_SECRET}\n`);
+  const g = start(HOOKKEEP, JSON.parse(image.match(/^CMD (.*)$/m)[1]), { cwd: home, env });
+  await g.saw('"the gateway answers"');
+  const [program, ...args] = JSON.parse(image.match(/^HEALTHCHECK .* CMD (.*)$/m)[1]);
+  assert.equal(program, "hookkeep");
+  const health = start(HOOKKEEP, args, { cwd: home, env });
+  assert.equal(await health.ended, 0, health.out);
+  g.kill(image.match(/^STOPSIGNAL (\w+)$/m)[1]);
+  assert.equal(await g.ended, 0, g.out);
+  const gone = start(HOOKKEEP, args, { cwd: home, env });
+  assert.equal(await gone.ended, 1, gone.out);
 });
 
 // A real nginx with the example, its addresses and certificate exchanged for the test's.
@@ -342,6 +373,7 @@ for (const [name, listen] of [["a loopback address", "http://127.0.0.1:0"],
       assert.equal((await post(where, payload)).status, 200);
       const chunked = { ...signed(payload), "transfer-encoding": "chunked" };
       assert.equal((await post(where, payload, chunked)).status, 200);
+      await delivered(g.home, "evt_example_1"); // so it is booked
       assert.equal(await cli(g.home, "events", "show", "evt_example_1", "--body"), payload);
       const large = body({ id: "evt_example_2", pad: "x".repeat(1000000) });
       assert.equal((await post(where, large)).status, 200, "what the gateway takes, nginx takes");

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/rows.h"
+
+static const struct column fields[] = {
+    {"version", "version", CELL_TEXT, 0},           {"ready", "ready", CELL_YES, 0},
+    {"not ready", "reason", CELL_TEXT, 0},          {"generation", "generation", CELL_TEXT, 0},
+    {"durable", "journal.durable", CELL_TEXT, 0},   {"booked", "ledger.booked", CELL_TEXT, 0},
+    {"journal used", "journal.used", CELL_TEXT, 0}, {"journal size", "journal.size", CELL_TEXT, 0},
+};
+
+static void print(json whole) {
+    OWN(text_drop)
+    struct text out = {0};
+    table_fields(fields, sizeof fields / sizeof *fields, whole, &out);
+    cli_out(text_bytes(&out));
+}
+
+static enum cli_exit status(const struct cli_call *c) {
+    OWN(client_close)
+    struct client *client = NULL;
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    enum cli_exit code = client_open(c, &client);
+    if (code == CLI_DONE)
+        code = client_ask(client, "GET", "/api/status", NO_BYTES, &doc);
+    if (code != CLI_DONE)
+        return code;
+    json whole = json_root(doc);
+    if (c->json)
+        json_line(whole);
+    else
+        print(whole);
+    return json_true(json_get(whole, "ready")) ? CLI_DONE : CLI_FAILED;
+}
+
+const struct cli_command command_status = {
+    .name = "status",
+    .usage = "",
+    .summary = "how the gateway is",
+    .help =
+        "Exit 0 if it is ready, 1 if not: a container's health check. `durable` is the journal's "
+        "last\nposition on disk, `booked` the ledger's.\n",
+    .takes = TAKES_API | TAKES_JSON,
+    .run = status,
+};
