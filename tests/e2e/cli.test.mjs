@@ -99,8 +99,10 @@ test("help names every command, and each tells how to call it", async () => {
   const all = await ok(["help"]);
   assert.match((await ok(["--help"])).stdout, /^Usage: hookkeep COMMAND/);
   const names = [...all.stdout.matchAll(/^ {2}(\w+) +\S/gm)].map((m) => m[1]);
-  assert.deepEqual(names, ["serve", "check", "status", "events", "deliveries", "destinations", "explain",
-                           "suspense", "ledger", "keys", "sign", "verify", "version", "help"]);
+  assert.deepEqual(names, [
+    "serve", "check", "status", "events", "deliveries", "destinations", "explain", "suspense",
+    "ledger", "keys", "trigger", "sign", "verify", "version", "help"
+  ]);
   for (const name of names) {
     const one = await ok([name, "--help"]);
     assert.match(one.stdout, new RegExp(`^Usage: hookkeep ${name}`));
