@@ -149,12 +149,43 @@ def zsh_and_fish_have_every_command_and_option():
     return missing
 
 
+def metric_names():
+    names = [name for kind in ("COUNTER", "GAUGE", "HISTOGRAM")
+             for name, *_ in rows("base/metrics.def", kind)]
+    return names + re.findall(r'\W(hookkeep_\w+)', read(SOURCE, "src/ledger/reader.c"))
+
+
+def the_operators_page_tells_what_to_do_about_each_metric_and_log_event():
+    text = read(SOURCE, "docs/operations.md")
+    wanted = {f"`{name}" for name in metric_names()}
+    wanted |= {f"`{r[0]}`" for r in rows("port/log_events.def", "LOG_EVENT")}
+    known = set(metric_names())
+    return sorted(w for w in wanted if w not in text) + [
+        f"unknown {m}" for m in re.findall(r"hookkeep_[a-z_]+", text) if m not in known]
+
+
+def alerts_are_about_metrics_and_labels_that_exist():
+    text = read(SOURCE, "examples/prometheus/hookkeep.rules.yml")
+    known, labels = set(metric_names()), set()
+    for kind in "COUNTER", "GAUGE", "HISTOGRAM":
+        labels |= {label for _, label, _ in rows("base/metrics.def", kind)}
+    wrong = []
+    for expression in re.findall(r"expr: (.*)", text):
+        wrong += [m for m in re.findall(r"hookkeep_\w+", expression) if m not in known]
+        for name, values in re.findall(r'[{](\w+)=~?"([^"]*)"', expression):
+            wrong += [f"{name}={v}" for v in values.split("|")
+                      if name != "job" and f'{name}="{v}"' not in labels]
+    return wrong if "expr:" in text else ["no alert"]
+
+
 TESTS = [hookkeep_1_has_every_command_option_variable_and_log_event,
          hookkeep_yaml_5_has_every_key_with_its_variable,
          hookkeep_api_7_has_every_route_and_metric,
          bash_completes_every_command_and_option,
          bash_completes_values,
-         zsh_and_fish_have_every_command_and_option]
+         zsh_and_fish_have_every_command_and_option,
+         the_operators_page_tells_what_to_do_about_each_metric_and_log_event,
+         alerts_are_about_metrics_and_labels_that_exist]
 
 
 def main():
