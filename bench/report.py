@@ -56,9 +56,10 @@ def print_open(kinds, results):
 
 def print_phases(rate, phases):
     print(f"\nStalls, at {rate:,} events a second (a third of the peak)\n")
-    print(f"{'':31} {'events':>9} {'worst ms':>9} {'> 50 ms':>8}")
-    for name, events, worst, late in phases:
-        print(f"{name:31} {events:9,} {worst:9.1f} {late:8,}")
+    print(f"{'':31} {'events':>9} {'worst ms':>9} {'> 50 ms':>8} {'sync ms':>8}")
+    for name, events, worst, late, sync_ms in phases:
+        print(f"{name:31} {events:9,} {worst:9.1f} {late:8,} "
+              + (f"{'-':>8}" if sync_ms is None else f"{sync_ms:8.2f}"))
 
 
 def told(value):

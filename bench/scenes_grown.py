@@ -2,7 +2,9 @@
 """Scenes on a ledger that holds many events already: it is filled by a gateway once, and kept
 beside the build for as long as the ledger's schema and the event are the same."""
 import array
+import bisect
 import hashlib
+import mmap
 import os
 import pathlib
 import shutil
@@ -19,6 +21,7 @@ from settings import BUILD, EVENTS, PHASE_S, ROOT, SECONDS, SERVER_CORE, WARM_S,
 EVENT_BYTES = 6000  # of the ledger, generously
 COPIES = 4  # at once: the kept one, the one in use, its backup, or the copy before a migration
 LATE_MS = 50
+SETTLE_S = 60  # after a phase
 # What takes the newest migration back, by its version: it makes the views.
 UNDO = {2: "SELECT 'DROP VIEW ' || name FROM sqlite_schema WHERE type = 'view'"}
 
@@ -198,8 +201,7 @@ def stalls(run):
         server = Busy(folder)
         try:
             run.phases = busy_phases(server, rate, folder / "times")
-            run.figure("stalls_worst_ms", max(worst for _, _, worst, _ in run.phases))
-            run.figure("stalls_late", sum(late for _, _, _, late in run.phases))
+            run.figure("stalls_worst_ms", max(worst for _, _, worst, _, _ in run.phases))
             plain, migrating = migration_starts(server)
         finally:
             server.stop()
@@ -207,21 +209,26 @@ def stalls(run):
     run.figure("migration_start_s", migrating)
     say(f"  a start {plain:.2f} s, with a migration pending {migrating:.2f} s until an answer")
     floor = client.measure(Nginx, run.folder, len(PHASES) * PHASE_S, rate=rate)
-    run.phases.append(("nginx, nothing else", floor["answered"], floor["max_ms"], floor["slow"]))
+    run.phases.append(("nginx, nothing else", floor["answered"], floor["max_ms"], floor["slow"],
+                       None))
     run.stalls_rate = rate
 
 
 def busy_phases(server, rate, times):
-    """For each phase: name, events, the worst in ms, how many later than LATE_MS."""
+    """For each phase: name, events, the worst in ms, how many later than LATE_MS, the journal's
+    mean sync in ms."""
     server.start()
     under_way = client.begin(server, seconds=240, rate=rate, times=times)
     try:
         await_first(times, under_way)
         time.sleep(WARM_S)
-        marks = [time.monotonic_ns()]
+        marks, syncs = [], []
         for _, work in PHASES:
+            await_no_lag(times, server)
+            begins, before = time.monotonic_ns(), server.syncs()
             work(server)
-            marks.append(time.monotonic_ns())
+            marks.append((begins, time.monotonic_ns()))
+            syncs.append((before, server.syncs()))
         row = client.finish(under_way, server, early=True)
     finally:
         under_way.kill()
@@ -229,7 +236,7 @@ def busy_phases(server, rate, times):
     if row["not_200"]:
         raise Wrong(f"{row['not_200']} answers were not 200 (see above)")
     seen = client.read_times(times)
-    return [phase_row(name, seen, marks[i], marks[i + 1]) for i, (name, _) in enumerate(PHASES)]
+    return [phase_row(name, seen, marks[i], syncs[i]) for i, (name, _) in enumerate(PHASES)]
 
 
 def await_first(times, under_way):
@@ -243,14 +250,35 @@ def await_first(times, under_way):
     raise Wrong("the client gave up (see above)")
 
 
-def phase_row(name, seen, begins, ends):
+def await_no_lag(times, server):
+    """So that a phase is not told the lateness of the one before it."""
+    end = time.monotonic() + SETTLE_S
+    with open(times, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        seen = memoryview(view).cast("q")
+        try:
+            while time.monotonic() < end:
+                first_open = bisect.bisect(range(len(seen) // 2), 0,
+                                           key=lambda i: int(seen[2 * i] == 0))
+                if first_open and time.monotonic_ns() - seen[2 * (first_open - 1)] < LATE_MS * 1e6:
+                    return
+                server.check_alive()
+                time.sleep(0.05)
+        finally:
+            seen.release()
+    raise Wrong(f"the answers still came late {SETTLE_S} s after a phase")
+
+
+def phase_row(name, seen, marks, syncs):
     ms = [(seen[i + 1] - seen[i]) / 1e6 for i in range(0, len(seen), 2)
-          if begins <= seen[i] < ends]
+          if marks[0] <= seen[i] < marks[1]]
     if not ms:
         raise Wrong(f"no event in the phase '{name}'")
     late = sum(x > LATE_MS for x in ms)
-    say(f"    {name}: {len(ms):,} events, the worst {max(ms):.1f} ms, {late} above {LATE_MS} ms")
-    return name, len(ms), max(ms), late
+    seconds, count = (after - before for before, after in zip(*syncs))
+    sync_ms = 1000 * seconds / max(count, 1)
+    say(f"    {name}: {len(ms):,} events, the worst {max(ms):.1f} ms, {late} above {LATE_MS} ms; "
+        f"a sync took {sync_ms:.2f} ms")
+    return name, len(ms), max(ms), late, sync_ms
 
 
 def migration_starts(server):

@@ -163,6 +163,15 @@ sources: [{{path: /webhook, secrets: [{{label: bench, key: "${{STRIPE_WEBHOOK_SE
         status = json.loads(self.ask("/api/status"))
         return status["journal"]["durable"], status["ledger"]["booked"]
 
+    def syncs(self):
+        """Seconds that the journal's syncs took so far, and how many they were."""
+        found = {}
+        for line in self.ask("/metrics").decode().splitlines():
+            name, _, value = line.rpartition(" ")
+            found[name] = value
+        return tuple(float(found[f'hookkeep_stage_seconds_{what}{{stage="sync"}}'])
+                     for what in ("sum", "count"))
+
     def ready(self):
         try:
             return b"true" in get(f"http://127.0.0.1:{self.second_port}/readyz")
