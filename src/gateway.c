@@ -66,7 +66,9 @@ static result start_books(struct gateway *g) { return books_open(g->config, &g->
 static void on_durable(void *ctx, uint64_t position) {
     (void)position;
     struct gateway *g = ctx;
-    ledger_wake(g->ledger);
+    struct ledger *woken = atomic_load(&g->woken);
+    if (woken != NULL)
+        ledger_wake(woken);
 }
 
 static void on_journal_failed(void *ctx) {
@@ -94,7 +96,9 @@ static result start_ledger(struct gateway *g) {
         .journal = g->journal,
         .records = g->books.journal,
     };
-    return ledger_open(&o, &g->ledger);
+    TRY(ledger_open(&o, &g->ledger));
+    atomic_store(&g->woken, g->ledger);
+    return OK;
 }
 
 // Compares with the plan in force when all records are booked; with a tail to book, a plan may be
@@ -103,10 +107,12 @@ static result start_plan(struct gateway *g) {
     OWN(text_drop)
     struct text json = {0};
     uint64_t generation = 0;
+    if (g->plan != NULL) // adopted while migrations waited
+        return OK;
     TRY(ledger_plan(g->ledger, &json, &generation));
     if (generation != 0 && ledger_booked(g->ledger) >= g->tail)
         TRY(plan_read(text_bytes(&json), generation, &g->plan));
-    return gateway_adopt(g, g->config, gateway_append);
+    return gateway_adopt(g, g->config);
 }
 
 // The operator's key: its file and the books must know the same one.
@@ -142,7 +148,8 @@ static result start_threads(struct gateway *g) {
         opened = queries_open(path, &g->slow_queries, &g->why);
     free(path);
     TRY(opened);
-    TRY(thread_start("journal", journal_run, g->journal, &g->journal_thread));
+    if (g->journal_thread == NULL)
+        TRY(thread_start("journal", journal_run, g->journal, &g->journal_thread));
     TRY(thread_start("ledger", ledger_run, g->ledger, &g->ledger_thread));
     TRY(thread_start("queries", queries_run, g->queries, &g->queries_thread));
     return thread_start("slow queries", queries_run, g->slow_queries, &g->slow_thread);
@@ -217,6 +224,8 @@ static result start_files(struct gateway *g) {
 
 static result start_intake(struct gateway *g) {
     const struct config *c = g->config;
+    if (g->intake != NULL)
+        return OK;
     OWN(text_drop)
     struct text certificate = {0}, key = {0};
     struct net_address *listen = NEW_ARRAY(struct net_address, c->listen_count + 1);
@@ -244,6 +253,51 @@ static result start_intake(struct gateway *g) {
     gateway_secrets_free(secrets, c->source_count);
     free(listen);
     return r;
+}
+
+static result start_receiving(struct gateway *g) {
+    if (g->answering)
+        return OK;
+    g->answering = true;
+    TRY(intake_start(g->intake));
+    for (size_t i = 0; i < g->config->listen_count; i++)
+        log_event(LOG_LISTENING, log_s("for", "stripe"), log_b("address", g->config->listen[i]),
+                  log_i("port", intake_port(g->intake, i)));
+    notify_manager("READY=1");
+    return OK;
+}
+
+// The plan in force by what every version of the ledger keeps, or a new one, without booking.
+static result adopt_unmigrated(struct gateway *g) {
+    struct store *s = g->books.ledger;
+    struct store_state state;
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, PLAN_MEMORY_MAX);
+    TRY(s->state_get(s, &state));
+    if (state.generation != 0 && state.booked >= g->tail) {
+        bytes json;
+        TRY(s->plan_get(s, state.generation, &a, &json));
+        TRY(plan_read(json, state.generation, &g->plan));
+    }
+    return gateway_adopt(g, g->config);
+}
+
+// Copying a large ledger and migrating it takes minutes, in which Stripe is answered: that needs
+// the journal alone.
+static result start_migrated(struct gateway *g) {
+    if (!store_sqlite_waits(g->books.ledger))
+        return OK;
+    log_event(LOG_MIGRATING);
+    result adopted = adopt_unmigrated(g);
+    if (adopted == OK) {
+        TRY(start_intake(g));
+        TRY(thread_start("journal", journal_run, g->journal, &g->journal_thread));
+        TRY(start_receiving(g));
+    } else if (!failed_as(adopted, FAIL_FULL)) {
+        return adopted;
+    }
+    return store_sqlite_migrate(g->books.ledger, &g->why);
 }
 
 static bool is_ready(void *ctx, const char **why) {
@@ -313,9 +367,6 @@ static result start_desk(struct gateway *g) {
 }
 
 static void log_listening(const struct gateway *g) {
-    for (size_t i = 0; i < g->config->listen_count; i++)
-        log_event(LOG_LISTENING, log_s("for", "stripe"), log_b("address", g->config->listen[i]),
-                  log_i("port", intake_port(g->intake, i)));
     for (size_t i = 0; i < g->config->desk_listen_count; i++)
         log_event(LOG_LISTENING, log_s("for", "desk"), log_b("address", g->config->desk_listen[i]),
                   log_i("port", desk_port(g->desk, i)));
@@ -323,12 +374,11 @@ static void log_listening(const struct gateway *g) {
 
 static result start_answering(struct gateway *g) {
     TRY(desk_start(g->desk));
-    TRY(intake_start(g->intake));
+    TRY(start_receiving(g));
     g->serving = true;
     log_listening(g);
     log_event(LOG_STARTED, log_s("version", HOOKKEEP_VERSION),
               log_i("generation", g->plan->generation));
-    notify_manager("READY=1");
     return OK;
 }
 
@@ -361,6 +411,7 @@ static const struct step {
     {"the loop for signals", start_main},
     {"the ledger and its journal", start_books},
     {"the journal", start_journal},
+    {"the ledger's migration", start_migrated},
     {"booking", start_ledger},
     {"the plan", start_plan},
     {"the operator's key", start_key},
@@ -374,12 +425,14 @@ static const struct step {
 // Stops in the order in which things flow, so that what was begun ends where it can still be
 // recorded.
 static void stop(struct gateway *g) {
-    if (g->serving) {
+    if (g->serving)
         log_event(LOG_STOPPING);
+    if (g->answering) {
         notify_manager("STOPPING=1");
         intake_stop(g->intake);
-        desk_stop(g->desk);
     }
+    if (g->serving)
+        desk_stop(g->desk);
     if (g->dispatch_thread != NULL) {
         mailbox_post(g->dispatch_mailbox, &g->dispatch_stop);
         thread_join(g->dispatch_thread);

@@ -94,12 +94,15 @@ static result tie(struct books *b, struct store_state *state) {
 result books_open(const struct config *c, struct books *out, struct text *why) {
     *out = (struct books){0};
     char *path = bytes_strdup(c->ledger_path);
-    struct sqlite_options o = {.path = path, .create = true, .backup_before_migration = true};
+    struct sqlite_options o = {
+        .path = path, .create = true, .backup_before_migration = true, .migrate_later = true};
     result opened = store_sqlite(&o, &out->ledger, why);
     free(path);
     TRY(opened);
     struct store_state state;
     opened = out->ledger->state_get(out->ledger, &state);
+    if (opened == OK && store_sqlite_waits(out->ledger) && no_id(state.journal_id))
+        opened = store_sqlite_migrate(out->ledger, why); // it is to be written at once
     if (opened == OK)
         opened = finish_restore(c, &state);
     if (opened == OK)

@@ -12,8 +12,9 @@ struct books {
     struct journal_store *journal;
 };
 
-// Opens ledger and journal, makes what is missing, and ties a new pair together. `why` gets what
-// was found and what to do. On failure nothing stays open.
+// Opens ledger and journal, makes what is missing, and ties a new pair together. Migrations of a
+// ledger that has a journal wait for store_sqlite_migrate. `why` gets what was found and what to
+// do. On failure nothing stays open.
 must result books_open(const struct config *c, struct books *out, struct text *why);
 void books_close(struct books *b);
 

@@ -19,6 +19,7 @@ struct gateway {
     struct books books;
     struct journal *journal;
     struct ledger *ledger;
+    _Atomic(struct ledger *) woken;         // told of what is durable; null until booking can begin
     struct queries *queries, *slow_queries; // nobody waits behind a backup
     struct intake *intake;
     struct desk *desk;
@@ -38,6 +39,7 @@ struct gateway {
 
     uint64_t connections_max; // of Stripe's side; what files there are allow
     uint64_t tail;            // the journal's last position at start; ready once it is booked
+    bool answering;           // intake runs
     bool serving, ending;     // ending: signals are heard no more
     struct text why;          // of the step that failed
 };
@@ -53,12 +55,11 @@ struct retarget *gateway_targets(const struct config *c, uint64_t generation);
 // Null for an empty path; `t` owns the text.
 const char *gateway_path(struct text *t, bytes path);
 
-typedef result gateway_appender(struct gateway *g, enum record_kind kind, bytes payload,
-                                uint64_t *at);
-// Appends a record of our own before the journal's thread runs, booking until there is room. FULL.
+// Appends a record of our own: through the journal's thread, or, before that runs, directly,
+// booking until there is room. FULL.
 must result gateway_append(struct gateway *g, enum record_kind kind, bytes payload, uint64_t *at);
 // The plan in force becomes the configuration's: known already, or adopted by a record.
-must result gateway_adopt(struct gateway *g, const struct config *c, gateway_appender *append);
+must result gateway_adopt(struct gateway *g, const struct config *c);
 // Reads the configuration again; a wrong one is refused, and the old one goes on.
 void gateway_reload(struct gateway *g);
 void gateway_log_lines(enum log_event event, const struct text *lines);

@@ -103,6 +103,7 @@ static void prepare(struct gateway *g, struct append *a, enum record_kind kind, 
 // A journal that the last life left full gets room by booking, which no thread does yet.
 static result make_room(struct gateway *g, size_t n, size_t *credit) {
     while (!journal_credit_take(g->journal, CREDIT_INNER, n, credit)) {
+        NEED(g->ledger != NULL, FULL, "the journal is full, and the ledger must be migrated first");
         bool booked = ledger_step(g->ledger);
         bool recycled = journal_step(g->journal);
         NEED(booked || recycled, FULL,
@@ -112,17 +113,7 @@ static result make_room(struct gateway *g, size_t n, size_t *credit) {
     return OK;
 }
 
-// Appends before the journal's thread runs.
-result gateway_append(struct gateway *g, enum record_kind kind, bytes payload, uint64_t *at) {
-    struct append a;
-    prepare(g, &a, kind, payload);
-    TRY(make_room(g, payload.n, &a.credit));
-    TRY(journal_append(g->journal, &a));
-    *at = a.position;
-    return OK;
-}
-
-// The same through its thread, waiting for it.
+// Through the journal's thread, waiting for it.
 static result append_waiting(struct gateway *g, enum record_kind kind, bytes payload,
                              uint64_t *at) {
     struct append a;
@@ -139,12 +130,23 @@ static result append_waiting(struct gateway *g, enum record_kind kind, bytes pay
     return OK;
 }
 
-result gateway_adopt(struct gateway *g, const struct config *c, gateway_appender *append) {
+result gateway_append(struct gateway *g, enum record_kind kind, bytes payload, uint64_t *at) {
+    if (g->journal_thread != NULL)
+        return append_waiting(g, kind, payload, at);
+    struct append a;
+    prepare(g, &a, kind, payload);
+    TRY(make_room(g, payload.n, &a.credit));
+    TRY(journal_append(g->journal, &a));
+    *at = a.position;
+    return OK;
+}
+
+result gateway_adopt(struct gateway *g, const struct config *c) {
     uint64_t generation = 0;
     if (g->plan != NULL && bytes_equal(g->plan->json, c->plan->json))
         generation = g->plan->generation;
     else
-        TRY(append(g, RECORD_PLAN, c->plan->json, &generation));
+        TRY(gateway_append(g, RECORD_PLAN, c->plan->json, &generation));
     struct plan *adopted = NULL;
     TRY(plan_read(c->plan->json, generation, &adopted));
     plan_free(g->plan);
@@ -199,7 +201,7 @@ static void warn_restart(const struct config *old, const struct config *fresh) {
 }
 
 static result reload_config(struct gateway *g, struct config *fresh) {
-    TRY(gateway_adopt(g, fresh, append_waiting));
+    TRY(gateway_adopt(g, fresh));
     struct source_secrets *secrets = gateway_secrets(fresh);
     result set = intake_set_sources(g->intake, g->plan, secrets, fresh->source_count);
     gateway_secrets_free(secrets, fresh->source_count);

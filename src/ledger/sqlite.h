@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The books in SQLite: WAL, synchronous=FULL, 8 KiB pages, versioned migrations. Users may read the
-// file with any SQLite client while the gateway runs; the names of DESIGN's contract (events,
+// The books in SQLite: WAL, synchronous=FULL, 16 KiB pages, versioned migrations. Users may read
+// the file with any SQLite client while the gateway runs; the names of DESIGN's contract (events,
 // receipts, deliveries, attempts, suspense) are views or tables.
 #ifndef LEDGER_SQLITE_H
 #define LEDGER_SQLITE_H
@@ -12,6 +12,8 @@ struct sqlite_options {
     bool create; // make a new one if there is none; else ABSENT
     // Makes a copy PATH.before-vN beside it before a migration changes anything.
     bool backup_before_migration;
+    // The migrations of a ledger that holds books wait for store_sqlite_migrate.
+    bool migrate_later;
 };
 
 // Opens, locks (a lock file PATH.lock held with flock, because SQLite's own locks must let readers
@@ -19,6 +21,11 @@ struct sqlite_options {
 // checksums of the migrations it went through are ours, and migrates. LOCKED, FORMAT, CORRUPT,
 // MISMATCH, FULL, IO; `why` says what was found and what to do.
 must result store_sqlite(const struct sqlite_options *o, struct store **out, struct text *why);
+// Do migrations wait? Until they are through, state_get, plan_get, message and close alone may be
+// called: what these read is what no migration ever changes.
+bool store_sqlite_waits(struct store *s);
+// Migrates. After a failure, of which `why` tells, close alone may be called.
+must result store_sqlite_migrate(struct store *s, struct text *why);
 
 // What people ask the books, on a read-only connection of its own with a time limit; JSON out. One
 // thread.

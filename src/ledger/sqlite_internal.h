@@ -43,8 +43,12 @@ struct file;
 struct ledger_file {
     struct file *lock;
     sqlite3 *db;
+    bool waits; // for ledger_migrate, as was asked for
 };
 
+// Brings it to the newest version.
+must result ledger_migrate(const struct sqlite_options *o, const struct migration *migrations,
+                           size_t n, sqlite3 *db, struct text *why);
 // As store_sqlite, with these migrations.
 must result ledger_file_open(const struct sqlite_options *o, const struct migration *migrations,
                              size_t n, struct ledger_file *out, struct text *why);

@@ -125,6 +125,11 @@ struct sqlite_store {
     struct ledger_file file;
     sqlite3_stmt *prepared[STATEMENTS];
     bool begun, marked;
+    // While migrations wait:
+    char *path;
+    struct sqlite_options options;
+    const struct migration *migrations;
+    size_t migration_count;
 };
 
 static struct sqlite_store *self(struct store *s) {
@@ -577,6 +582,7 @@ static void close_sqlite(struct store *s) {
     for (unsigned i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(self(s)->prepared[i]);
     ledger_file_close(&self(s)->file);
+    free(self(s)->path);
     free(self(s));
 }
 
@@ -623,6 +629,22 @@ static const struct store operations = {
 
 sqlite3 *store_sqlite_db(struct store *s) { return self(s)->file.db; }
 
+// The statements, or the two that every version knows.
+static result prepare(struct sqlite_store *m, struct text *why) {
+    for (unsigned i = 0; i < STATEMENTS; i++) {
+        bool now = !m->file.waits || i == STATE_GET || i == PLAN_GET;
+        if (!now || m->prepared[i] != NULL)
+            continue;
+        result failed = sqlite_prepare(m->file.db, statements[i], &m->prepared[i]);
+        if (failed == OK)
+            continue;
+        text_addf(why, "%s: a statement of the ledger cannot be prepared: %s", m->path,
+                  sqlite3_errmsg(m->file.db));
+        return failed;
+    }
+    return OK;
+}
+
 result store_sqlite_with(const struct sqlite_options *o, const struct migration *migrations,
                          size_t n, struct store **out, struct text *why) {
     struct sqlite_store *m = NEW(struct sqlite_store);
@@ -632,16 +654,27 @@ result store_sqlite_with(const struct sqlite_options *o, const struct migration 
         return failed;
     }
     m->store = operations;
-    for (unsigned i = 0; i < STATEMENTS && failed == OK; i++)
-        failed = sqlite_prepare(m->file.db, statements[i], &m->prepared[i]);
-    if (failed == OK) {
+    m->path = bytes_strdup(bytes_of(o->path));
+    m->options = *o;
+    m->options.path = m->path;
+    m->migrations = migrations;
+    m->migration_count = n;
+    failed = prepare(m, why);
+    if (failed == OK)
         *out = &m->store;
-        return OK;
-    }
-    text_addf(why, "%s: a statement of the ledger cannot be prepared: %s", o->path,
-              sqlite3_errmsg(m->file.db));
-    close_sqlite(&m->store);
+    else
+        close_sqlite(&m->store);
     return failed;
+}
+
+bool store_sqlite_waits(struct store *s) { return self(s)->file.waits; }
+
+result store_sqlite_migrate(struct store *s, struct text *why) {
+    struct sqlite_store *m = self(s);
+    ensure(m->file.waits);
+    TRY(ledger_migrate(&m->options, m->migrations, m->migration_count, m->file.db, why));
+    m->file.waits = false;
+    return prepare(m, why);
 }
 
 result store_sqlite(const struct sqlite_options *o, struct store **out, struct text *why) {

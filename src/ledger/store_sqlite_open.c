@@ -192,14 +192,10 @@ static result copy_before(const struct sqlite_options *o, sqlite3 *db, int64_t v
     return ledger_copy(db, text_str(&name), why);
 }
 
-static result migrate(const struct sqlite_options *o, const struct migration *migrations, size_t n,
-                      bool blank, sqlite3 *db, struct text *why) {
-    int64_t version = 0;
-    TRY(sqlite_number(db, "PRAGMA user_version", &version));
+static result migrate_from(const struct sqlite_options *o, const struct migration *migrations,
+                           size_t n, int64_t version, sqlite3 *db, struct text *why) {
     int64_t newest = migrations[n - 1].version;
-    if (version == newest)
-        return OK;
-    if (!blank && o->backup_before_migration)
+    if (version > 0 && o->backup_before_migration)
         TRY(copy_before(o, db, newest, why));
     for (size_t i = 0; i < n; i++) {
         if (migrations[i].version <= version)
@@ -216,8 +212,18 @@ static result migrate(const struct sqlite_options *o, const struct migration *mi
     return OK;
 }
 
+result ledger_migrate(const struct sqlite_options *o, const struct migration *migrations, size_t n,
+                      sqlite3 *db, struct text *why) {
+    int64_t version = 0;
+    result failed = sqlite_number(db, "PRAGMA user_version", &version);
+    if (failed == OK && version < migrations[n - 1].version)
+        failed = migrate_from(o, migrations, n, version, db, why);
+    return failed == OK || why->n > 0 ? failed : refused(failed, db, o->path, why);
+}
+
 static result prepare_file(const struct sqlite_options *o, const struct migration *migrations,
-                           size_t n, sqlite3 *db, struct text *why) {
+                           size_t n, struct ledger_file *f, struct text *why) {
+    sqlite3 *db = f->db;
     bool blank = false;
     result failed = is_blank(db, &blank);
     if (failed != OK)
@@ -242,8 +248,12 @@ static result prepare_file(const struct sqlite_options *o, const struct migratio
                             "PRAGMA trusted_schema = OFF");
     if (failed != OK)
         return refused(failed, db, o->path, why);
-    failed = migrate(o, migrations, n, blank, db, why);
-    return failed == OK || why->n > 0 ? failed : refused(failed, db, o->path, why);
+    int64_t version = 0;
+    failed = sqlite_number(db, "PRAGMA user_version", &version);
+    if (failed != OK)
+        return refused(failed, db, o->path, why);
+    f->waits = o->migrate_later && !blank && version < migrations[n - 1].version;
+    return f->waits ? OK : ledger_migrate(o, migrations, n, db, why);
 }
 
 // Made before SQLite opens it: with the right permissions, its name durable.
@@ -281,7 +291,7 @@ result ledger_file_open(const struct sqlite_options *o, const struct migration *
     }
     if (failed == OK) {
         sqlite3_busy_timeout(out->db, BUSY_MS);
-        failed = prepare_file(o, migrations, n, out->db, why);
+        failed = prepare_file(o, migrations, n, out, why);
     }
     if (failed != OK)
         ledger_file_close(out);

@@ -204,6 +204,7 @@ static void test_migration(void **state) {
     assert_string_equal(text_str(&before), text_str(&after));
     shut(w);
     assert_ok(store_sqlite_with(&o, more, n + 1, &w->store, &why)); // once is enough
+    assert_false(store_sqlite_waits(w->store));
     shut(w);
     assert_refused_ours(w, FORMAT, "this program knows 1 to");
 
@@ -440,6 +441,41 @@ static void test_shell(void **state) {
     w->store->rollback(w->store);
 }
 
+static void test_migration_later(void **state) {
+    struct world *w = *state;
+    struct migration more[8];
+    size_t n = ledger_migration_count;
+    OWN(text_drop)
+    struct text why = {0}, before = {0}, after = {0};
+    struct sqlite_options o = {.path = w->path, .create = true, .migrate_later = true};
+    memcpy(more, ledger_migrations, n * sizeof *more);
+    more[n] = (struct migration){(int)n + 1, "another", "CREATE TABLE added (x);"};
+    struct store_state want = {.booked = 7, .next_delivery = 3}, state_got;
+    assert_ok(w->store->begin(w->store));
+    assert_ok(w->store->state_put(w->store, &want));
+    assert_ok(w->store->commit(w->store));
+    assert_ok(w->store->dump(w->store, &before));
+    shut(w);
+    for (int again = 0; again < 2; again++) { // the first one dies before it migrates
+        assert_ok(store_sqlite_with(&o, more, n + 1, &w->store, &why));
+        assert_true(store_sqlite_waits(w->store));
+        assert_ok(w->store->state_get(w->store, &state_got));
+        assert_int_equal(state_got.booked, 7);
+        if (again == 0)
+            shut(w);
+    }
+    assert_ok(store_sqlite_migrate(w->store, &why));
+    assert_false(store_sqlite_waits(w->store));
+    assert_int_equal(number(store_sqlite_db(w->store), "SELECT count(*) FROM added"), 0);
+    assert_ok(w->store->dump(w->store, &after));
+    assert_string_equal(text_str(&before), text_str(&after));
+    shut(w);
+    // What has no books yet has nothing to wait for.
+    remove(w->path);
+    assert_ok(store_sqlite_with(&o, more, n + 1, &w->store, &why));
+    assert_false(store_sqlite_waits(w->store));
+}
+
 #define HERE(test_) cmocka_unit_test_setup_teardown(test_, setup, world_teardown)
 
 int main(void) {
@@ -453,6 +489,7 @@ int main(void) {
         HERE(test_corrupt),
         HERE(test_not_writable),
         HERE(test_migration),
+        HERE(test_migration_later),
         HERE(test_died_while_open),
         HERE(test_full),
         HERE(test_io_error),

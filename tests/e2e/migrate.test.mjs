@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// A start on a ledger that an older version wrote: Stripe is answered while it is copied and
+// migrated.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { test } from "node:test";
+import { Gateway } from "./lib/gateway.mjs";
+import { must } from "./lib/process.mjs";
+import { snapshot } from "./lib/stripe.mjs";
+import { waitFor } from "./lib/wait.mjs";
+
+// What takes each migration back, newest first.
+const BACK = {
+  3: `DROP INDEX answer_key; ALTER TABLE answer DROP COLUMN sha256;
+      ALTER TABLE answer DROP COLUMN idempotency_key; ALTER TABLE answer DROP COLUMN time_ms;`,
+  2: `DROP VIEW events; DROP VIEW receipts; DROP VIEW deliveries; DROP VIEW attempts;
+      DROP VIEW destinations; DROP VIEW suspense;`,
+};
+// Of the ledger, so that its copy takes a moment.
+const BALLAST_MIB = 300;
+
+async function sqlite(g, sql) {
+  return (await must("sqlite3", ["-bail", g.path("hookkeep.db"), sql])).stdout.trim();
+}
+
+async function makeOld(g) {
+  const newest = Number(await sqlite(g, "PRAGMA user_version"));
+  for (let version = newest; version > 1; version--) {
+    assert.ok(BACK[version], `BACK knows how to take migration ${version} back`);
+    await sqlite(g, `${BACK[version]} DELETE FROM migrations WHERE version = ${version};
+      PRAGMA user_version = ${version - 1};`);
+  }
+  await sqlite(g, `CREATE TABLE ballast (x); INSERT INTO ballast
+    SELECT randomblob(1048576) FROM json_each('[${Array(BALLAST_MIB).fill(0)}]')`);
+  return newest;
+}
+
+const started = (g) => g.logged("started");
+
+test("events are answered while the ledger is migrated, and booked afterwards", async (t) => {
+  const g = await Gateway.start(t);
+  await g.accept(snapshot());
+  await g.stop();
+  const newest = await makeOld(g);
+  g.spawn();
+  const listening = await g.waitLogged("listening");
+  g.port = listening.port;
+  assert.ok(g.logged("migrating"));
+  let answered = 0;
+  while (!started(g) && !g.child.gone) {
+    await g.accept(snapshot());
+    if (!started(g)) answered++;
+  }
+  assert.ok(answered > 0, "at least one was answered before the ledger was migrated");
+  await waitFor(async () => (await g.sql("SELECT count(*) AS n FROM events"))[0].n > answered,
+    () => "all to be booked");
+  assert.equal(await sqlite(g, "PRAGMA user_version"), String(newest));
+  assert.ok(fs.existsSync(g.path(`hookkeep.db.before-v${newest}`)));
+  assert.equal((await g.stop()).code, 0);
+});
+
+test("a migration that fails loses nothing that was answered meanwhile", async (t) => {
+  const g = await Gateway.start(t);
+  await g.stop();
+  await makeOld(g);
+  await sqlite(g, "CREATE VIEW events AS SELECT 1"); // in the migration's way
+  g.spawn();
+  g.port = (await g.waitLogged("listening")).port;
+  const event = snapshot();
+  await g.accept(event);
+  await g.exit;
+  assert.equal(g.child.gone.code, 1);
+  assert.match(g.logged("start_failed").why, /migration to version 2 failed/);
+  await sqlite(g, "DROP VIEW events");
+  await g.start();
+  await waitFor(async () => (await g.sql("SELECT count(*) AS n FROM events"))[0].n === 1,
+    () => "it to be booked");
+  assert.equal((await g.stop()).code, 0);
+});
