@@ -362,7 +362,9 @@ void dispatch_drain(struct dispatch *d) {
     dispatch_wish_wake(d);
 }
 
-bool dispatch_idle(const struct dispatch *d) { return d->attempts == 0 && d->staying == 0; }
+bool dispatch_idle(const struct dispatch *d) {
+    return d->attempts == 0 && (!d->draining || d->staying == 0);
+}
 
 size_t dispatch_out(const struct dispatch *d) { return d->posting + d->asking; }
 

@@ -23,6 +23,19 @@ struct posted {
     int variant; // of a plan; -1: a command
 };
 
+static struct handler handler_of(const struct plan_destination *d) {
+    static int64_t restart_ms[] = {1000, 10000};
+    return (struct handler){
+        .run = d->run,
+        .run_count = d->run_count,
+        .stream = d->run_count > 1 && bytes_equal(d->run[1], B("stream")),
+        .workers = 2,
+        .grace_ms = 1000,
+        .restart_ms = restart_ms,
+        .restart_count = 2,
+    };
+}
+
 static void set_targets(struct node *n, int variant) {
     OWN(text_drop)
     struct text json = {0};
@@ -33,7 +46,9 @@ static void set_targets(struct node *n, int variant) {
     for (size_t i = 0; i < p->destination_count; i++)
         targets[i] = (struct target){
             .name = p->destinations[i].name,
+            .kind = p->destinations[i].kind,
             .url = p->destinations[i].url,
+            .handler = handler_of(&p->destinations[i]),
             .secret = B(SECRET_SITE),
             .livemode = p->destinations[i].livemode,
             .timeout_ms = p->destinations[i].timeout_ms,
@@ -173,6 +188,7 @@ static result start(struct node *n) {
     n->dispatch = dispatch_open(&(struct dispatch_options){
         .clock = &n->world->clock,
         .fetcher = n->fetcher,
+        .processes = n->processes,
         .journal = n->journal,
         .ledger = n->ledger,
         .mailbox = n->dispatch_mailbox,

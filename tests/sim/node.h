@@ -23,6 +23,7 @@ struct node {
     struct disk *disk;
     struct store *books; // memory, for all lives of the node
     struct fetcher *fetcher;
+    struct processes *processes;
 
     // Of one life.
     bool up, booking; // booking: within a step of the ledger
@@ -56,6 +57,8 @@ struct node {
 void plan_of(int variant, struct text *out);
 // For sabotage: every destination takes live and test, whatever the oracle expects.
 extern bool plan_mixes_modes;
+// Some destinations are commands: a oneshot and a stream.
+extern bool plan_has_commands;
 // Independently of the rooms: does this variant bring it to that destination?
 bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,
                   bytes source);

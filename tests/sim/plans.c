@@ -11,6 +11,7 @@ struct wish {
     int connect;                  // 1: connect only, -1: platform only
     const char *source;           // null: any
     int variants;                 // bits
+    const char *mode;             // of a command, in runs that have them; null: http
 };
 
 #define RULE(types, accounts, sources, scope)                                                      \
@@ -22,17 +23,17 @@ static const struct wish wishes[] = {
     {"customers", "both", RULE("\"customer.*\"", "", "", "any"), "customer.", 0, NULL, 5},
     {"live", "live", "null", "", 0, NULL, 3},
     {"live", "both", "null", "", 0, NULL, 4},
-    {"connect", "both", RULE("", "", "", "connect"), "", 1, NULL, 6},
+    {"connect", "both", RULE("", "", "", "connect"), "", 1, NULL, 6, "oneshot"},
     {"platform", "test", RULE("\"charge.*\",\"invoice.*\"", "\"platform\"", "", "any"), "", -1,
      NULL, 7},
-    {"second", "both", RULE("", "", "\"/connect\"", "any"), "", 0, "/connect", 7},
+    {"second", "both", RULE("", "", "\"/connect\"", "any"), "", 0, "/connect", 7, "stream"},
 };
 
 const char *const plan_destinations[] = {"all",     "customers", "live",
                                          "connect", "platform",  "second"};
 const size_t plan_destination_names = sizeof plan_destinations / sizeof *plan_destinations;
 
-bool plan_mixes_modes;
+bool plan_mixes_modes, plan_has_commands;
 
 static void add_source(struct text *out, const char *path, const char *owner, const char *secrets) {
     text_addf(out,
@@ -58,13 +59,18 @@ static void plan_draft(int variant, struct text *out) {
         const struct wish *w = &wishes[i];
         if ((w->variants >> variant & 1) == 0)
             continue;
+        text_addf(out, "%s{\"name\":\"%s\",", first ? "" : ",", w->name);
+        if (w->mode != NULL && plan_has_commands)
+            text_addf(out, "\"kind\":\"command\",\"run\":[\"handler\",\"%s\"]", w->mode);
+        else
+            text_addf(out,
+                      "\"kind\":\"http\",\"url\":\"http://127.0.0.1:1/%s\","
+                      "\"fingerprint\":\"000000000004\"",
+                      w->name);
         text_addf(out,
-                  "%s{\"name\":\"%s\",\"kind\":\"http\",\"url\":\"http://127.0.0.1:1/%s\","
-                  "\"fingerprint\":\"000000000004\",\"livemode\":\"%s\",\"match\":%s,"
-                  "\"timeout_ms\":30000,\"retry_ms\":[1000,5000,30000,60000,60000,60000,120000],"
-                  "\"concurrency\":4}",
-                  first ? "" : ",", w->name, w->name, plan_mixes_modes ? "both" : w->livemode,
-                  w->match);
+                  ",\"livemode\":\"%s\",\"match\":%s,\"timeout_ms\":30000,"
+                  "\"retry_ms\":[1000,5000,30000,60000,60000,60000,120000],\"concurrency\":4}",
+                  plan_mixes_modes ? "both" : w->livemode, w->match);
         first = false;
     }
     text_adds(out, "]}");

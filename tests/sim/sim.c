@@ -12,6 +12,7 @@
 #include "port/log.h"
 #include "rules/record.h"
 
+#define COMMANDS_EACH 7 // one run in so many has handlers beside sites
 #define TROUBLE_US 150000000
 #define STEPS_MAX 400000
 #define SABOTAGE_SEEDS 60
@@ -170,11 +171,13 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
     else
         draw_trouble(s);
     site_open(s);
+    handler_open(s);
     s->node = (struct node){
         .world = &s->world,
         .disk = disk_open(seed),
         .books = store_memory(),
         .fetcher = &s->fetcher,
+        .processes = &s->processes,
         .on_record = oracle_record,
         .ctx = s,
     };
@@ -182,6 +185,7 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
     if (s->trouble.network && world_chance(&s->world, 4))
         s->down = plan_destinations[world_below(&s->world, plan_destination_names)];
     plan_mixes_modes = false;
+    plan_has_commands = seed % COMMANDS_EACH == 0;
     faults_arm(s);
     if (sabotage != NULL)
         sabotage->arm(s);

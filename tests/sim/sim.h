@@ -60,7 +60,8 @@ struct sim {
     struct node node;
     struct trouble trouble;
     struct fetcher fetcher;
-    uint32_t fetches;
+    struct processes processes;
+    uint32_t fetches;      // and what is to happen in handlers
     const char *down;      // a destination that never accepts anything; null
     int64_t full_until_us; // the ledger's disk has no room until then
     bool calm;             // no more trouble: everything must come to its end
@@ -98,8 +99,14 @@ const char *source_path(int source);
 // The sites' side.
 void site_open(struct sim *s);
 struct got *site_got(struct sim *s, bytes destination, const struct event_sent *e);
+// A site or handler has this event in its hands: the bytes must be those that Stripe sent. With
+// `works` it does its work. Null: an oracle was broken.
+struct got *site_accept(struct sim *s, bytes destination, bytes body, bool works);
 void site_crashed(struct sim *s); // what was heard and not recorded may come again
 void site_close(struct sim *s);
+
+// The handlers' side.
+void handler_open(struct sim *s);
 
 // The ledger's store fails as the trouble says; poison cannot be booked in it.
 void faults_arm(struct sim *s);

@@ -79,27 +79,31 @@ static void check_signature(struct fetch *f) {
                      signature_verdict_text(v));
 }
 
-// The site has the request in its hands.
-static void arrive(struct fetch *f) {
-    struct sim *s = f->sim;
-    check_signature(f);
+struct got *site_accept(struct sim *s, bytes destination, bytes body, bool works) {
     OWN(event_drop)
     struct event e = {0};
-    if (event_parse(bytes_of(f->body), &e, NULL) != OK) {
+    if (event_parse(body, &e, NULL) != OK) {
         world_broken(&s->world, "the bytes are sacred", "a site got what is no event");
-        return;
+        return NULL;
     }
     bool other = json_equals_text(json_path(json_root(e.doc), B("data.object.owner")), B("other"));
     const struct event_sent *sent = stripe_event(s, e.id, other);
-    if (sent == NULL ||
-        (strcmp(f->body, sent->body[0]) != 0 && strcmp(f->body, sent->body[1]) != 0)) {
+    if (sent == NULL || (!bytes_equal(body, bytes_of(sent->body[0])) &&
+                         !bytes_equal(body, bytes_of(sent->body[1])))) {
         world_broken(&s->world, "the bytes are sacred", "a site got bytes that nobody sent");
-        return;
+        return NULL;
     }
-    if (f->status < 200 || f->status > 299)
-        return;
-    f->accepted = true;
-    site_got(s, bytes_of(f->destination), sent)->accepted++;
+    struct got *g = site_got(s, destination, sent);
+    g->accepted += works;
+    return g;
+}
+
+// The site has the request in its hands.
+static void arrive(struct fetch *f) {
+    check_signature(f);
+    bool works = f->status >= 200 && f->status <= 299;
+    struct got *g = site_accept(f->sim, bytes_of(f->destination), bytes_of(f->body), works);
+    f->accepted = works && g != NULL;
 }
 
 static void arrive_planned(void *ctx) {

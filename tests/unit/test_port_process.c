@@ -400,6 +400,7 @@ static void many_at_once(void **state) {
         if (i > 0) {
             timer_close(r[i].timer);
             text_drop(&r[i].out);
+            text_drop(&r[i].err);
         }
     }
     finish(&r[0]);
