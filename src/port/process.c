@@ -91,6 +91,8 @@ static void close_socket(struct process *p) {
     p->socket = -1;
 }
 
+static void hear_out(struct process *p);
+
 // Everything but the keeper's own handle, which stays until it has ended and was reaped, and the
 // socket, without which it would not give what is left its grace.
 static void let_go(struct process *p) {
@@ -108,6 +110,7 @@ static void let_go(struct process *p) {
 static void on_keeper_exit(uv_process_t *keeper, int64_t status, int signum) {
     struct process *p = keeper->data;
     p->has_keeper = false;
+    hear_out(p); // the socket must not be closed under the handle that watches it
     close_socket(p);
     uv_close((uv_handle_t *)keeper, on_closed);
 }
@@ -252,6 +255,15 @@ static void on_control(uv_poll_t *poll, int status, int events) {
         else
             drain_and_end(p, &(struct process_end){.failed = "its keeper was killed"});
     }
+}
+
+// What its keeper said before it ended, and nobody has read yet: it may be reaped together with
+// another one.
+static void hear_out(struct process *p) {
+    if (p->has_control)
+        on_control(&p->control, 0, 0);
+    if (p->calls != NULL && p->has_control)
+        drain_and_end(p, &(struct process_end){.failed = "its keeper was killed"});
 }
 
 // --- starting

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -376,6 +377,49 @@ static void a_keeper_that_dies_takes_its_program_along(void **state) {
     finish(&r);
 }
 
+// Two programs: while the loop hears of the first one's end, the second one ends, and is reaped
+// with it, before its keeper's last word was read.
+static struct run first, second;
+static char go_path[128];
+
+static void let_second_end(void *ctx, const struct process_end *end) {
+    ended(ctx, end);
+    FILE *f = fopen(go_path, "w");
+    assert_non_null(f);
+    fclose(f);
+    siginfo_t info;
+    pid_t keeper = (pid_t)strtol(text_str(&second.out), NULL, 10);
+    assert_int_equal(waitid(P_PID, (id_t)keeper, &info, WEXITED | WNOWAIT), 0);
+}
+
+static void start_first(struct run *r) {
+    static const struct process_owner lets_go = {wrote, let_second_end};
+    const struct process_spec spec = SHELL("exit 0");
+    siginfo_t info;
+    first.process = r->door->start(r->door, &spec, &lets_go, &first);
+    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+}
+
+static void what_is_reaped_before_it_was_heard_is_told_as_it_was(void **state) {
+    char script[256];
+    folder_make();
+    snprintf(go_path, sizeof go_path, "%s", in_folder("go"));
+    snprintf(script, sizeof script, "echo $PPID; until [ -e %s ]; do sleep 0.01; done; exit 3",
+             go_path);
+    const struct process_spec spec = SHELL(script);
+    second = (struct run){.then = start_first};
+    begin(&second, &spec);
+    first = (struct run){.loop = second.loop, .door = second.door, .timer = second.timer};
+    loop_run(second.loop);
+    assert_true(first.ended && second.ended);
+    assert_string_equal(second.failed, "");
+    assert_int_equal(second.status, 3);
+    text_drop(&first.out);
+    text_drop(&first.err);
+    finish(&second);
+    folder_remove();
+}
+
 static void many_at_once(void **state) {
     enum { MANY = 20 };
     struct run r[MANY] = {0};
@@ -424,6 +468,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_stream_that_is_closed_is_told_while_it_lives),
         cmocka_unit_test(who_writes_without_end_waits),
         cmocka_unit_test(a_keeper_that_dies_takes_its_program_along),
+        cmocka_unit_test(what_is_reaped_before_it_was_heard_is_told_as_it_was),
         cmocka_unit_test(many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
