@@ -13,7 +13,8 @@
 #include "stripe/types.h"
 
 #define COUNT_MAX 10000000
-#define RATE_MAX 1000000 // events a second
+#define RATE_MAX 1000000     // events a second
+#define SIGN_MAX (64u << 10) // bytes of a request to the desk (hookkeep-api(7))
 #define ID_SHOWN 64
 #define ANSWER_SHOWN 200
 #define STATUSES_MAX 16
@@ -174,6 +175,12 @@ static enum cli_exit send_to_source(struct trigger *t, bytes body, struct reply 
         text_add_json(&asked, bytes_of(o.source));
     }
     text_addc(&asked, '}');
+    if (asked.n > SIGN_MAX) {
+        cli_say("the event is %zu bytes with what was set in it, and the desk signs up to 64 KiB; "
+                "set less, or use --to with the source's own secret",
+                body.n);
+        return CLI_FAILED;
+    }
     enum cli_exit code = client_ask(t->client, "POST", "/api/sign", text_bytes(&asked), &doc);
     if (code != CLI_DONE)
         return code;

@@ -106,6 +106,8 @@ test("a source takes what fits it, and a reload is heard of", async (t) => {
   await refused(["--source", "/live", "--set", ".created=soon"], /no event: created/);
   const { key } = await gateway.ask("/api/keys", { mode: "viewer", name: "looks" });
   await refused(["--source", "/live", "--livemode"], /operator/, { env: { HOOKKEEP_KEY: key } });
+  await refused(["--source", "/live", "--livemode", "--set", `description=${"x".repeat(70000)}`],
+                /desk signs up to 64 KiB/);
   const fine = await gateway.cli(["trigger", "payout.paid", "--source", "/live", "--livemode"]);
   assert.equal(fine.code, 0, fine.stderr);
 

@@ -152,6 +152,10 @@ static inline void house_desk(struct house *h) {
     struct text why = {0};
     struct net_address address;
     assert_ok(net_address_parse(B("http://127.0.0.1:0"), &address, &why));
+    struct desk_secret secrets[] = {{B("any"), B("whsec_any"), SCOPE_ANY},
+                                    {B("connect"), B("whsec_connect"), SCOPE_CONNECT},
+                                    {B("again"), B("whsec_again"), SCOPE_CONNECT}};
+    const struct desk_source source = {B("/webhook"), MODE_TEST, secrets, 3};
     struct desk_options o = {
         .clock = &h->clock.clock,
         .journal = h->journal,
@@ -170,6 +174,9 @@ static inline void house_desk(struct house *h) {
                    .connections_max = 100,
                    .connections_address_max = 100},
         .drain_ms = 500,
+        .sources = &source,
+        .source_count = 1,
+        .source_addresses = "[\"http://127.0.0.1:4242\"]",
         .ready = house_ready,
         .ready_ctx = h,
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Each route, with what it answers and what it refuses.
 #include "desk_house.h"
+#include "stripe/signature.h"
 
 static void expect(const struct house *h, const char *method, const char *target, const char *body,
                    int status, const char *says) {
@@ -43,6 +44,58 @@ static void test_paths(void **state) {
     assert_status(&r, 405);
     assert_true(bytes_search(r.head, B("Allow: GET, POST\r\n")) < r.head.n);
     expect(h, "POST", "/api/status", NULL, 405, "it takes GET");
+}
+
+#define TEST_EVENT(more_)                                                                          \
+    "{\\\"id\\\":\\\"evt_1\\\",\\\"object\\\":\\\"event\\\",\\\"type\\\":\\\"a.b\\\","             \
+    "\\\"created\\\":1" more_ "}"
+#define TEST_MODE ",\\\"livemode\\\":false"
+
+// The header that a request to sign was answered with holds under this secret alone.
+static void check_signed(struct house *h, const char *body, const char *secret) {
+    OWN(reply_drop)
+    struct reply r;
+    OWN(json_close)
+    struct json_doc *asked = NULL;
+    struct signature s;
+    size_t which;
+    const bytes key = bytes_of(secret);
+    call(h, "POST", "/api/sign", body, &r);
+    assert_status(&r, 200);
+    assert_ok(json_parse(bytes_of(body), &asked));
+    assert_int_equal(signature_parse(json_string(reply_at(&r, "signature")), &s), SIGNATURE_HOLDS);
+    struct signature_ring *ring = signature_ring_open(&key, 1);
+    struct signature_check *check = signature_check_open(ring, &s);
+    signature_check_add(check, json_string(json_get(json_root(asked), "body")));
+    assert_int_equal(signature_check_finish(check, s.time, 0, &which), SIGNATURE_HOLDS);
+    signature_ring_close(ring);
+    assert_true(reply_says(&r, "\"addresses\":[\"http://127.0.0.1:4242\"]"));
+    assert_false(reply_says(&r, "whsec_"));
+}
+
+static void test_sign(void **state) {
+    struct house *h = *state;
+    check_signed(h, "{\"body\":\"" TEST_EVENT(TEST_MODE) "\"}", "whsec_any");
+    check_signed(h,
+                 "{\"source\":\"/webhook\",\"body\":\"" TEST_EVENT(
+                     TEST_MODE ",\\\"account\\\":\\\"acct_1\\\"") "\"}",
+                 "whsec_connect");
+    static const struct {
+        const char *body;
+        int status;
+        const char *says;
+    } rows[] = {
+        {"{}", 400, "`body` is missing"},
+        {"{\"body\":3}", 400, "`body` is missing"},
+        {"{\"body\":\"x\"}", 400, "no event"},
+        {"{\"body\":\"" TEST_EVENT("") "\"}", 400, "no event"},
+        {"{\"body\":\"x\",\"source\":3}", 400, "`source` is the path"},
+        {"{\"body\":\"x\",\"more\":3}", 400, "more"},
+        {"{\"body\":\"" TEST_EVENT(TEST_MODE) "\",\"source\":\"/x\"}", 404, "no source /x"},
+        {"{\"body\":\"" TEST_EVENT(",\\\"livemode\\\":true") "\"}", 409, "takes test events"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        expect(h, "POST", "/api/sign", rows[i].body, rows[i].status, rows[i].says);
 }
 
 static void test_parameters(void **state) {
@@ -421,16 +474,27 @@ static void test_keep_alive(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        HOUSE_TEST(test_health),     HOUSE_TEST(test_paths),
-        HOUSE_TEST(test_parameters), HOUSE_TEST(test_bodies),
-        HOUSE_TEST(test_large_body), HOUSE_TEST(test_status),
-        HOUSE_TEST(test_metrics),    HOUSE_TEST(test_events),
-        HOUSE_TEST(test_body),       HOUSE_TEST(test_one_id_two_events),
-        HOUSE_TEST(test_explain),    HOUSE_TEST(test_replay),
-        HOUSE_TEST(test_deliveries), HOUSE_TEST(test_destinations),
-        HOUSE_TEST(test_suspense),   HOUSE_TEST(test_keys),
-        HOUSE_TEST(test_no_room),    HOUSE_TEST(test_backup_and_verify),
-        HOUSE_TEST(test_keep_alive), HOUSE_TEST(test_journal_failed),
+        HOUSE_TEST(test_health),
+        HOUSE_TEST(test_paths),
+        HOUSE_TEST(test_sign),
+        HOUSE_TEST(test_parameters),
+        HOUSE_TEST(test_bodies),
+        HOUSE_TEST(test_large_body),
+        HOUSE_TEST(test_status),
+        HOUSE_TEST(test_metrics),
+        HOUSE_TEST(test_events),
+        HOUSE_TEST(test_body),
+        HOUSE_TEST(test_one_id_two_events),
+        HOUSE_TEST(test_explain),
+        HOUSE_TEST(test_replay),
+        HOUSE_TEST(test_deliveries),
+        HOUSE_TEST(test_destinations),
+        HOUSE_TEST(test_suspense),
+        HOUSE_TEST(test_keys),
+        HOUSE_TEST(test_no_room),
+        HOUSE_TEST(test_backup_and_verify),
+        HOUSE_TEST(test_keep_alive),
+        HOUSE_TEST(test_journal_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
