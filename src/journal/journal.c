@@ -27,7 +27,6 @@ struct journal {
     struct clock *clock;
     struct journal_store *store;
     struct mailbox *mailbox;
-    struct mailbox *never; // nobody posts there: to rest
     void (*durable_call)(void *ctx, uint64_t position);
     void *durable_ctx;
     void (*failed_call)(void *ctx);
@@ -64,7 +63,6 @@ result journal_open(const struct journal_options *o, struct journal **out) {
     j->clock = o->clock;
     j->store = s;
     j->mailbox = mailbox_open(NULL, NULL);
-    j->never = mailbox_open(NULL, NULL);
     j->durable_call = o->durable;
     j->durable_ctx = o->durable_ctx;
     j->failed_call = o->failed;
@@ -102,7 +100,6 @@ void journal_close(struct journal *j) {
         answer(append_of(m));
     }
     mailbox_close(j->mailbox);
-    mailbox_close(j->never);
     free(j->batch);
     free(j->records);
     free(j);
@@ -304,7 +301,7 @@ static void rest(struct journal *j) {
     if (us == 0)
         return;
     metric_add(METRIC_JOURNAL_RESTS, 1);
-    (void)mailbox_wait(j->never, us);
+    thread_rest(us);
 }
 
 void journal_run(void *journal) {

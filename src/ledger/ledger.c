@@ -28,7 +28,6 @@
 struct ledger {
     struct ledger_options o;
     struct mailbox *wakes, *takes, *gifts, *awaits; // wakes is the one the thread sleeps on
-    struct mailbox *never;                          // nobody posts there: to rest
     struct mail wake_mail;
     atomic_bool wake_posted, stopping;
     atomic_ullong booked, generation, recalls;
@@ -81,7 +80,6 @@ result ledger_open(const struct ledger_options *o, struct ledger **out) {
     l->takes = mailbox_open(NULL, NULL);
     l->gifts = mailbox_open(NULL, NULL);
     l->awaits = mailbox_open(NULL, NULL);
-    l->never = mailbox_open(NULL, NULL);
     l->starting = true;
     arena_init(&l->batch_memory, BATCH_MEMORY_MAX);
     l->serve = serve_open(o->store, o->clock);
@@ -142,7 +140,6 @@ void ledger_close(struct ledger *l) {
     mailbox_close(l->takes);
     mailbox_close(l->gifts);
     mailbox_close(l->awaits);
-    mailbox_close(l->never);
     if (l->cursor != NULL)
         l->o.records->cursor_close(l->cursor);
     arena_drop(&l->batch_memory);
@@ -477,7 +474,7 @@ static void rest(struct ledger *l, uint64_t before, int64_t began_us) {
         return;
     int64_t us = clock_mono_us(l->o.clock) - began_us;
     us = us < REST_MIN_US ? REST_MIN_US : us > REST_MAX_US ? REST_MAX_US : us;
-    (void)mailbox_wait(l->never, us);
+    thread_rest(us);
 }
 
 void ledger_run(void *ctx) {

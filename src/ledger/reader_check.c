@@ -178,7 +178,7 @@ result reader_backup(struct reader *r, const char *file, struct text *why) {
     result none = sqlite_number(r->db, "SELECT booked FROM state", &booked);
     if (none != OK && !failed_as(none, FAIL_ABSENT))
         return none;
-    result failed = ledger_copy(r->db, file, why);
+    result failed = ledger_copy(r->db, file, &r->interrupted, why);
     reader_end(r);
     if (failed == OK)
         text_addf(why, "%s has everything up to position %lld", file, (long long)booked);

@@ -46,7 +46,7 @@ static result make_copy(const char *backup, const char *copy, struct text *repor
     TRY(sqlite_failed(sqlite3_open_v2(backup, &from, flags, NULL)));
     OWN(text_drop)
     struct text why = {0};
-    result failed = ledger_copy(from, copy, &why);
+    result failed = ledger_copy(from, copy, NULL, &why);
     if (failed != OK) {
         text_addf(report, "%s\nnothing was changed\n", text_str(&why));
         return failed;

@@ -4,6 +4,7 @@
 #define LEDGER_SQLITE_INTERNAL_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "ledger/rows.h"
 #include "ledger/sqlite.h"
@@ -58,8 +59,9 @@ must result ledger_lock(const char *path, struct file **out, struct text *why);
 // Is it ours, of a version that these migrations know, and made by them? Changes nothing.
 must result ledger_check(sqlite3 *db, const char *path, const struct migration *migrations,
                          size_t n, struct text *why);
-// A consistent copy at `file`, readable to its user alone, synced; EXISTS.
-must result ledger_copy(sqlite3 *db, const char *file, struct text *why);
+// A consistent copy at `file`, readable to its user alone, synced, made at a pace that leaves the
+// disk to others; EXISTS; TIMEOUT once `stop`, if not null, is set.
+must result ledger_copy(sqlite3 *db, const char *file, const atomic_bool *stop, struct text *why);
 
 must result store_sqlite_with(const struct sqlite_options *o, const struct migration *migrations,
                               size_t n, struct store **out, struct text *why);

@@ -128,46 +128,6 @@ result ledger_check(sqlite3 *db, const char *path, const struct migration *migra
     return failed == OK || why->n > said ? failed : refused(failed, db, path, why);
 }
 
-result ledger_copy(sqlite3 *db, const char *file, struct text *why) {
-    if (files_real.exists(&files_real, file)) {
-        text_addf(why, "%s: there is a file of this name; name another one", file);
-        FAIL(EXISTS, "the copy's file is there already");
-    }
-    OWN(text_drop)
-    struct text part = {0};
-    text_addf(&part, "%s.part", file);
-    if (files_real.exists(&files_real, text_str(&part)))
-        TRY(files_real.remove(&files_real, text_str(&part)));
-    OWN(drop_file)
-    struct file *f = NULL;
-    // An empty file is filled by VACUUM; a new one would get the umask's mode, readable to others.
-    result failed = files_real.open(&files_real, text_str(&part), FILE_CREATE, &f);
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    if (failed == OK) {
-        failed = sqlite_failed(sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &q, NULL));
-        if (failed == OK) {
-            sqlite_bind_bytes(q, 1, text_bytes(&part));
-            failed = sqlite_failed(sqlite3_step(q));
-        }
-        if (failed != OK)
-            text_addf(why, "%s: the copy cannot be written (%s)", file, sqlite3_errmsg(db));
-    }
-    if (failed == OK)
-        failed = files_real.sync(f);
-    if (failed == OK)
-        failed = files_real.rename(&files_real, text_str(&part), file);
-    if (failed == OK)
-        return OK;
-    if (why->n == 0)
-        text_addf(why, "%s: %s", file, failed->text);
-    if (files_real.exists(&files_real, text_str(&part))) {
-        result left = files_real.remove(&files_real, text_str(&part));
-        (void)left;
-    }
-    return failed;
-}
-
 static result apply(sqlite3 *db, const struct migration *m) {
     OWN(text_drop)
     struct text hash = {0}, sql = {0};
@@ -189,7 +149,7 @@ static result copy_before(const struct sqlite_options *o, sqlite3 *db, int64_t v
     text_addf(&name, "%s.before-v%lld", o->path, (long long)version);
     if (files_real.exists(&files_real, text_str(&name)))
         TRY(files_real.remove(&files_real, text_str(&name)));
-    return ledger_copy(db, text_str(&name), why);
+    return ledger_copy(db, text_str(&name), NULL, why);
 }
 
 static result migrate_from(const struct sqlite_options *o, const struct migration *migrations,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "port/thread.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/ensure.h"
@@ -81,6 +83,12 @@ void thread_prompt(void) {
     // that have longer ones; before, this says nothing.
     const struct scheduling attr = {.size = sizeof attr, .runtime_ns = PROMPT_SLICE_NS};
     (void)syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
+void thread_rest(int64_t us) {
+    struct timespec left = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    while (us > 0 && clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+        continue;
 }
 
 void thread_join(struct thread *t) {

@@ -3,6 +3,8 @@
 #ifndef PORT_THREAD_H
 #define PORT_THREAD_H
 
+#include <stdint.h>
+
 #include "base/result.h"
 
 struct thread;
@@ -15,6 +17,7 @@ void thread_background(void);
 // Called by a thread for itself: it works in short bursts that somebody waits for, so when it wakes
 // it goes before one that is in the middle of long work. It gets no more of the processor for it.
 void thread_prompt(void);
+void thread_rest(int64_t us);       // does nothing for so long, at least
 void thread_join(struct thread *t); // frees it; null is allowed
 
 #endif

@@ -476,6 +476,24 @@ static void test_migration_later(void **state) {
     assert_false(store_sqlite_waits(w->store));
 }
 
+static void test_interrupted_copy(void **state) {
+    struct world *w = *state;
+    OWN(text_drop)
+    struct text why = {0};
+    char copy[160], part[170];
+    snprintf(copy, sizeof copy, "%s/copy.db", w->folder);
+    snprintf(part, sizeof part, "%s.part", copy);
+    atomic_bool stop = true;
+    assert_code(ledger_copy(store_sqlite_db(w->store), copy, &stop, &why), TIMEOUT);
+    assert_int_equal(access(copy, F_OK) | access(part, F_OK), -1);
+    // Nothing is left open: the writer goes on.
+    assert_ok(w->store->begin(w->store));
+    assert_ok(w->store->commit(w->store));
+    stop = false;
+    assert_ok(ledger_copy(store_sqlite_db(w->store), copy, &stop, &why));
+    assert_int_equal(access(copy, F_OK), 0);
+}
+
 #define HERE(test_) cmocka_unit_test_setup_teardown(test_, setup, world_teardown)
 
 int main(void) {
@@ -490,6 +508,7 @@ int main(void) {
         HERE(test_not_writable),
         HERE(test_migration),
         HERE(test_migration_later),
+        HERE(test_interrupted_copy),
         HERE(test_died_while_open),
         HERE(test_full),
         HERE(test_io_error),
