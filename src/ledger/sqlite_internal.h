@@ -54,6 +54,8 @@ must result ledger_migrate(const struct sqlite_options *o, const struct migratio
 must result ledger_file_open(const struct sqlite_options *o, const struct migration *migrations,
                              size_t n, struct ledger_file *out, struct text *why);
 void ledger_file_close(struct ledger_file *f);
+// The name of the VFS (sqlite3_open_v2) with which the ledger's writer opens it; main thread.
+const char *paced_files(void);
 // Takes PATH.lock; LOCKED.
 must result ledger_lock(const char *path, struct file **out, struct text *why);
 // Is it ours, of a version that these migrations know, and made by them? Changes nothing.

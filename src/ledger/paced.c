@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// The system's files as SQLite's writer sees them, but what is written to the database itself is
+// synced a MiB at a time. A checkpoint copies all that stands in the WAL, hundreds of MiB when
+// somebody's long transaction held it up; written in one go that fills the disk's queue, and the
+// journal's next sync, for which Stripe waits, comes behind it.
+#include <stdint.h>
+
+#include "ledger/sqlite_internal.h"
+
+#define SYNC_EACH (1 << 20)
+
+// Stands behind the system's own part of each open file.
+struct behind {
+    const sqlite3_io_methods *plain;
+    sqlite3_io_methods paced; // the same, but for xWrite
+    sqlite3_int64 unsynced;
+};
+
+static sqlite3_vfs paced; // the system's, but for its name, xOpen and the size of a file
+
+static const sqlite3_vfs *plain(void) { return paced.pAppData; }
+
+static size_t own_size(void) {
+    size_t n = (size_t)plain()->szOsFile, a = _Alignof(struct behind);
+    return (n + a - 1) / a * a;
+}
+
+static struct behind *behind(sqlite3_file *f) {
+    return (struct behind *)(void *)((char *)f + own_size());
+}
+
+static int write_paced(sqlite3_file *f, const void *p, int n, sqlite3_int64 at) {
+    struct behind *b = behind(f);
+    int code = b->plain->xWrite(f, p, n, at);
+    b->unsynced += n;
+    if (code != SQLITE_OK || b->unsynced < SYNC_EACH)
+        return code;
+    b->unsynced = 0;
+    return b->plain->xSync(f, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+}
+
+// The system's functions look for what is theirs in the VFS that they are called with.
+static int open_paced(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *got) {
+    sqlite3_vfs *system = v->pAppData;
+    int code = system->xOpen(system, name, f, flags, got);
+    if (code != SQLITE_OK || (flags & SQLITE_OPEN_MAIN_DB) == 0)
+        return code;
+    struct behind *b = behind(f);
+    *b = (struct behind){.plain = f->pMethods, .paced = *f->pMethods};
+    b->paced.xWrite = write_paced;
+    f->pMethods = &b->paced;
+    return SQLITE_OK;
+}
+
+const char *paced_files(void) {
+    if (paced.zName != NULL)
+        return paced.zName;
+    sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+    paced = *system;
+    paced.pNext = NULL;
+    paced.pAppData = system;
+    paced.szOsFile = (int)(own_size() + sizeof(struct behind));
+    paced.xOpen = open_paced;
+    paced.zName = "hookkeep-paced";
+    sqlite3_vfs_register(&paced, 0);
+    return paced.zName;
+}
