@@ -37,11 +37,16 @@ void resident_trim(void) {
     char line[512];
     struct mapping m = {0};
     while (fgets(line, sizeof line, f) != NULL) {
-        if (read_mapping(line, &m) || !m.droppable)
+        if (read_mapping(line, &m))
             continue;
-        // Relocated tables are read-only too, but no longer what the file holds.
-        bytes about = bytes_trim(bytes_of(line));
-        if (bytes_starts(about, B("Private_Dirty:")) && bytes_ends(about, B(" 0 kB\n")))
+        // Relocated tables are read-only too, but no longer what the file holds: their pages are
+        // anonymous, or swapped out. (Dirty is another question: while a child that was forked has
+        // not executed yet, they are shared with it, and not private.)
+        bytes about = bytes_of(line);
+        bool none = bytes_ends(about, B(" 0 kB\n"));
+        if (bytes_starts(about, B("Anonymous:")))
+            m.droppable = m.droppable && none;
+        if (bytes_starts(about, B("Swap:")) && none && m.droppable)
             (void)madvise((void *)m.from, m.to - m.from, MADV_DONTNEED);
     }
     fclose(f);
