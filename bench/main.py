@@ -25,7 +25,7 @@ from servers import EVERYONE
 from settings import BUILD, CORES, ROUNDS, SECONDS, Wrong, machine, say
 
 # In each round, then once a run. Those of a round come in another order in each.
-EACH_ROUND = [scenes.peak, scenes.half, scenes.deliveries, scenes_grown.grown]
+EACH_ROUND = [scenes.peak, scenes.half, scenes.journal, scenes.deliveries, scenes_grown.grown]
 ONCE = [scenes.harness, scenes.idle, scenes.start, scenes.sustained, scenes_grown.stalls]
 
 
@@ -73,7 +73,7 @@ def chosen(names):
 def build():
     if len(CORES) < 2:
         raise Wrong("one core is not enough: the server and the client need one each")
-    targets = ["hookkeep", "bench/bench_load", "bench/bench_sink"]
+    targets = ["hookkeep", "bench/bench_load", "bench/bench_sink", "bench/bench_stores"]
     subprocess.run(["ninja", "-C", BUILD, *targets], check=True, stdout=subprocess.DEVNULL)
     # The servers' folders stand beside the build: a disk in memory would make durable nothing.
     disk = subprocess.check_output(["stat", "-f", "-c", "%T", BUILD], text=True).strip()

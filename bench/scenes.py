@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What is measured of everyone: each scene leaves its figures (see targets.py) with the run."""
+import json
 import pathlib
+import subprocess
 import time
 
 import client
 from servers import Delivering, Example, Hookkeep, Nginx, Sink
-from settings import (JOURNAL_MIB, QUICK, SECONDS, SUSTAINED_S, USUAL_MIB, WARM_S, Wrong,
+from settings import (BUILD, JOURNAL_MIB, QUICK, SECONDS, SUSTAINED_S, USUAL_MIB, WARM_S, Wrong,
                       say)
 
 KEPT_UP_S = 1  # all is booked so soon after the last answer, or booking did not keep up
 DELIVERIES = 5000  # a second
+STORED = 10000  # a second
 IDLE_S = 3 if QUICK else 10
 STALL_MS = 100
 
@@ -36,6 +39,20 @@ def half(run):
         row = client.measure(kind, run.folder, SECONDS / 2, rate=round(rate))
         run.opened[kind.name].append(row)
     run.figure("half_p99_ms", run.opened["hookkeep"][-1]["p99_ms"])
+
+
+def journal(run):
+    """the file journal beside a table in SQLite, while the ledger is booked"""
+    late = {}
+    for kind in ("file", "table"):
+        with client.folder_of("stores", run.folder) as folder:
+            said = subprocess.check_output(
+                [BUILD / "bench/bench_stores", kind, folder, str(STORED), str(SECONDS / 2)],
+                timeout=300)
+        late[kind] = json.loads(said)["p999_ms"]
+    say(f"  durable at {STORED:,}/s, p99.9: a file {late['file']:.1f} ms, "
+        f"a table {late['table']:.1f} ms")
+    run.figure("journal_p999", late["file"] / late["table"])
 
 
 def sustained(run):

@@ -12,6 +12,7 @@ TARGETS = [
     ("peak_always_cpu", None, None, "  the same in processor time of an event"),
     ("sustained_nginx", ">=", 0.25, f"kept up for {SUSTAINED_S:g} s, booked at once, ÷ nginx"),
     ("half_p99_ms", "<=", 5, "p99 at half of the peak, ms"),
+    ("journal_p999", "<=", 0.5, "p99.9 until durable while booking: file journal ÷ a table"),
     ("stalls_worst_ms", "max", 50, "worst answer through all phases of `stalls`, ms"),
     ("migration_ms", "max", 50, "what a migration adds to a start, until an answer, ms"),
     ("grown_answers", ">=", 0.9, f"answers with {EVENTS:,} events inside ÷ none"),
