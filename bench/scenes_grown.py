@@ -190,7 +190,7 @@ def server_command(server, *command):
 
 
 class Busy(Grown):
-    label, journal_mib = "Hookkeep, journal of 64 MiB", 64
+    label, journal_mib = "Hookkeep, journal of 128 MiB", 128
 
 
 def stalls(run):
