@@ -192,6 +192,28 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day) {
            719468;
 }
 
+static int hex_digit(uint8_t c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+void text_add_decoded(struct text *t, bytes b, bool form) {
+    for (size_t i = 0; i < b.n; i++) {
+        uint8_t c = b.p[i];
+        int high = c == '%' && i + 2 < b.n ? hex_digit(b.p[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(b.p[i + 2]) : -1;
+        if (low >= 0) {
+            text_addc(t, (char)(high << 4 | low));
+            i += 2;
+        } else {
+            text_addc(t, form && c == '+' ? ' ' : (char)c);
+        }
+    }
+}
+
 void text_add_time(struct text *t, int64_t unix_ms) {
     int64_t days = floor_div(unix_ms, DAY), ms = (unix_ms % DAY + DAY) % DAY;
     int64_t era = floor_div(days + 719468, 146097), day_of_era = days + 719468 - era * 146097;

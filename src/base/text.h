@@ -34,6 +34,10 @@ void text_add_i64(struct text *t, int64_t v);
 void text_add_hex(struct text *t, bytes b);
 // A JSON string with its quotes (RFC 8259 §7); bytes that are not UTF-8 become U+FFFD.
 void text_add_json(struct text *t, bytes b);
+// Percent-decoded (RFC 3986 §2.1), '+' as a space if `form`
+// (https://url.spec.whatwg.org/#urlencoded-parsing); a '%' without two hexadecimal digits behind it
+// stays as it is.
+void text_add_decoded(struct text *t, bytes b, bool form);
 // For a terminal or a log: control characters, those that turn a line's direction, and bytes that
 // are not UTF-8 become \xNN. It appends at most max_n bytes, never half a character, and "…" behind
 // them if that was not all.

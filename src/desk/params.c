@@ -8,7 +8,7 @@
 static bytes decoded(struct ask *a, bytes in, bool form) {
     OWN(text_drop)
     struct text out = {0};
-    http_decode(in, form, &out);
+    text_add_decoded(&out, in, form);
     return arena_copy(&a->memory, text_bytes(&out));
 }
 

@@ -28,12 +28,5 @@ struct http_request {
 // The value of the only header of this name (case-insensitive). Absent: NO_BYTES and false. More
 // than one: false, and *twice is set (may be null).
 bool http_header_get(const struct http_request *r, const char *name, bytes *value, bool *twice);
-// The value of a query parameter, percent-decoded into `out` (reset before). False if it is not
-// there.
-struct text;
-bool http_query_get(const struct http_request *r, const char *name, struct text *out);
-// Appends one segment or value percent-decoded ('+' is a space if `form`); a '%' without two digits
-// behind it stays as it is.
-void http_decode(bytes in, bool form, struct text *out);
 
 #endif

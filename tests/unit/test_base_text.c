@@ -369,8 +369,36 @@ static void measures_distance(void **state) {
     assert_int_equal(text_distance(bytes_from(a, 100), bytes_from(a, 70)), 0);
 }
 
+static void test_decoded(void **state) {
+    static const char *const rows[][3] = {
+        // in, as a path, as a form
+        {"", "", ""},
+        {"a+b", "a+b", "a b"},
+        {"%41%6a%6A", "Ajj", "Ajj"},
+        {"%", "%", "%"},
+        {"%4", "%4", "%4"},
+        {"a%zzb", "a%zzb", "a%zzb"},
+        {"%4g%g4", "%4g%g4", "%4g%g4"},
+        {"%2541", "%41", "%41"},
+        {"%2B", "+", "+"},
+        {"%C3%AB", "\xc3\xab", "\xc3\xab"},
+    };
+    struct text out = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (int form = 0; form < 2; form++) {
+            text_reset(&out);
+            text_add_decoded(&out, bytes_of(rows[i][0]), form);
+            assert_string_equal(rows[i][1 + form], text_str(&out));
+        }
+    text_reset(&out);
+    text_add_decoded(&out, B("a%00b"), false);
+    assert_true(bytes_equal(text_bytes(&out), B("a\0b")));
+    text_drop(&out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_decoded),
         cmocka_unit_test(grows),
         cmocka_unit_test(refuses_what_passes_its_cap),
         cmocka_unit_test(every_adder_respects_the_cap),
