@@ -166,6 +166,10 @@ void ask_command_begin(struct ask *a, enum command c) {
 void ask_command_post(struct ask *a, void (*then)(struct ask *a)) {
     text_adds(&a->payload, ",\"by\":");
     text_add_json(&a->payload, bytes_of(a->caller.id));
+    if (a->idempotency_key.n > 0) {
+        text_adds(&a->payload, ",\"idempotency_key\":");
+        text_add_json(&a->payload, a->idempotency_key);
+    }
     text_addc(&a->payload, '}');
     ask_payload_post(a, then);
 }
@@ -333,6 +337,22 @@ static void refuse_path(struct ask *a, bytes path) {
                  BYTES_ARG(ask_short(path)));
 }
 
+static void read_idempotency_key(struct ask *a, const struct http_request *r) {
+    bytes key = NO_BYTES;
+    bool twice = false;
+    bool good = http_header_get(r, "Idempotency-Key", &key, &twice);
+    if (!good && !twice)
+        return;
+    good = good && key.n > 0 && key.n <= IDEMPOTENCY_KEY_MAX;
+    for (size_t i = 0; i < key.n && good; i++)
+        good = key.p[i] > ' ' && key.p[i] < 0x7f;
+    if (good)
+        a->idempotency_key = arena_copy(&a->memory, key);
+    else
+        ask_fail(a, 400, "Idempotency-Key is one text of 1 to %d visible ASCII characters",
+                 IDEMPOTENCY_KEY_MAX);
+}
+
 static enum http_verdict ask_head(void *ctx, struct session *s, const struct http_request *r,
                                   void **request_ctx) {
     struct desk *d = ctx;
@@ -356,6 +376,7 @@ static enum http_verdict ask_head(void *ctx, struct session *s, const struct htt
     } else {
         auth_read(r, &a->caller);
         params_keep(a, arg, r->query);
+        read_idempotency_key(a, r);
     }
     return HTTP_READ_BODY;
 }

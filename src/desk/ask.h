@@ -90,6 +90,7 @@ struct ask {
     void (*then)(struct ask *a);                   // when it came back
     uint64_t epoch;                                // of auth_cache, when the key was looked up
     enum command command;
+    bytes idempotency_key; // the request's; empty: none
     struct text payload;
     struct append append;
     struct await await;

@@ -44,6 +44,10 @@ void keys_create(struct ask *a) {
         ask_send(a);
         return;
     }
+    if (a->idempotency_key.n > 0) {
+        ask_refuse(a, 400, "a key is told once, so that making one takes no Idempotency-Key");
+        return;
+    }
     desk_key_new(a->desk->o.clock, is_operator, a->key);
     ask_command_begin(a, COMMAND_KEY_CREATE);
     text_reset(&a->payload);

@@ -331,19 +331,11 @@ static result book_adoption(struct book *b, const struct record *r, struct arena
     return place_destinations(b, r->time_ms, a);
 }
 
-static result book_command_record(struct book *b, const struct record *r, struct arena *a) {
-    OWN(text_drop)
-    struct text answer = {0};
-    TRY(book_command(b, r, a, &answer));
-    NEED(!answer.failed, INVALID, "a command's answer is too large");
-    return b->store->answer_put(b->store, r->position, text_bytes(&answer));
-}
-
 result book_apply(struct book *b, const struct record *r, struct arena *a) {
     switch ((enum record_kind)r->kind) {
     case RECORD_EVENT: return book_receipt(b, r, a);
     case RECORD_OUTCOME: return book_outcome(b, r, a);
-    case RECORD_COMMAND: return book_command_record(b, r, a);
+    case RECORD_COMMAND: return book_command(b, r, a);
     case RECORD_PLAN: return book_adoption(b, r, a);
     }
     FAIL(FORMAT, "a kind of record that this program does not know");
@@ -379,7 +371,9 @@ result book_suspend(struct book *b, const struct record *r, const char *reason) 
         text_adds(&answer, "{\"error\":");
         text_add_json(&answer, bytes_of(reason));
         text_adds(&answer, "}");
-        TRY(b->store->answer_put(b->store, r->position, text_bytes(&answer)));
+        struct answer_row row = {
+            .position = r->position, .time_ms = r->time_ms, .json = text_bytes(&answer)};
+        TRY(b->store->answer_put(b->store, &row));
     } else {
         struct suspense_row row = {
             .position = r->position,

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <string.h>
+
 #include "ledger/book_internal.h"
 #include "rules/command.h"
+
+#define ANSWERS_DROPPED 1000 // by one command at most, so that none takes long
 
 // One command under way: what was asked, when, and the answer being written.
 struct asked {
@@ -298,7 +302,7 @@ static result do_key_revoke(const struct asked *q) {
     return agree(q);
 }
 
-result book_command(struct book *b, const struct record *r, struct arena *a, struct text *answer) {
+static result carry_out(const struct asked *q) {
     static result (*const run[COMMANDS])(const struct asked *) = {
         [COMMAND_REPLAY] = do_replay,
         [COMMAND_RETRY] = do_retry,
@@ -310,12 +314,50 @@ result book_command(struct book *b, const struct record *r, struct arena *a, str
         [COMMAND_KEY_CREATE] = do_key_create,
         [COMMAND_KEY_REVOKE] = do_key_revoke,
     };
+    enum command c = command_find(string_field(q, "do"));
+    return c == COMMANDS ? refuse(q, "no command has this name") : run[c](q);
+}
+
+// True in *known: answered, because something was carried out under this key before.
+static result known_before(const struct asked *q, const struct answer_row *row, bool *known) {
+    struct answer_row before;
+    *known = false;
+    if (row->idempotency_key.n == 0)
+        return OK;
+    struct store *s = q->book->store;
+    result found = s->answer_find(s, row->idempotency_key, q->scratch, &before);
+    if (failed_as(found, FAIL_ABSENT))
+        return OK;
+    TRY(found);
+    *known = true;
+    if (memcmp(before.sha256, row->sha256, SHA256_SIZE) != 0)
+        return refuse(q, "this idempotency key came with another command before; each command "
+                         "takes a key of its own");
+    text_add(q->answer, before.json);
+    return OK;
+}
+
+result book_command(struct book *b, const struct record *r, struct arena *a) {
     OWN(json_close)
     struct json_doc *doc = NULL;
+    OWN(text_drop)
+    struct text answer = {0};
     TRY(json_parse(r->payload, &doc));
-    struct asked q = {b, r, json_root(doc), a, answer};
-    enum command c = command_find(json_string(json_get(q.fields, "do")));
-    if (c == COMMANDS)
-        return refuse(&q, "no command has this name");
-    return run[c](&q);
+    struct asked q = {b, r, json_root(doc), a, &answer};
+    struct answer_row row = {.position = r->position, .time_ms = r->time_ms};
+    row.idempotency_key = string_field(&q, "idempotency_key");
+    if (row.idempotency_key.n > 0)
+        digest_sha256(&r->payload, 1, row.sha256);
+    TRY(b->store->answers_drop(b->store, r->time_ms - ANSWERS_KEPT_MS, ANSWERS_DROPPED));
+    bool known;
+    TRY(known_before(&q, &row, &known));
+    if (!known)
+        TRY(carry_out(&q));
+    NEED(!answer.failed, INVALID, "a command's answer is too large");
+    row.json = text_bytes(&answer);
+    if (known) { // the first one has the key
+        row.idempotency_key = NO_BYTES;
+        memset(row.sha256, 0, sizeof row.sha256);
+    }
+    return b->store->answer_put(b->store, &row);
 }

@@ -28,9 +28,8 @@ must result book_cancel_misfits(struct book *b, const struct destination_row *d,
 // Pending while a delivery is open, failed if the last one to some destination died, else done.
 must result book_settle(struct book *b, uint64_t event, struct arena *a);
 
-// Runs a command and appends its answer.
-must result book_command(struct book *b, const struct record *r, struct arena *a,
-                         struct text *answer);
+// Carries a command out, or finds that it was before (rules/command.h), and keeps its answer.
+must result book_command(struct book *b, const struct record *r, struct arena *a);
 // Books what the record says, without advancing the state.
 must result book_apply(struct book *b, const struct record *r, struct arena *a);
 

@@ -219,10 +219,10 @@ static void answer_await(struct ledger *l, struct await *a) {
     OWN(arena_drop)
     struct arena memory;
     arena_init(&memory, BATCH_BYTES);
-    bytes answer = NO_BYTES;
+    struct answer_row answer = {0};
     result got = l->o.store->answer_get(l->o.store, a->position, &memory, &answer);
     a->failed = failed_as(got, FAIL_ABSENT) ? OK : got;
-    text_add(&a->answer, answer);
+    text_add(&a->answer, answer.json);
     mailbox_post(a->reply, &a->mail);
 }
 

@@ -86,6 +86,15 @@ static const char sql_2[] =
     "state WHEN 0 THEN 'waiting' WHEN 1 THEN 'booked' ELSE 'dropped' END AS state, reason, "
     "time_ms AS received_at, generation, payload FROM suspended;\n";
 
+// Those of before have no time: they are the first to be dropped.
+static const char sql_3[] =
+    "ALTER TABLE answer ADD COLUMN time_ms INTEGER NOT NULL DEFAULT 0;\n"
+    "ALTER TABLE answer ADD COLUMN idempotency_key TEXT NOT NULL DEFAULT '';\n"
+    "ALTER TABLE answer ADD COLUMN sha256 BLOB NOT NULL DEFAULT "
+    "x'0000000000000000000000000000000000000000000000000000000000000000' CHECK "
+    "(length(sha256) = 32);\n"
+    "CREATE INDEX answer_key ON answer (idempotency_key) WHERE idempotency_key <> '';\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

@@ -90,6 +90,13 @@ static const struct field key_fields[] = {
 SHAPE(key, "api_key");
 #undef ROW
 
+#define ROW struct answer_row
+static const struct field answer_fields[] = {
+    F(position, U64), F(time_ms, I64), F(idempotency_key, BYTES), F(sha256, HASH), F(json, BYTES),
+};
+SHAPE(answer, "answer");
+#undef ROW
+
 #define BLOB(row_, table_, key_, value_)                                                           \
     static const struct field row_##_fields[] = {                                                  \
         {key_, FIELD_U64, offsetof(struct blob_row, key)},                                         \
@@ -99,7 +106,6 @@ SHAPE(key, "api_key");
 #define ROW struct blob_row
 BLOB(plan, "plan", "generation", "json");
 BLOB(body, "body", "receipt_seq", "payload");
-BLOB(answer, "answer", "position", "json");
 #undef ROW
 
 static const void *member(const struct field *f, const void *row) {

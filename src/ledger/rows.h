@@ -33,7 +33,7 @@ struct shape {
     size_t n;
 };
 
-// What is known by a number alone: a plan, a body, an answer.
+// What is known by a number alone: a plan, a body.
 struct blob_row {
     uint64_t key;
     bytes value;

@@ -38,6 +38,9 @@ bytes sqlite_bytes(sqlite3_stmt *s, int column); // until the next step
 must result sqlite_row(sqlite3_stmt *s, int column, const struct shape *shape, struct arena *a,
                        void *out);
 
+// As store.dump.
+must result sqlite_dump(sqlite3 *db, struct text *out);
+
 struct file;
 
 // A database that may be used as a ledger: locked, checked, migrated.

@@ -120,6 +120,17 @@ struct key_row {
     int64_t revoked_at; // 0: valid
 };
 
+// What a command was answered, until it is dropped.
+struct answer_row {
+    uint64_t position; // the command's
+    int64_t time_ms;   // its record's
+    // Of the command that was carried out under this key: "" with none, and where it was asked
+    // again. sha256 is of its payload, zero where there is no key.
+    bytes idempotency_key;
+    uint8_t sha256[SHA256_SIZE];
+    bytes json;
+};
+
 // What a delivery needs to go out.
 struct due_row {
     struct delivery_row delivery;
@@ -200,10 +211,14 @@ struct store {
     must result (*key_get)(struct store *s, bytes id, struct arena *a,
                            struct key_row *out); // ABSENT
 
-    // A command's answer, by its position.
-    must result (*answer_put)(struct store *s, uint64_t position, bytes json);
+    must result (*answer_put)(struct store *s, const struct answer_row *row); // by position
     must result (*answer_get)(struct store *s, uint64_t position, struct arena *a,
-                              bytes *json); // ABSENT
+                              struct answer_row *out); // ABSENT
+    // The last one with this key, which is not "". ABSENT.
+    must result (*answer_find)(struct store *s, bytes idempotency_key, struct arena *a,
+                               struct answer_row *out);
+    // Of the `max` first ones by position, forgets those of before this time.
+    must result (*answers_drop)(struct store *s, int64_t before_ms, size_t max);
 
     // Everything that booking decides, as canonical text, a line a row, so that books can be
     // compared (`state` without start_*). For tests and the simulation; large.

@@ -161,13 +161,14 @@ static void *place_row(struct memory *m, enum table_id id, struct row_key key, v
     return before;
 }
 
+// Null takes the row away.
 static void change(struct memory *m, enum table_id id, struct row_key key, const void *row) {
     ensure(m->begun);
     if (m->log_n == m->log_cap) {
         m->log_cap = m->log_cap > 0 ? m->log_cap * 2 : 64;
         m->log = memory_grow(m->log, m->log_cap, sizeof *m->log);
     }
-    void *after = row_new(shapes[id], row);
+    void *after = row != NULL ? row_new(shapes[id], row) : NULL;
     m->log[m->log_n++] = (struct change){id, key, place_row(m, id, key, after), after};
 }
 
@@ -526,13 +527,38 @@ static result key_get(struct store *s, bytes id, struct arena *a, struct key_row
     return row_copy(&shape_key, there->row, a, out);
 }
 
-static result answer_put(struct store *s, uint64_t position, bytes json) {
-    change(self(s), ANSWERS, key1(position), &(struct blob_row){position, json});
+static result answer_put(struct store *s, const struct answer_row *row) {
+    change(self(s), ANSWERS, key1(row->position), row);
     return OK;
 }
 
-static result answer_get(struct store *s, uint64_t position, struct arena *a, bytes *json) {
-    return blob_get(self(s), ANSWERS, position, a, json);
+static result answer_get(struct store *s, uint64_t position, struct arena *a,
+                         struct answer_row *out) {
+    return copy_out(self(s), ANSWERS, key1(position), a, out);
+}
+
+static result answer_find(struct store *s, bytes idempotency_key, struct arena *a,
+                          struct answer_row *out) {
+    const struct table *t = &self(s)->tables[ANSWERS];
+    for (size_t i = t->n; i-- > 0;) {
+        const struct answer_row *row = t->at[i].row;
+        if (bytes_equal(row->idempotency_key, idempotency_key))
+            return row_copy(&shape_answer, row, a, out);
+    }
+    FAIL(ABSENT, "no command came with this key");
+}
+
+static result answers_drop(struct store *s, int64_t before_ms, size_t max) {
+    const struct table *t = &self(s)->tables[ANSWERS];
+    size_t kept = 0;
+    for (size_t seen = 0; seen < max && kept < t->n; seen++) {
+        const struct answer_row *row = t->at[kept].row;
+        if (row->time_ms < before_ms)
+            change(self(s), ANSWERS, t->at[kept].key, NULL);
+        else
+            kept++;
+    }
+    return OK;
 }
 
 static int by_key_id(const void *x, const void *y) {
@@ -618,6 +644,8 @@ struct store *store_memory(void) {
         .key_get = key_get,
         .answer_put = answer_put,
         .answer_get = answer_get,
+        .answer_find = answer_find,
+        .answers_drop = answers_drop,
         .dump = dump,
         .message = message,
         .close = close_memory,

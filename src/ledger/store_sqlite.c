@@ -55,6 +55,8 @@ enum statement {
     KEY_GET,
     ANSWER_PUT,
     ANSWER_GET,
+    ANSWER_FIND,
+    ANSWERS_DROP,
     STATEMENTS
 };
 
@@ -117,7 +119,11 @@ static const char *const statements[STATEMENTS] = {
     [KEY_GET] = "SELECT {api_key} FROM api_key WHERE id = ?1",
     [ANSWER_PUT] = "INSERT INTO answer ({answer,}) VALUES ({answer?})"
                    " ON CONFLICT (position) DO UPDATE SET {answer=}",
-    [ANSWER_GET] = "SELECT json FROM answer WHERE position = ?1",
+    [ANSWER_GET] = "SELECT {answer} FROM answer WHERE position = ?1",
+    [ANSWER_FIND] = "SELECT {answer} FROM answer INDEXED BY answer_key WHERE idempotency_key = ?1"
+                    " AND idempotency_key <> '' ORDER BY position DESC LIMIT 1",
+    [ANSWERS_DROP] = "DELETE FROM answer WHERE time_ms < ?1 AND position IN"
+                     " (SELECT position FROM answer WHERE position > 0 ORDER BY position LIMIT ?2)",
 };
 
 struct sqlite_store {
@@ -515,60 +521,31 @@ static result key_get(struct store *s, bytes id, struct arena *a, struct key_row
     return one_row(q, &shape_key, a, out);
 }
 
-static result answer_put(struct store *s, uint64_t position, bytes json) {
-    return put(s, ANSWER_PUT, &shape_answer, &(struct blob_row){position, json});
+static result answer_put(struct store *s, const struct answer_row *row) {
+    return put(s, ANSWER_PUT, &shape_answer, row);
 }
 
-static result answer_get(struct store *s, uint64_t position, struct arena *a, bytes *json) {
-    return get_text(s, ANSWER_GET, position, a, json);
+static result answer_get(struct store *s, uint64_t position, struct arena *a,
+                         struct answer_row *out) {
+    return get(s, ANSWER_GET, position, &shape_answer, a, out);
 }
 
-static result dump_table(sqlite3 *db, const struct shape *shape, const char *order,
-                         struct text *out) {
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    OWN(text_drop)
-    struct text sql = {0};
-    text_addf(&sql, "SELECT {%s} FROM %s ORDER BY %s", shape->table, shape->table, order);
-    TRY(sqlite_prepare(db, text_str(&sql), &q));
-    _Alignas(max_align_t) char row[1024];
-    ensure(shape->size <= sizeof row);
-    struct arena a;
-    arena_init(&a, 64 << 20);
-    int code = SQLITE_DONE;
-    result failed = OK;
-    while (failed == OK && (code = sqlite3_step(q)) == SQLITE_ROW) {
-        failed = sqlite_row(q, 0, shape, &a, row);
-        if (failed == OK)
-            row_dump(shape, row, out);
-        arena_drop(&a);
-    }
-    arena_drop(&a);
-    return failed != OK ? failed : sqlite_failed(code);
+static result answer_find(struct store *s, bytes idempotency_key, struct arena *a,
+                          struct answer_row *out) {
+    STATEMENT(q, s, ANSWER_FIND);
+    sqlite_bind_bytes(q, 1, idempotency_key);
+    return one_row(q, &shape_answer, a, out);
 }
 
-static result dump(struct store *s, struct text *out) {
-    static const struct {
-        const struct shape *shape;
-        const char *order;
-    } tables[] = {
-        {&shape_state, "one"},
-        {&shape_plan, "generation"},
-        {&shape_event, "seq"},
-        {&shape_receipt, "seq"},
-        {&shape_body, "receipt_seq"},
-        {&shape_delivery, "seq"},
-        {&shape_attempt, "delivery, number"},
-        {&shape_destination, "number"},
-        {&shape_suspense, "position"},
-        {&shape_key, "id"},
-        {&shape_answer, "position"},
-    };
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-        TRY(dump_table(self(s)->file.db, tables[i].shape, tables[i].order, out));
-    NEED(!out->failed, MEMORY, "the dump is larger than its text may be");
-    return OK;
+static result answers_drop(struct store *s, int64_t before_ms, size_t max) {
+    TRY(in_transaction(self(s)));
+    STATEMENT(q, s, ANSWERS_DROP);
+    sqlite3_bind_int64(q, 1, before_ms);
+    sqlite3_bind_int64(q, 2, (int64_t)max);
+    return step(q);
 }
+
+static result dump(struct store *s, struct text *out) { return sqlite_dump(self(s)->file.db, out); }
 
 static const char *message(struct store *s) {
     sqlite3 *db = self(s)->file.db;
@@ -622,6 +599,8 @@ static const struct store operations = {
     .key_get = key_get,
     .answer_put = answer_put,
     .answer_get = answer_get,
+    .answer_find = answer_find,
+    .answers_drop = answers_drop,
     .dump = dump,
     .message = message,
     .close = close_sqlite,

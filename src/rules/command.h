@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Commands: what an operator may ask the books to change, each one row of rules/commands.def. A
 // command is a journal record whose payload is {"do":NAME, …, "by":KEY_ID}; the ledger's answer is
-// a JSON object kept with its position.
+// a JSON object kept with its position. With "idempotency_key" it is carried out once: the same
+// payload again gets the same answer and changes nothing, another payload under its key is refused.
 #ifndef RULES_COMMAND_H
 #define RULES_COMMAND_H
 
@@ -18,6 +19,9 @@ enum command {
 enum command command_find(bytes name);
 const char *command_name(enum command c);
 
-#define REPLAY_EVENTS_MAX 500 // events in one replay command
+#define REPLAY_EVENTS_MAX 500   // events in one replay command
+#define IDEMPOTENCY_KEY_MAX 255 // bytes, as Stripe's
+// How long answers are kept at least, by the time of records: as long as Stripe keeps its keys.
+#define ANSWERS_KEPT_MS INT64_C(86400000)
 
 #endif

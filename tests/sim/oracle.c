@@ -149,12 +149,12 @@ static bool was_untried(struct sim *s, uint64_t position) {
     struct arena a;
     arena_init(&a, 1 << 20);
     struct suspense_row row;
-    bytes answer = NO_BYTES;
+    struct answer_row answer;
     struct store *books = s->node.books;
     if (books->suspense_get(books, position, &a, &row) == OK)
         return bytes_equal(row.reason, B(UNTRIED));
     return books->answer_get(books, position, &a, &answer) == OK &&
-           bytes_search(answer, B(UNTRIED)) < answer.n;
+           bytes_search(answer.json, B(UNTRIED)) < answer.json.n;
 }
 
 // One record as the ledger does it when all goes well: under a mark, suspended if it must be.

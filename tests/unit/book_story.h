@@ -28,6 +28,7 @@ struct story {
     uint64_t position;
     uint64_t generation; // what records say that they were taken under
     uint64_t seed;
+    int64_t late_ms; // added to the time of records
 };
 
 #define EACH_TELLER(t_, s_) for (struct teller *t_ = (s_)->tellers; t_ < (s_)->tellers + 2; t_++)
@@ -119,6 +120,7 @@ static inline void view_position(struct story *s, struct teller *t, uint64_t at,
     struct receipt_row r;
     struct delivery_row d;
     struct suspense_row u;
+    struct answer_row w;
     bytes b;
     if (st->event_get(st, at, a, &e) == OK)
         view_event(v, &e);
@@ -134,8 +136,8 @@ static inline void view_position(struct story *s, struct teller *t, uint64_t at,
                   : u.state == SUSPENSE_BOOKED ? "booked"
                                                : "dropped",
                   (int)u.reason.n, u.reason.p);
-    if (st->answer_get(st, at, a, &b) == OK)
-        text_addf(v, "answer %llu: %.*s\n", (unsigned long long)at, (int)b.n, b.p);
+    if (st->answer_get(st, at, a, &w) == OK)
+        text_addf(v, "answer %llu: %.*s\n", (unsigned long long)at, (int)w.json.n, w.json.p);
 }
 
 static inline void view_all(struct story *s, struct teller *t, struct text *v) {
@@ -201,7 +203,7 @@ static inline void book_one(struct teller *t, const struct record *r) {
 static inline void tell(struct story *s, uint8_t kind, bytes payload, const char *title) {
     struct record r = {
         .position = ++s->position,
-        .time_ms = STORY_START_MS + (int64_t)s->position * 1000,
+        .time_ms = STORY_START_MS + (int64_t)s->position * 1000 + s->late_ms,
         .seed = s->seed,
         .generation = s->generation,
         .kind = kind,

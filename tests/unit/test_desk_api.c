@@ -330,6 +330,55 @@ static void test_replay(void **state) {
     expect(h, "POST", "/api/replay", text_str(&many), 400, "1 to 500");
 }
 
+// As the operator, with this Idempotency-Key.
+static void call_once(const struct house *h, const char *target, const char *key, const char *body,
+                      struct reply *r) {
+    OWN(text_drop)
+    struct text headers = {0};
+    text_addf(&headers, "Bearer %s\r\nIdempotency-Key: %s", h->operator_key, key);
+    call_as(h, "POST", target, text_str(&headers), body, r);
+}
+
+static void test_idempotency_key(void **state) {
+    struct house *h = *state;
+    house_stripe_event(h, "evt_i", "charge.x", NULL, true);
+    static const char body[] = "{\"events\":[\"evt_i\"],\"to\":\"all\"}";
+    OWN(reply_drop)
+    struct reply first, again, after, other;
+    call_once(h, "/api/replay", "run-1", body, &first);
+    assert_status(&first, 200);
+    call_once(h, "/api/replay", "run-1", body, &again);
+    assert_status(&again, 200);
+    assert_true(bytes_equal(first.body, again.body));
+    call_once(h, "/api/replay", "run-2", body, &after);
+    assert_int_equal(reply_number(&after, "deliveries.0"),
+                     reply_number(&first, "deliveries.0") + 1);
+    call_once(h, "/api/replay", "run-1", "{\"events\":[\"evt_i\"]}", &other);
+    assert_status(&other, 409);
+    assert_says(&other, "another command");
+}
+
+static void test_idempotency_keys_that_are_none(void **state) {
+    struct house *h = *state;
+    OWN(text_drop)
+    struct text long_one = {0};
+    for (int i = 0; i < 256; i++)
+        text_addc(&long_one, 'k');
+    const char *const bad[] = {"", "two words", "\xc3\xa4", "a\r\nIdempotency-Key: a",
+                               text_str(&long_one)};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        OWN(reply_drop)
+        struct reply r;
+        call_once(h, "/api/replay", bad[i], "{\"events\":[1]}", &r);
+        assert_status(&r, 400);
+        assert_says(&r, "Idempotency-Key is one text");
+    }
+    OWN(reply_drop)
+    struct reply r;
+    call_once(h, "/api/keys", "k", "{\"mode\":\"viewer\"}", &r);
+    assert_status(&r, 400);
+}
+
 static void test_deliveries(void **state) {
     struct house *h = *state;
     house_stripe_event(h, "evt_d", "charge.x", NULL, true);
@@ -487,6 +536,8 @@ int main(void) {
         HOUSE_TEST(test_one_id_two_events),
         HOUSE_TEST(test_explain),
         HOUSE_TEST(test_replay),
+        HOUSE_TEST(test_idempotency_key),
+        HOUSE_TEST(test_idempotency_keys_that_are_none),
         HOUSE_TEST(test_deliveries),
         HOUSE_TEST(test_destinations),
         HOUSE_TEST(test_suspense),

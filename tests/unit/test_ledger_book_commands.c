@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What booking makes of commands, and of what it cannot book, told as stories.
 #include "book_story.h"
+#include "rules/command.h"
 
 static void replays(void **state) {
     ADOPT(*state, "shop, books, and live", SHOP, BOOKS,
@@ -84,6 +85,59 @@ static void a_replay_of_what_matches_nobody(void **state) {
                  "3 {\"do\":\"replay\",\"events\":[2]}\n"
                  "  answer 3: {\"ok\":true,\"deliveries\":[],\"refused\":[{\"event\":2,\"destinati"
                  "on\":\"\",\"why\":\"it matches no destination\"}]}\n");
+}
+
+#define REPLAY_ONCE "{\"do\":\"replay\",\"events\":[2],\"to\":\"shop\",\"idempotency_key\":\"r-1\"}"
+#define HOLD_ONCE                                                                                  \
+    "{\"do\":\"hold\",\"destination\":\"shop\",\"reason\":\"\",\"idempotency_key\":\"r-1\"}"
+
+static void a_command_asked_again(void **state) {
+    ADOPT(*state, "plan", SHOP);
+    receive(*state, "signed up", SIGNED_UP);
+    ask(*state, REPLAY_ONCE);
+    ask(*state, REPLAY_ONCE);
+    ask(*state, HOLD_ONCE);
+    ask(*state, REPLAY_ONCE);
+    assert_story(*state, "1 plan\n"
+                         "  in force: plan 1\n"
+                         "  destination 1: shop\n"
+                         "2 signed up\n"
+                         "  delivery 1: event 2 to 1: due, at 2.0 s\n"
+                         "  event 2: evt_1 customer.created live: pending\n"
+                         "  receipt 2: event 2 by /a, secret ring, generation 1, 149 bytes of its "
+                         "own\n"
+                         "3 " REPLAY_ONCE "\n"
+                         "  delivery 2: event 2 to 1: due, asked for, at 3.0 s\n"
+                         "  answer 3: {\"ok\":true,\"deliveries\":[2],\"refused\":[]}\n"
+                         "4 " REPLAY_ONCE "\n"
+                         "  answer 4: {\"ok\":true,\"deliveries\":[2],\"refused\":[]}\n"
+                         "5 " HOLD_ONCE "\n"
+                         "  answer 5: {\"error\":\"this idempotency key came with another command "
+                         "before; each command takes a key of its own\"}\n"
+                         "6 " REPLAY_ONCE "\n"
+                         "  answer 6: {\"ok\":true,\"deliveries\":[2],\"refused\":[]}\n");
+}
+
+// Whoever asks once more a day later asks anew.
+static void answers_are_dropped_after_a_day(void **state) {
+    struct story *s = *state;
+    ADOPT(*state, "plan", SHOP);
+    receive(*state, "signed up", SIGNED_UP);
+    ask(*state, REPLAY_ONCE);
+    s->late_ms = ANSWERS_KEPT_MS - 1000; // the next second is a day later
+    ask(*state, REPLAY_ONCE);
+    EACH_TELLER(t, s) text_reset(&t->trace);
+    s->late_ms += 1;
+    ask(*state, REPLAY_ONCE);
+    assert_story(*state, "5 " REPLAY_ONCE "\n"
+                         "  delivery 3: event 2 to 1: due, asked for, at 86404.0 s\n"
+                         "  answer 5: {\"ok\":true,\"deliveries\":[3],\"refused\":[]}\n");
+    EACH_TELLER(t, s) {
+        struct answer_row row;
+        struct store *st = t->world.store;
+        assert_code(st->answer_get(st, 3, &t->world.arena, &row), ABSENT);
+        assert_ok(st->answer_get(st, 4, &t->world.arena, &row));
+    }
 }
 
 static void a_replay_before_the_first_plan(void **state) {
@@ -412,6 +466,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TOLD(replays),
         TOLD(a_replay_of_what_matches_nobody),
+        TOLD(a_command_asked_again),
+        TOLD(answers_are_dropped_after_a_day),
         TOLD(a_replay_before_the_first_plan),
         TOLD(the_dead_are_tried_again_by_hand),
         TOLD(a_retry_goes_only_where_it_may),

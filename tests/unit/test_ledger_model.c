@@ -164,10 +164,15 @@ static void walk_small(struct walk *w, struct pair *pairs) {
     char reason[64];
     bytes text = drawn_text(w, reason, sizeof reason);
     bytes name = bytes_slice(B("abc"), 0, (size_t)draw(w, 4));
-    uint64_t n = draw(w, 4), which = draw(w, 6);
+    uint64_t n = draw(w, 4), which = draw(w, 7);
     struct destination_row d = {.number = (uint32_t)n, .name = name, .hold_reason = text};
     struct suspense_row u = {.position = n, .payload = text, .seed = w->random, .kind = (uint8_t)n};
     struct key_row k = {.id = name, .name = text, .created_at = (int64_t)n};
+    struct answer_row answer = {.position = 1 + draw(w, 6), .time_ms = (int64_t)n, .json = text};
+    answer.idempotency_key = name;
+    struct answer_row found;
+    int64_t dropped = (int64_t)draw(w, 4);
+    size_t dropped_max = (size_t)draw(w, 4);
     struct store_state st = {.booked = w->last_position, .next_delivery = n + 1};
     EACH(pairs) {
         struct store *s = p->s;
@@ -177,10 +182,13 @@ static void walk_small(struct walk *w, struct pair *pairs) {
         case 2: say(p, s->key_put(s, &k), NULL, NULL); break;
         case 3: say(p, s->state_put(s, &st), NULL, NULL); break;
         case 4: say(p, s->plan_put(s, n, text), NULL, NULL); break;
-        default: say(p, s->answer_put(s, n, text), NULL, NULL); break;
+        case 5: say(p, s->answers_drop(s, dropped, dropped_max), NULL, NULL); break;
+        default: say(p, s->answer_put(s, &answer), NULL, NULL); break;
         }
         say(p, s->destination_find(s, name, &p->arena, &d), &shape_destination, &d);
         say(p, s->key_get(s, name, &p->arena, &k), &shape_key, &k);
+        if (name.n > 0)
+            say(p, s->answer_find(s, name, &p->arena, &found), &shape_answer, &found);
         d.name = k.id = name, d.hold_reason = k.name = text, d.number = (uint32_t)n;
         k.created_at = (int64_t)n;
     }

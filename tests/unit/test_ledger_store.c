@@ -391,8 +391,6 @@ static void test_small_tables(void **state) {
     k.revoked_at = 77;
     assert_ok(s->key_put(s, &k));
     assert_ok(s->plan_put(s, 3, B("{}")));
-    assert_ok(s->answer_put(s, 6, B("{\"ok\":true}")));
-    assert_ok(s->answer_put(s, 6, B("{\"ok\":false}")));
     assert_ok(s->commit(s));
     assert_ok(s->suspense_get(s, 4, a, &ugot));
     assert_int_equal(ugot.state, SUSPENSE_DROPPED);
@@ -408,9 +406,49 @@ static void test_small_tables(void **state) {
     assert_ok(s->plan_get(s, 3, a, &json));
     assert_bytes(json, "{}");
     assert_code(s->plan_get(s, 4, a, &json), ABSENT);
-    assert_ok(s->answer_get(s, 6, a, &json));
-    assert_bytes(json, "{\"ok\":false}");
-    assert_code(s->answer_get(s, 7, a, &json), ABSENT);
+}
+
+static void put_answer(struct store *s, uint64_t position, bytes key, const char *json) {
+    struct answer_row row = {.position = position,
+                             .time_ms = (int64_t)position * 10,
+                             .idempotency_key = key,
+                             .sha256 = {(uint8_t)position},
+                             .json = bytes_of(json)};
+    assert_ok(s->answer_put(s, &row));
+}
+
+static void test_answers(void **state) {
+    struct store *s = of(state);
+    struct arena *a = arena_of(state);
+    struct answer_row got;
+    assert_ok(s->begin(s));
+    for (uint64_t position = 2; position <= 6; position++)
+        put_answer(s, position, position == 4 ? B("key") : NO_BYTES, "{\"ok\":true}");
+    put_answer(s, 6, NO_BYTES, "{\"ok\":false}");
+    put_answer(s, 7, B("key"), "{\"ok\":0}");
+    assert_ok(s->commit(s));
+    assert_ok(s->answer_get(s, 6, a, &got));
+    assert_bytes(got.json, "{\"ok\":false}");
+    assert_int_equal(got.time_ms, 60);
+    assert_code(s->answer_get(s, 8, a, &got), ABSENT);
+    assert_ok(s->answer_find(s, B("key"), a, &got)); // the last one
+    assert_int_equal(got.position, 7);
+    assert_int_equal(got.sha256[0], 7);
+    assert_code(s->answer_find(s, B("other"), a, &got), ABSENT);
+    assert_ok(s->begin(s));
+    assert_ok(s->answers_drop(s, 50, 2)); // 2 and 3 of the two first
+    assert_code(s->answer_get(s, 3, a, &got), ABSENT);
+    assert_ok(s->answer_get(s, 4, a, &got));
+    assert_ok(s->mark(s));
+    assert_ok(s->answers_drop(s, 1000, 100));
+    assert_code(s->answer_find(s, B("key"), a, &got), ABSENT);
+    assert_ok(s->undo(s));
+    assert_ok(s->answer_find(s, B("key"), a, &got));
+    assert_ok(s->answers_drop(s, 50, 100)); // 4; 5 and what follows are too young
+    assert_ok(s->commit(s));
+    assert_code(s->answer_get(s, 4, a, &got), ABSENT);
+    for (uint64_t position = 5; position <= 7; position++)
+        assert_ok(s->answer_get(s, position, a, &got));
 }
 
 static void dump_of(struct store *s, struct text *out) {
@@ -536,6 +574,7 @@ int main(void) {
         ON_BOTH(test_due_of_another_receipt),
         ON_BOTH(test_destinations),
         ON_BOTH(test_small_tables),
+        ON_BOTH(test_answers),
         ON_BOTH(test_undo),
         ON_BOTH(test_rollback),
         ON_BOTH(test_crash),
