@@ -396,8 +396,7 @@ static void on_signal(void *ctx, int signum) {
 
 static result start_main(struct gateway *g) {
     TRY(loop_open(&g->main_loop));
-    TRY(loop_signal(g->main_loop, SIGTERM, on_signal, g));
-    TRY(loop_signal(g->main_loop, SIGINT, on_signal, g));
+    TRY(loop_interrupts(g->main_loop, on_signal, g));
     TRY(loop_signal(g->main_loop, SIGUSR1, on_signal, g));
     return loop_signal(g->main_loop, SIGHUP, on_signal, g);
 }

@@ -67,6 +67,9 @@ void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // The same, and how to call the command; returns CLI_USAGE.
 enum cli_exit cli_misused(const struct cli_call *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// One line on a terminal that the next one replaces; nothing when standard error is no terminal.
+// Empty: takes the line away.
+void cli_progress(const char *line);
 // Standard output.
 void cli_out(bytes b);
 void cli_outf(const char *format, ...) __attribute__((format(printf, 1, 2)));

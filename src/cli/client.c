@@ -7,18 +7,25 @@
 #include "base/memory.h"
 #include "cli/query.h"
 #include "cli/where.h"
+#include "port/clock.h"
 #include "port/fetch.h"
 #include "port/loop.h"
 
 #define ANSWER_MAX (64u << 20)
 #define TIMEOUT_MS 3600000 // verify and backup of a large ledger take their time
 #define PAGE_MAX 1000
+#define PAUSE_MS 500          // between two questions to a gateway that is away
+#define ONCE_TIMEOUT_MS 60000 // of what is asked again when it gets no answer
 
 struct client {
     struct where where;
     struct loop *loop;
     struct fetcher *fetcher;
     struct text authorization; // the header's line
+    int64_t patience_ms;
+    bool answered; // once at least
+    bool in_doubt;
+    unsigned interrupts;
 };
 
 enum cli_exit client_open(const struct cli_call *call, struct client **out) {
@@ -93,16 +100,33 @@ static void on_piece(void *ctx, bytes b) {
 }
 
 // A stop that was asked for while the loop ended by itself ends its next run at once.
-static void run_until(struct loop *l, const bool *over) {
-    while (!*over)
-        loop_run(l);
+// `interrupts`: so many end it too.
+static void run_until(struct client *c, const bool *over, unsigned interrupts) {
+    while (!*over && c->interrupts < interrupts)
+        loop_run(c->loop);
 }
 
-static void exchange(struct client *c, struct fetch_request *q, const char *path,
+static void on_interrupt(void *ctx, int signum) {
+    struct client *c = ctx;
+    c->interrupts++;
+    loop_stop(c->loop);
+}
+
+result client_catch_interrupts(struct client *c) {
+    return loop_interrupts(c->loop, on_interrupt, c);
+}
+
+bool client_interrupted(const struct client *c) { return c->interrupts > 0; }
+bool client_in_doubt(const struct client *c) { return c->in_doubt; }
+void client_be_patient(struct client *c, int64_t wait_ms) { c->patience_ms = wait_ms; }
+
+static void exchange(struct client *c, struct fetch_request *q, const char *path, const char *key,
                      struct exchange *x) {
     OWN(text_drop)
+    struct text key_line = {0};
+    OWN(text_drop)
     struct text url = {0};
-    const char *headers[3] = {"Accept: application/json"};
+    const char *headers[4] = {"Accept: application/json"};
     text_add(&url, text_bytes(&c->where.base));
     text_adds(&url, path);
     q->url = text_str(&url);
@@ -113,26 +137,41 @@ static void exchange(struct client *c, struct fetch_request *q, const char *path
         headers[q->header_count++] = text_str(&c->authorization);
     if (q->body.n > 0)
         headers[q->header_count++] = "Content-Type: application/json";
+    if (key != NULL) {
+        text_addf(&key_line, "Idempotency-Key: %s", key);
+        headers[q->header_count++] = text_str(&key_line);
+    }
     q->answer_keep = ANSWER_MAX;
     *x->reply = (struct reply){0};
     x->client = c;
     x->fetch = c->fetcher->start(c->fetcher, q, on_done, x);
-    run_until(c->loop, &x->over);
+    run_until(c, &x->over, 2);
+    if (x->over)
+        return;
+    c->fetcher->cancel(c->fetcher, x->fetch);
+    x->reply->failed = PLACE(CLOSED, "interrupted");
+}
+
+static void send_with(struct client *c, const char *method, const char *path, bytes body,
+                      const char *key, struct reply *out) {
+    struct fetch_request q = {.method = method,
+                              .body = body,
+                              .timeout_ms = key == NULL ? TIMEOUT_MS : ONCE_TIMEOUT_MS,
+                              .answer_max = ANSWER_MAX};
+    struct exchange x = {.reply = out};
+    exchange(c, &q, path, key, &x);
 }
 
 void client_send(struct client *c, const char *method, const char *path, bytes body,
                  struct reply *out) {
-    struct fetch_request q = {
-        .method = method, .body = body, .timeout_ms = TIMEOUT_MS, .answer_max = ANSWER_MAX};
-    struct exchange x = {.reply = out};
-    exchange(c, &q, path, &x);
+    send_with(c, method, path, body, NULL, out);
 }
 
 void client_stream(struct client *c, const char *path, bool (*piece)(void *ctx, bytes b), void *ctx,
                    struct reply *r) {
     struct fetch_request q = {.method = "GET", .answer_max = SIZE_MAX, .piece = on_piece};
     struct exchange x = {.reply = r, .piece = piece, .ctx = ctx};
-    exchange(c, &q, path, &x);
+    exchange(c, &q, path, NULL, &x);
 }
 
 struct nap {
@@ -150,7 +189,7 @@ void client_sleep(struct client *c, int64_t ms) {
     struct nap n = {.loop = c->loop};
     struct timer *t = timer_open(c->loop, on_awake, &n);
     timer_set(t, ms);
-    run_until(c->loop, &n.over);
+    run_until(c, &n.over, 1);
     timer_close(t);
 }
 
@@ -220,12 +259,47 @@ enum cli_exit client_judge(const struct client *c, const struct reply *r) {
     return CLI_FAILED;
 }
 
-enum cli_exit client_ask(struct client *c, const char *method, const char *path, bytes body,
-                         struct json_doc **doc) {
+static bool is_away(const struct reply *r) { return r->failed != OK || r->status == 503; }
+
+// Asks again while the gateway is away.
+static void send_patiently(struct client *c, const char *method, const char *path, bytes body,
+                           const char *key, struct reply *out) {
+    int64_t until_us = 0;
+    for (;;) {
+        send_with(c, method, path, body, key, out);
+        bool away = is_away(out), patient = c->answered && c->patience_ms > 0;
+        int64_t now_us = clock_mono_us(&clock_real);
+        if (!away && until_us > 0)
+            cli_say("the gateway at %s is back", client_address(c));
+        c->answered = c->answered || !away;
+        if (!away || !patient || c->interrupts > 0 || (until_us > 0 && now_us >= until_us))
+            return;
+        if (until_us == 0) {
+            until_us = now_us + c->patience_ms * 1000;
+            cli_say("the gateway at %s went away (%s); waiting for it, at most %lld s",
+                    client_address(c),
+                    out->failed != OK ? text_str(&out->error) : "it is stopping or has no room",
+                    (long long)((c->patience_ms + 999) / 1000));
+        }
+        client_sleep(c, PAUSE_MS);
+        if (c->interrupts > 0)
+            return;
+        reply_drop(out);
+    }
+}
+
+static enum cli_exit ask(struct client *c, const char *method, const char *path, bytes body,
+                         const char *key, struct json_doc **doc) {
     OWN(reply_drop)
     struct reply r = {0};
     *doc = NULL;
-    client_send(c, method, path, body, &r);
+    if (key != NULL || strcmp(method, "GET") == 0)
+        send_patiently(c, method, path, body, key, &r);
+    else
+        client_send(c, method, path, body, &r);
+    c->in_doubt = is_away(&r);
+    if (c->in_doubt && c->interrupts > 0)
+        return CLI_FAILED;
     enum cli_exit code = client_judge(c, &r);
     if (code == CLI_DONE && (r.body.failed || json_parse(text_bytes(&r.body), doc) != OK)) {
         cli_say("%s answered %d with something that is no JSON; is it the desk's address "
@@ -234,6 +308,16 @@ enum cli_exit client_ask(struct client *c, const char *method, const char *path,
         return CLI_FAILED;
     }
     return code;
+}
+
+enum cli_exit client_ask(struct client *c, const char *method, const char *path, bytes body,
+                         struct json_doc **doc) {
+    return ask(c, method, path, body, NULL, doc);
+}
+
+enum cli_exit client_ask_once(struct client *c, const char *path, bytes body, const char *key,
+                              struct json_doc **doc) {
+    return ask(c, "POST", path, body, key, doc);
 }
 
 // One page; *again: there is a next one, to be asked for.

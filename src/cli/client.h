@@ -32,6 +32,21 @@ enum cli_exit client_judge(const struct client *c, const struct reply *r);
 enum cli_exit client_ask(struct client *c, const char *method, const char *path, bytes body,
                          struct json_doc **doc);
 
+// The same for a POST with an Idempotency-Key (hookkeep-api(7)).
+enum cli_exit client_ask_once(struct client *c, const char *path, bytes body, const char *key,
+                              struct json_doc **doc);
+// The last question got no answer, so that nobody knows whether it was carried out.
+bool client_in_doubt(const struct client *c);
+
+// From its first answer on, a gateway that goes away (no answer, or 503) is waited for, at most so
+// long at a time; what may be asked again (GET, a POST with a key) is then. Said when it goes and
+// when it is back.
+void client_be_patient(struct client *c, int64_t wait_ms);
+// SIGINT and SIGTERM do not end the process any more: the first one ends waiting and sleeping, the
+// second also the question under way.
+must result client_catch_interrupts(struct client *c);
+bool client_interrupted(const struct client *c);
+
 // A list, page by page: `row` is called for each, up to `limit` rows; it says whether to go on.
 // `path` carries the filters; `cursor` ("seq", "position") names the row's number, null: the list
 // has one page. *more: rows were left out by the limit; *last: the number of the last row.

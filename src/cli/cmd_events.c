@@ -178,7 +178,9 @@ static const struct cli_command actions[] = {
     {"replay", "[EVENT...]", "deliver stored events again",
      "Takes events by id or number, or all that fit the filters, oldest first; --all takes every "
      "event\nthere is. Each goes to the destinations that match it, or to that of --to, with a "
-     "fresh\nsignature. A destination's livemode holds here too.\n",
+     "fresh\nsignature. A destination's livemode holds here too. The gateway may be restarted "
+     "meanwhile: the\nreplay waits for it and replays no event twice. When it stops half-way, by "
+     "Ctrl-C too, it says\nwith which --after it goes on. On a terminal it shows how far it is.\n",
      TAKES_API | TAKES_JSON, 0, ARGS_MANY, cmd_events_replay_options, events_replay_run, NULL},
     {"types", "[FAMILY]", "event types that Stripe documents, and what they carry",
      "Needs no gateway.\n", TAKES_JSON, 0, 1, NULL, types, NULL},

@@ -7,10 +7,12 @@
 
 #define BATCH_MAX 500    // events of one request (hookkeep-api(7))
 #define RATE_MAX 1000000 // events a second
-#define STEPS 10         // batches a second, so that a rate is even within the second
+#define WAIT_MS 600000   // for a gateway that went away
+#define SHOWN_EVERY_US 200000
+#define STEPS 10 // batches a second, so that a rate is even within the second
 
 static struct {
-    char *to, *type, *account, *owner, *object, *status, *livemode;
+    char *to, *type, *account, *owner, *object, *status, *livemode, *wait;
     long long rate;
     int all, dry_run;
     struct list_options list;
@@ -29,6 +31,8 @@ const struct poptOption cmd_events_replay_options[] = {
     TIME_OPTIONS(o.list, "received"),
     {"after", '\0', POPT_ARG_LONGLONG, &o.list.after, 0, "go on behind this event", "N"},
     {"rate", '\0', POPT_ARG_LONGLONG, &o.rate, 0, "at most so many events a second", "N"},
+    {"wait", '\0', POPT_ARG_STRING, &o.wait, 0,
+     "so long for a gateway that went away (10m); 0s: not at all", "TIME"},
     {"dry-run", '\0', POPT_ARG_NONE, &o.dry_run, 0, "print what would be sent; send nothing", NULL},
     POPT_TABLEEND,
 };
@@ -38,9 +42,14 @@ struct replay {
     struct client *client;
     struct text events; // JSON of the batch under way
     size_t count, batch_max;
-    int64_t next_us; // when the next batch may go
-    uint64_t last;   // number of the last event in the batch, 0: unknown
+    bool doubt;       // whether the last batch was replayed
+    char run[33];     // its Idempotency-Keys begin with it
+    uint64_t batches; // asked for
+    int64_t next_us;  // when the next batch may go
+    int64_t began_us, shown_us;
+    uint64_t first, last; // numbers of the first and last event in the batch, 0: unknown
     uint64_t sent_last;
+    int64_t until_ms;
     uint64_t sent, made, refused;
     struct table plan, refusals;
 };
@@ -74,24 +83,23 @@ static void wait_for_turn(struct replay *r) {
                  (o.rate > 0 ? (int64_t)r->count * 1000000 / o.rate : 0);
 }
 
-static enum cli_exit send_batch(struct replay *r) {
-    if (r->count == 0)
-        return CLI_DONE;
-    wait_for_turn(r);
+static void show_progress(struct replay *r) {
+    int64_t now = clock_mono_us(&clock_real);
+    if (r->call->json || now < r->shown_us + SHOWN_EVERY_US)
+        return;
+    r->shown_us = now;
     OWN(text_drop)
-    struct text body = {0};
-    text_addf(&body, "{\"events\":[%s]", text_str(&r->events));
-    if (o.to != NULL) {
-        text_adds(&body, ",\"to\":");
-        text_add_json(&body, bytes_of(o.to));
-    }
-    text_addc(&body, '}');
-    OWN(json_close)
-    struct json_doc *doc = NULL;
-    enum cli_exit code = client_ask(r->client, "POST", "/api/replay", text_bytes(&body), &doc);
-    if (code != CLI_DONE)
-        return code;
-    json answer = json_root(doc), row;
+    struct text line = {0};
+    double seconds = (double)(now - r->began_us) / 1e6;
+    text_addf(&line, "%llu replayed, %.1f a second", (unsigned long long)r->sent,
+              seconds > 0 ? (double)r->sent / seconds : 0);
+    if (r->refused > 0)
+        text_addf(&line, ", %llu refused", (unsigned long long)r->refused);
+    cli_progress(text_str(&line));
+}
+
+static void take_answer(struct replay *r, json answer) {
+    json row;
     r->sent += r->count;
     r->sent_last = r->last;
     r->made += json_size(json_get(answer, "deliveries"));
@@ -101,9 +109,36 @@ static enum cli_exit send_batch(struct replay *r) {
     else
         for (size_t at = 0; json_element(json_get(answer, "refused"), &at, &row);)
             table_add(&r->refusals, row);
+    show_progress(r);
     r->count = 0;
     text_reset(&r->events);
-    return CLI_DONE;
+}
+
+static enum cli_exit send_batch(struct replay *r) {
+    if (r->count == 0)
+        return CLI_DONE;
+    wait_for_turn(r);
+    if (client_interrupted(r->client))
+        return CLI_FAILED;
+    OWN(text_drop)
+    struct text body = {0};
+    OWN(text_drop)
+    struct text key = {0};
+    text_addf(&body, "{\"events\":[%s]", text_str(&r->events));
+    if (o.to != NULL) {
+        text_adds(&body, ",\"to\":");
+        text_add_json(&body, bytes_of(o.to));
+    }
+    text_addc(&body, '}');
+    text_addf(&key, "%s-%llu", r->run, (unsigned long long)++r->batches);
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    enum cli_exit code =
+        client_ask_once(r->client, "/api/replay", text_bytes(&body), text_str(&key), &doc);
+    r->doubt = client_in_doubt(r->client);
+    if (code == CLI_DONE)
+        take_answer(r, json_root(doc));
+    return code;
 }
 
 static void add_names(json explained, struct text *out) {
@@ -174,6 +209,8 @@ static enum cli_exit add_event(struct replay *r, bytes id, json event) {
         return plan_one(r, id, event);
     if (r->count > 0)
         text_addc(&r->events, ',');
+    else
+        r->first = r->last;
     text_add_json(&r->events, id);
     r->count++;
     return r->count >= r->batch_max ? send_batch(r) : CLI_DONE;
@@ -205,7 +242,8 @@ static enum cli_exit replay_filtered(struct replay *r) {
         // So that it ends though events keep coming.
         OWN(text_drop)
         struct text t = {0};
-        text_add_i64(&t, clock_wall_ms(&clock_real));
+        r->until_ms = clock_wall_ms(&clock_real);
+        text_add_i64(&t, r->until_ms);
         for (size_t i = 0; i <= t.n; i++)
             now[i] = t.p[i];
         listed.until = now;
@@ -230,9 +268,43 @@ static enum cli_exit replay_named(struct replay *r) {
     return code == CLI_DONE ? send_batch(r) : code;
 }
 
+// "--after N", and the end that the run gave itself.
+static void add_rest(const struct replay *r, uint64_t after, struct text *out) {
+    text_addf(out, "--after %llu", (unsigned long long)after);
+    if (r->until_ms > 0)
+        text_addf(out, " --until %lld", (long long)r->until_ms);
+}
+
+static void say_how_to_go_on(const struct replay *r) {
+    OWN(text_drop)
+    struct text rest = {0};
+    if (r->call->count > 0) {
+        cli_say("stopped; the first %llu of the events named were replayed%s",
+                (unsigned long long)r->sent,
+                r->doubt ? ", and perhaps the batch behind them, whose answer was lost" : "");
+        return;
+    }
+    uint64_t after = r->sent_last > 0 ? r->sent_last : (uint64_t)o.list.after;
+    if (r->sent == 0 && !r->doubt)
+        return;
+    add_rest(r, after, &rest);
+    if (!r->doubt) {
+        cli_say("stopped; the same command with %s goes on behind the last one replayed",
+                text_str(&rest));
+        return;
+    }
+    text_adds(&rest, " goes on with them, ");
+    add_rest(r, r->last, &rest);
+    cli_say("stopped; the answer to the last batch was lost: events %llu to %llu may have been "
+            "replayed or not (`hookkeep deliveries list` tells). The same command with %s behind "
+            "them",
+            (unsigned long long)r->first, (unsigned long long)r->last, text_str(&rest));
+}
+
 static enum cli_exit sum_up(struct replay *r, enum cli_exit code) {
     OWN(text_drop)
     struct text out = {0};
+    cli_progress("");
     table_write(&r->plan, &out);
     if (o.dry_run == 0 && !r->call->json && (code == CLI_DONE || r->sent > 0))
         text_addf(&out, "%llu event%s replayed, %llu deliver%s made, %llu refused\n",
@@ -240,16 +312,18 @@ static enum cli_exit sum_up(struct replay *r, enum cli_exit code) {
                   r->made == 1 ? "y" : "ies", (unsigned long long)r->refused);
     table_write(&r->refusals, &out);
     cli_out(text_bytes(&out));
-    if (code != CLI_DONE && r->sent_last > 0)
-        cli_say("stopped; the same command with --after %llu goes on behind the last one replayed",
-                (unsigned long long)r->sent_last);
+    if (code != CLI_DONE)
+        say_how_to_go_on(r);
     if (code == CLI_DONE && o.dry_run != 0 && !r->call->json)
         cli_say("%llu event%s; nothing was sent", (unsigned long long)r->sent,
                 r->sent == 1 ? "" : "s");
     return code;
 }
 
-static enum cli_exit check_options(const struct cli_call *c) {
+static enum cli_exit check_options(const struct cli_call *c, int64_t *wait_ms) {
+    *wait_ms = WAIT_MS;
+    if (o.wait != NULL && text_parse_duration(bytes_of(o.wait), wait_ms) != OK)
+        return cli_misused(c, "--wait `%s` is no duration; expected 30s, 10m, 2h", o.wait);
     if (c->count > 0 && (filtered() || o.all != 0))
         return cli_misused(c, "events are named and filtered at once; do one or the other");
     if (c->count == 0 && !filtered() && o.all == 0)
@@ -260,22 +334,35 @@ static enum cli_exit check_options(const struct cli_call *c) {
     return CLI_DONE;
 }
 
+static void prepare(struct replay *r, int64_t wait_ms) {
+    uint8_t run[16];
+    clock_real.entropy(&clock_real, run, sizeof run);
+    bytes_to_hex(run, sizeof run, r->run);
+    r->began_us = clock_mono_us(&clock_real);
+    r->batch_max = BATCH_MAX;
+    if (o.rate > 0)
+        r->batch_max = o.rate / STEPS < 1           ? 1
+                       : o.rate / STEPS < BATCH_MAX ? (size_t)(o.rate / STEPS)
+                                                    : BATCH_MAX;
+    client_be_patient(r->client, wait_ms);
+    table_init(&r->plan, plan_columns, COUNT(plan_columns));
+    table_init(&r->refusals, refusal_columns, COUNT(refusal_columns));
+}
+
 enum cli_exit events_replay_run(const struct cli_call *c) {
-    struct replay r = {.call = c, .batch_max = BATCH_MAX};
+    struct replay r = {.call = c};
+    int64_t wait_ms;
     OWN(client_close)
     struct client *client = NULL;
-    enum cli_exit code = check_options(c);
+    enum cli_exit code = check_options(c, &wait_ms);
     if (code == CLI_DONE)
         code = client_open(c, &client);
     if (code != CLI_DONE)
         return code;
     r.client = client;
-    if (o.rate > 0)
-        r.batch_max = o.rate / STEPS < 1           ? 1
-                      : o.rate / STEPS < BATCH_MAX ? (size_t)(o.rate / STEPS)
-                                                   : BATCH_MAX;
-    table_init(&r.plan, plan_columns, COUNT(plan_columns));
-    table_init(&r.refusals, refusal_columns, COUNT(refusal_columns));
+    prepare(&r, wait_ms);
+    if (o.dry_run == 0 && client_catch_interrupts(client) != OK)
+        cli_say("Ctrl-C cannot be caught here: it ends the replay without saying how to go on");
     code = c->count > 0 ? replay_named(&r) : replay_filtered(&r);
     code = sum_up(&r, code);
     table_drop(&r.plan);

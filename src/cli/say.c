@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/cli.h"
 
 #define LINE_MAX_N 8192
 
+static bool progressing; // a line of progress stands on the terminal
+
+void cli_progress(const char *line) {
+    if ((line[0] == '\0' && !progressing) || isatty(STDERR_FILENO) == 0)
+        return;
+    fprintf(stderr, "\r\033[K%s", line);
+    (void)fflush(stderr);
+    progressing = line[0] != '\0';
+}
+
 // Line by line, so that text from outside cannot forge or hide anything on a terminal.
 static void say_lines(const struct text *t) {
     bytes rest = text_bytes(t);
     bool first = true;
+    cli_progress("");
     while (rest.n > 0) {
         OWN(text_drop)
         struct text line = {0};

@@ -207,6 +207,11 @@ result loop_signal(struct loop *l, int signum, void (*got)(void *ctx, int signum
     return OK;
 }
 
+result loop_interrupts(struct loop *l, void (*got)(void *ctx, int signum), void *ctx) {
+    TRY(loop_signal(l, SIGINT, got, ctx));
+    return loop_signal(l, SIGTERM, got, ctx);
+}
+
 // Takes the last mail, and ends what lingers while its owners' timers can still be closed by them.
 static void end_guests(struct loop *l) {
     LIST_EACH(it, &l->timers) { timer_clear(CONTAINER(it, struct timer, link)); }

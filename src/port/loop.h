@@ -36,5 +36,7 @@ void timer_close(struct timer *t); // null is allowed
 
 // Calls back on the loop whenever the process gets this signal; until the loop closes.
 must result loop_signal(struct loop *l, int signum, void (*got)(void *ctx, int signum), void *ctx);
+// The same for SIGINT and SIGTERM: someone wants the process to end.
+must result loop_interrupts(struct loop *l, void (*got)(void *ctx, int signum), void *ctx);
 
 #endif
