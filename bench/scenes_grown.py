@@ -22,8 +22,12 @@ EVENT_BYTES = 6000  # of the ledger, generously
 COPIES = 4  # at once: the kept one, the one in use, its backup, or the copy before a migration
 LATE_MS = 50
 SETTLE_S = 30  # after a phase
-# What takes the newest migration back, by its version: it makes the views.
-UNDO = {2: "SELECT 'DROP VIEW ' || name FROM sqlite_schema WHERE type = 'view'"}
+# What takes a migration back, by its version: it makes statements.
+UNDO = {
+    2: "SELECT 'DROP VIEW ' || name FROM sqlite_schema WHERE type = 'view'",
+    3: "SELECT 'DROP INDEX answer_key' UNION ALL SELECT 'ALTER TABLE answer DROP COLUMN ' || name "
+       "FROM pragma_table_info('answer') WHERE name NOT IN ('position', 'json')",
+}
 
 
 def kept_ledger(run):

@@ -139,11 +139,11 @@ suite("what is refused at start", { concurrency: 6 }, () => {
     const journal = g.path("hookkeep.journal"), ledger = g.path("hookkeep.db");
     const sound = fs.readFileSync(journal), books = fs.readFileSync(ledger);
     const newer = (b) => {
-      b.writeUInt32LE(2, 16);
+      b.writeUInt32LE(3, 16);
       createHash("sha256").update(b.subarray(0, 4064)).digest().copy(b, 4064);
     };
     const journals = [
-      [newer, /format 2.*knows format 1; use a newer Hookkeep/],
+      [newer, /format 3.*knows formats 1 to 2; use a newer Hookkeep/],
       [(b) => (b[24] ^= 1), /offset 0/],
       [(b) => b.fill(120, 0, 4096), /journal/],
     ];
