@@ -15,9 +15,11 @@
 
 #define BATCH_RECORDS 512
 #define BATCH_BYTES (4u << 20)
-// The rest after a batch that was not full: as long as the batch took, but between these.
+// The rest after a batch that was not full: as long as the batch took, but between these; short
+// while destinations are at work.
 #define REST_MIN_US 3000
 #define REST_MAX_US 10000
+#define REST_BUSY_US 500
 #define BATCH_MEMORY_MAX (128u << 20)
 #define WAIT_FIRST_US 50000
 #define WAIT_MAX_US 5000000
@@ -474,6 +476,7 @@ static void rest(struct ledger *l, uint64_t before, int64_t began_us) {
         return;
     int64_t us = clock_mono_us(l->o.clock) - began_us;
     us = us < REST_MIN_US ? REST_MIN_US : us > REST_MAX_US ? REST_MAX_US : us;
+    us = serve_is_busy(l->serve) ? REST_BUSY_US : us;
     thread_rest(us);
 }
 

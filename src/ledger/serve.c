@@ -219,6 +219,8 @@ bool serve_step(struct serve *v, uint64_t recalls) {
     return any;
 }
 
+bool serve_is_busy(const struct serve *v) { return !list_empty(&v->waiters) || v->taken.n > 0; }
+
 int64_t serve_due_us(const struct serve *v) {
     int64_t due = INT64_MAX;
     LIST_EACH(it, &v->waiters) {

@@ -20,6 +20,8 @@ void serve_give_back(struct serve *v, uint64_t delivery); // taken no more
 void serve_rebase(struct serve *v, int64_t time_ms);
 // Answers takes that have something due; the jobs are stamped with `recalls`.
 bool serve_step(struct serve *v, uint64_t recalls);
+// Does a destination wait for work, or have some in hand?
+bool serve_is_busy(const struct serve *v);
 int64_t serve_due_us(const struct serve *v); // monotonic µs of the next one due; INT64_MAX: none
 
 #endif
