@@ -310,8 +310,10 @@ void node_stop(struct node *n) {
 
 static bool step_journal(struct node *n) {
     bool any = journal_step(n->journal);
-    if (any)
+    if (any) {
+        n->appended_us = n->world->mono_us;
         read_history(n);
+    }
     return any;
 }
 
@@ -357,6 +359,7 @@ bool node_post(struct node *n, uint8_t kind, bytes payload) {
         .reply = n->desk_mail,
     };
     if (!journal_credit_take(n->journal, CREDIT_INNER, payload.n, &p->append.credit)) {
+        world_say(n->world, "no room for %.*s", BYTES_ARG(payload));
         text_drop(&p->payload);
         free(p);
         return false;

@@ -48,6 +48,7 @@ struct node {
     // Durable records in order, read back by a cursor of the simulation's own.
     uint64_t history;
     struct journal_cursor *history_cursor;
+    int64_t appended_us; // when the records being read were appended
     void (*on_record)(void *ctx, const struct record *r);
     void *ctx;
 };

@@ -124,12 +124,26 @@ static void calm_down(struct sim *s) {
     disk_fuse(s->node.disk, 0);
 }
 
+static bool is_durable(const struct sim *s, size_t from, bytes command) {
+    for (size_t i = from; i < s->history_count; i++)
+        if (s->history[i].kind == RECORD_COMMAND && bytes_equal(s->history[i].payload, command))
+            return true;
+    return false;
+}
+
+// What a crash took with it, or a full journal refused, was never answered: it is asked for again.
+// Once durable it is not, so it must do its work.
 static void release_all(struct sim *s) {
+    if (s->node.posted > 0)
+        return;
+    if (s->calm_from == 0)
+        s->calm_from = s->history_count; // what was posted in trouble lies before
     for (size_t i = 0; i < plan_destination_names; i++) {
         OWN(text_drop)
         struct text json = {0};
         text_addf(&json, "{\"do\":\"release\",\"destination\":\"%s\"}", plan_destinations[i]);
-        node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
+        if (!is_durable(s, s->calm_from, text_bytes(&json)))
+            node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
     }
 }
 
@@ -215,16 +229,13 @@ static void close_sim(struct sim *s) {
 static const char *run(uint64_t seed, bool tracing, const struct sabotage *sabotage) {
     struct sim *s = NEW(struct sim);
     open_sim(s, seed, tracing, sabotage);
-    bool released = false;
     for (uint64_t steps = 0; s->world.broken == NULL; steps++) {
         step(s);
         oracle_step(s);
         if (!s->calm && s->world.mono_us > TROUBLE_US)
             calm_down(s);
-        if (s->calm && s->node.up && !released) {
+        if (s->calm && s->node.up && steps % 16 == 0)
             release_all(s);
-            released = true;
-        }
         if (s->calm && steps % 16 == 0 && oracle_ended(s))
             break;
         if (steps > STEPS_MAX)

@@ -65,6 +65,7 @@ struct sim {
     const char *down;      // a destination that never accepts anything; null
     int64_t full_until_us; // the ledger's disk has no room until then
     bool calm;             // no more trouble: everything must come to its end
+    size_t calm_from;      // records of before; later ones are of a calm run
 
     struct event_sent events[EVENTS_MAX];
     size_t event_count;
