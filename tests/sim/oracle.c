@@ -46,27 +46,28 @@ static struct pace *pace_of(struct sim *s, uint64_t delivery) {
     return &s->paces[delivery];
 }
 
-// The schedule of every plan here, less the jitter of a fifth. Nothing is known where a person
-// asked for a retry, or the wall clock was set forward meanwhile.
+// The schedule of every plan here, less the jitter of a fifth. It counts from when the outcome was
+// appended, which may be a life before it is read. Nothing is known where a person asked for a
+// retry, or the wall clock was set forward meanwhile.
 static void check_pace(struct sim *s, const struct record *r) {
     static const int64_t schedule[] = {1000, 5000, 30000, 60000, 60000, 60000, 120000};
     struct outcome_record in;
     if (r->kind != RECORD_OUTCOME || outcome_decode(r->payload, &in) != OK)
         return;
     struct pace *p = pace_of(s, in.delivery);
-    int64_t began_us = s->world.mono_us - in.micros;
-    if (p->attempt != 0 && in.attempt == p->attempt + 1 && s->forwards == p->forwards &&
+    int64_t ended_us = s->node.appended_us, began_us = ended_us - in.micros;
+    if (p->attempt != 0 && in.attempt == p->attempt + 1 && s->forwarded_us < p->ended_us &&
         s->retries == 0 && began_us < p->not_before_us)
         world_broken(&s->world, "a retry keeps its distance",
                      "delivery %llu: attempt %u began %lld us too early",
                      (unsigned long long)in.delivery, in.attempt,
                      (long long)(p->not_before_us - began_us));
     p->attempt = in.attempt;
-    p->forwards = s->forwards;
+    p->ended_us = ended_us;
     p->not_before_us = 0;
     if (in.outcome == OUTCOME_FAILED && p->failures < sizeof schedule / sizeof *schedule)
-        p->not_before_us = s->world.mono_us + schedule[p->failures++] * 800 - 2000;
-    int64_t asked_us = s->world.mono_us + in.retry_after_ms * 1000 - 2000;
+        p->not_before_us = ended_us + schedule[p->failures++] * 800 - 2000;
+    int64_t asked_us = ended_us + in.retry_after_ms * 1000 - 2000;
     if (in.retry_after_ms > 0 && asked_us > p->not_before_us)
         p->not_before_us = asked_us;
 }

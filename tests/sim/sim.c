@@ -99,7 +99,8 @@ static void post_command(struct sim *s) {
 static void jump(struct sim *s) {
     int64_t ms = (int64_t)world_below(&s->world, 7200000) - 3600000;
     s->world.wall_offset_ms += ms;
-    s->forwards += ms > 0;
+    if (ms > 0)
+        s->forwarded_us = s->world.mono_us;
 }
 
 static void make_trouble(struct sim *s) {

@@ -51,8 +51,8 @@ struct kept_record {
 
 // When the next attempt of a delivery may begin, by its outcomes so far.
 struct pace {
-    uint32_t attempt, failures, forwards;
-    int64_t not_before_us; // monotonic
+    uint32_t attempt, failures;
+    int64_t ended_us, not_before_us; // monotonic
 };
 
 struct sim {
@@ -77,8 +77,9 @@ struct sim {
     size_t history_count, history_cap;
     struct pace *paces; // by delivery
     size_t pace_count;
-    uint32_t retries, crashes, forwards; // forwards: the wall clock was set forward
-    bool die;                            // a record kills the process
+    uint32_t retries, crashes;
+    int64_t forwarded_us; // when the wall clock was last set forward
+    bool die;             // a record kills the process
     const struct sabotage *sabotage;
 };
 
