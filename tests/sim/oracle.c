@@ -173,15 +173,17 @@ static result model_book(struct sim *s, struct book *b, const struct record *r) 
 }
 
 static result model_books(struct sim *s, struct store *model, uint64_t booked) {
+    static const uint8_t none[JOURNAL_ID_SIZE];
     struct store_state state;
-    TRY(model->state_get(model, &state));
+    TRY(s->node.books->state_get(s->node.books, &state));
+    if (memcmp(state.journal_id, none, sizeof none) == 0)
+        return OK; // nothing was ever committed, so the model commits nothing
     struct book b = {.touched = ignore_touched};
     TRY(book_open(&b, model));
     TRY(model->begin(model));
     for (uint64_t i = 0; i < booked; i++)
         TRY(model_book(s, &b, &s->history[i]));
     // The journal's id is no record's.
-    TRY(s->node.books->state_get(s->node.books, &state));
     memcpy(b.state.journal_id, state.journal_id, sizeof state.journal_id);
     TRY(book_commit(&b));
     book_close(&b);
