@@ -466,6 +466,8 @@ static void free_rooms(struct gateway *g) {
     intake_close(g->intake);
     drain_dispatch_mail(g); // its jobs go back to the ledger while there is one
     journal_close(g->journal);
+    if (g->ledger != NULL && g->ledger_thread == NULL)
+        ledger_leave(g->ledger);
     ledger_close(g->ledger);
     drain_dispatch_mail(g);
     dispatch_close(g->dispatch);

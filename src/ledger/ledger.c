@@ -26,6 +26,7 @@
 // After a start that died: so many records are booked one by one, since the one that kills is among
 // them.
 #define CAREFUL_RECORDS 512
+#define LEAVE_TRIES 10
 
 struct ledger {
     struct ledger_options o;
@@ -480,6 +481,13 @@ static void rest(struct ledger *l, uint64_t before, int64_t began_us) {
     thread_rest(us);
 }
 
+// The store that fails now and then may have refused what would have told of it, too.
+void ledger_leave(struct ledger *l) {
+    for (int i = 0; i < LEAVE_TRIES && l->noted; i++)
+        if (reload(l) == OK)
+            take_note_back(l);
+}
+
 void ledger_run(void *ctx) {
     struct ledger *l = ctx;
     thread_background(); // Stripe waits for the journal, nobody for booking
@@ -495,5 +503,5 @@ void ledger_run(void *ctx) {
         if (due == INT64_MAX || wait > 0)
             (void)mailbox_wait(l->wakes, wait);
     }
-    take_note_back(l);
+    ledger_leave(l);
 }

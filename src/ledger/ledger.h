@@ -92,11 +92,15 @@ uint64_t ledger_generation(const struct ledger *l); // of the plan in force, as 
 // The actor: handles mail, books at most one batch, serves takes. True if it did anything.
 //
 // Before the first records after a start it notes in the books that it tries them (for "died twice
-// at one position"); a store that fails takes that back, and so does ledger_run when it is stopped.
+// at one position"); a store that fails takes that back, and so do ledger_leave and ledger_run when
+// it is stopped.
 bool ledger_step(struct ledger *l);
 // Monotonic µs at which a step has something to do though no mail comes; INT64_MAX: never.
 int64_t ledger_due_us(const struct ledger *l);
 void ledger_run(void *ledger);
+// After the last step of one who gives up without ledger_run, as a start that cannot go on: it did
+// not die of what it noted. Tries a few times to write that, since the store may just have failed.
+void ledger_leave(struct ledger *l);
 void ledger_stop(struct ledger *l); // any thread
 
 // The plan in force as of the booked position, for start-up before its thread runs: the JSON, empty

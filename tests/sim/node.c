@@ -286,11 +286,14 @@ bool node_start(struct node *n) {
     n->up = started == OK;
     world_say(n->world, "life %u %s%s", n->lives,
               n->up ? "starts" : "does not start: ", n->up ? "" : started->text);
-    if (n->up)
+    if (n->up) {
         read_history(n);
-    else
-        node_crash(n);
-    return n->up;
+        return true;
+    }
+    if (n->ledger != NULL)
+        ledger_leave(n->ledger);
+    node_crash(n);
+    return false;
 }
 
 void node_crash(struct node *n) {

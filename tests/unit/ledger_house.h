@@ -35,6 +35,8 @@ struct house {
 
     result commit_fails; // with this, until it is OK again
     result insert_fails; // of an event whose id begins with evt_bad
+    size_t commits_fail; // so many after such an insert, too
+    size_t failing;      // of them, still to come
     bool deadly;         // inserting an event whose id begins with evt_kill ends this life
     bool dead;           // it ended: nothing can be written
 };
@@ -54,6 +56,10 @@ static inline void house_pass(struct house *h, int64_t ms) {
 static result house_commit(struct store *s) {
     struct house *h = house_now;
     result failed = h->dead ? PLACE(IO, "the process is dead") : h->commit_fails;
+    if (failed == OK && h->failing > 0) {
+        h->failing--;
+        failed = h->insert_fails;
+    }
     if (failed == OK)
         return h->inner.commit(s);
     h->inner.rollback(s);
@@ -66,8 +72,10 @@ static result house_event_insert(struct store *s, const struct event_row *row) {
         h->dead = true;
     if (h->dead)
         return PLACE(IO, "the process is dead");
-    if (h->insert_fails != OK && bytes_starts(row->id, B("evt_bad")))
+    if (h->insert_fails != OK && bytes_starts(row->id, B("evt_bad"))) {
+        h->failing = h->commits_fail;
         return h->insert_fails;
+    }
     return h->inner.event_insert(s, row);
 }
 

@@ -535,6 +535,29 @@ static void a_store_that_fails_is_no_death(void **state) {
     assert_false(house_suspended(h, position));
 }
 
+// The note is written, neither the batch nor that it was no death: a start that gives up tries
+// again to write that before it ends.
+static void a_start_that_gives_up_is_no_death(void **state) {
+    struct house *h = *state;
+    log_setup(LOG_TEXT, LOG_SILENT);
+    PLAN(h, "shop");
+    house_settle(h);
+    uint64_t position = house_event(h, "evt_bad");
+    h->insert_fails = PLACE(FULL, "full");
+    h->commits_fail = 2;
+    for (int i = 0; i < 4; i++) {
+        house_die(h);
+        assert_false(ledger_step(h->ledger));
+        assert_int_equal(ledger_booked(h->ledger), 1);
+        ledger_leave(h->ledger);
+    }
+    h->insert_fails = OK;
+    house_die(h);
+    house_settle(h);
+    assert_int_equal(ledger_booked(h->ledger), position);
+    assert_false(house_suspended(h, position));
+}
+
 // --- time
 
 static void a_clock_set_back_delays_nothing_new(void **state) {
@@ -745,6 +768,7 @@ int main(void) {
         HERE(dying_once_suspends_nothing),
         HERE(dying_elsewhere_suspends_nothing),
         HERE(a_store_that_fails_is_no_death),
+        HERE(a_start_that_gives_up_is_no_death),
         HERE(a_clock_set_back_delays_nothing_new),
         HERE(a_clock_set_back_while_it_was_stopped),
         HERE(a_clock_set_forward_makes_due_within_a_minute),
