@@ -121,6 +121,17 @@ static result owe_first(struct store *s, const struct delivery_row *row) {
 
 static void send_first_bytes(struct sim *s) { s->node.books->delivery_insert = owe_first; }
 
+static result begun_twice(struct store *s, const struct store_state *state) {
+    struct store_state changed = *state;
+    if (state->start_count == 0 && now_and_then()) {
+        changed.start_booked = state->booked;
+        changed.start_count = 2;
+    }
+    return real.state_put(s, &changed);
+}
+
+static void count_lives_as_deaths(struct sim *s) { s->node.books->state_put = begun_twice; }
+
 #define ARM(name_)                                                                                 \
     static void arm_##name_(struct sim *s) {                                                       \
         real = *s->node.books;                                                                     \
@@ -140,6 +151,7 @@ ARM(retry_at_once)
 ARM(ignore_holds)
 ARM(give_up_soon)
 ARM(send_first_bytes)
+ARM(count_lives_as_deaths)
 
 const struct sabotage sabotages[] = {
     {"sync does nothing", "a 2xx means durable", arm_lie_about_sync, {0}},
@@ -165,5 +177,9 @@ const struct sabotage sabotages[] = {
      "a delivery carries the bytes of its receipt",
      arm_send_first_bytes,
      {0}},
+    {"lives that ended well count as deaths",
+     "only poison is suspended",
+     arm_count_lives_as_deaths,
+     {.crashes = true}},
 };
 const size_t sabotage_count = sizeof sabotages / sizeof *sabotages;

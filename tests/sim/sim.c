@@ -42,6 +42,7 @@ static void crash(struct sim *s) {
     s->node.up = false;
     stripe_crashed(s);
     node_crash(&s->node);
+    oracle_death(s);
     site_crashed(s);
     if (world_chance(&s->world, 4))
         oracle_books(s);
@@ -164,8 +165,11 @@ static void step(struct sim *s) {
         make_trouble(s);
     if (!s->node.up) {
         world_pass(w, 1 + (int64_t)world_below(w, 1000000));
-        if (!node_start(&s->node))
+        if (!node_start(&s->node)) {
+            if (s->die)
+                oracle_death(s);
             s->die = false;
+        }
     } else if (!node_step(&s->node)) {
         let_time_pass(s);
     } else if (world_chance(w, 4)) {

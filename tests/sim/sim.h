@@ -77,6 +77,7 @@ struct sim {
     size_t history_count, history_cap;
     struct pace *paces; // by delivery
     size_t pace_count;
+    struct map deaths; // position -> how often the process died there
     uint32_t retries, crashes;
     int64_t forwarded_us; // when the wall clock was last set forward
     bool die;             // a record kills the process
@@ -118,6 +119,8 @@ extern struct sim *sim_now; // the run under way, for patched stores
 // Oracles.
 void oracle_ack(struct sim *s, const struct post *p);
 void oracle_record(void *sim, const struct record *r);
+// The process has died, not of its own will: the books tell whether it may have been of a record.
+void oracle_death(struct sim *s);
 void oracle_step(struct sim *s);
 void oracle_books(struct sim *s); // the ledger equals the journal booked from the start
 bool oracle_ended(struct sim *s); // nothing is owed any more
