@@ -16,7 +16,8 @@ import time
 
 import client
 from servers import SECRET, Hookkeep, Nginx
-from settings import BUILD, EVENTS, PHASE_S, ROOT, SECONDS, SERVER_CORE, WARM_S, Wrong, say
+from settings import (BUILD, EVENTS, PHASE_S, ROOT, SECONDS, SERVER_CORE, USUAL_MIB, WARM_S, Wrong,
+                      say)
 
 EVENT_BYTES = 6000  # of the ledger, generously
 COPIES = 4  # at once: the kept one, the one in use, its backup, or the copy before a migration
@@ -194,7 +195,7 @@ def server_command(server, *command):
 
 
 class Busy(Grown):
-    label, journal_mib = "Hookkeep, journal of 128 MiB", 128
+    label, journal_mib = f"Hookkeep, journal of {USUAL_MIB} MiB", USUAL_MIB
 
 
 def stalls(run):
