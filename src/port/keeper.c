@@ -102,6 +102,12 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// From here on the environment is the program's; execvp looks for it in its PATH.
+static void unveil_environment(void) {
+    for (char **e = environ; *e != NULL; e++)
+        *e += strlen(KEEPER_VEIL);
+}
+
 static _Noreturn void be_program(char **argv, pid_t keeper) {
     setsid();
     reset_signals();
@@ -120,6 +126,7 @@ static _Noreturn void be_program(char **argv, pid_t keeper) {
         cannot(argv[KEEPER_DIRECTORY]);
     close_range(KEEPER_SOCKET, ~0U, CLOSE_RANGE_CLOEXEC);
     limit(RLIMIT_DATA, argv[KEEPER_MEMORY], 0);
+    unveil_environment();
     execvp(argv[KEEPER_PROGRAM], &argv[KEEPER_PROGRAM]);
     cannot(argv[KEEPER_PROGRAM]);
 }

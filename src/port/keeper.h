@@ -21,6 +21,10 @@
 #define KEEPER_NAME "hookkeep-keeper" // argv[0]
 #define KEEPER_SOCKET 3               // its descriptor
 
+// Before each variable of the program's environment, until it is executed: what the dynamic linker
+// or a library obeys (LD_PRELOAD) is the program's, and must not reach us, who may be root.
+#define KEEPER_VEIL "-"
+
 // argv behind the name; empty text: none. Then the program's own argv.
 enum keeper_argument {
     KEEPER_GRACE_MS = 1,

@@ -299,6 +299,28 @@ static const char *number_text(char out[NUMBER_MAX], uint64_t n) {
     return out;
 }
 
+// Null-ended.
+static char **veil(const char *const *env) {
+    size_t n = 0;
+    while (env[n] != NULL)
+        n++;
+    char **veiled = NEW_ARRAY(char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        size_t size = strlen(KEEPER_VEIL) + strlen(env[i]) + 1;
+        veiled[i] = NEW_ARRAY(char, size);
+        snprintf(veiled[i], size, KEEPER_VEIL "%s", env[i]);
+    }
+    return veiled;
+}
+
+static void veil_drop(char **env) {
+    for (size_t i = 0; env[i] != NULL; i++) {
+        memory_wipe(env[i], strlen(env[i])); // secrets may be among them
+        free(env[i]);
+    }
+    free(env);
+}
+
 static int spawn(struct process *p, const struct process_spec *s, const int theirs[PIPES + 1]) {
     char grace[NUMBER_MAX], memory[NUMBER_MAX], cpu[NUMBER_MAX], files[NUMBER_MAX];
     size_t n = 0;
@@ -317,16 +339,18 @@ static int spawn(struct process *p, const struct process_spec *s, const int thei
     uv_stdio_container_t stdio[PIPES + 1];
     for (int i = 0; i <= PIPES; i++)
         stdio[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = theirs[i]};
+    char **env = veil(s->env);
     uv_process_options_t o = {
         .exit_cb = on_keeper_exit,
         .file = SELF,
         .args = (char **)(uintptr_t)argv,
-        .env = (char **)(uintptr_t)s->env,
+        .env = env,
         .flags = UV_PROCESS_DETACHED, // a session of its own: a terminal's ^C is not for it
         .stdio_count = PIPES + 1,
         .stdio = stdio,
     };
     int failed = uv_spawn(loop_uv(p->owner->loop), &p->keeper, &o);
+    veil_drop(env);
     free(argv);
     return failed;
 }

@@ -226,6 +226,20 @@ static void nothing_of_ours_is_inherited(void **state) {
     finish(&r);
 }
 
+// The linker of the program complains, that of its keeper, which may be root, heard nothing.
+static void what_the_environment_asks_of_the_linker_is_the_programs(void **state) {
+    struct run r = {0};
+    static const char *const env[] = {"PATH=/usr/bin:/bin", "LD_PRELOAD=/no/such.so", NULL};
+    struct process_spec spec = SPEC("true");
+    spec.env = env;
+    run_to_end(&r, &spec);
+    assert_int_equal(r.status, 0);
+    const char *first = strstr(text_str(&r.err), "/no/such.so");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "/no/such.so"));
+    finish(&r);
+}
+
 static void limits_and_directory_hold(void **state) {
     struct run r = {0};
     struct process_spec spec = SHELL("pwd; ulimit -d; ulimit -t; ulimit -n");
@@ -459,6 +473,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(what_cannot_be_run_says_why),
         cmocka_unit_test(without_descriptors_it_says_so_and_goes_on),
         cmocka_unit_test(nothing_of_ours_is_inherited),
+        cmocka_unit_test(what_the_environment_asks_of_the_linker_is_the_programs),
         cmocka_unit_test(limits_and_directory_hold),
         cmocka_unit_test(what_is_asked_to_end_may_do_so),
         cmocka_unit_test(what_does_not_end_is_killed_after_its_grace),
