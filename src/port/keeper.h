@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The keeper: the process between the gateway and a program that it runs (port/process.h says why).
 //
-// It is our own binary, executed again rather than forked: a fork of the gateway would copy its
-// page tables and its secrets, and in a process with threads may do little more than execute. So
-// set-up that no spawning library knows (limits, user, umask, the tie to a parent's life) is plain
-// code of a process with one thread.
+// It is our own binary, executed again: what lives on beside a program has none of the gateway's
+// memory and secrets. (libuv forks to execute it; that copy, page tables and all, lasts until
+// execve.) A fork of a process with threads may do little more than execute; so set-up that no
+// spawning library knows (limits, user, umask, the tie to a parent's life) is plain code of a
+// process with one thread.
 //
 // As child subreaper it is the parent of whatever of the program's processes loses its own; they
 // end with the program: SIGTERM, after the grace SIGKILL, until none is left. It holds a socket to
