@@ -10,29 +10,27 @@
 // The tail is cut when it is so much too long, so that not every byte moves it.
 #define TAIL_SLACK 4096
 
-bool voice_may_say(struct voice *v) {
+bool voice_may_say(struct voice *v, int64_t pid) {
     int64_t now = clock_mono_us(v->clock);
     if (v->second == 0 || now - v->second >= SECOND_US) {
         v->second = now;
         v->said = 0;
     }
-    return v->said++ < v->rate;
+    if (v->said++ < v->rate)
+        return true;
+    metric_add(METRIC_HANDLER_LINES_LOST, 1);
+    if (v->said == v->rate + 1 && v->rate > 0)
+        log_event(LOG_HANDLER_LOUD, log_b("destination", v->destination), log_i("pid", pid),
+                  log_i("log_rate", v->rate));
+    return false;
 }
 
 static void say(void *ctx, bytes line, bool cut) {
     struct output *o = ctx;
     struct voice *v = o->voice;
-    if (line.n == 0)
-        return;
-    if (voice_may_say(v)) {
+    if (line.n > 0 && voice_may_say(v, o->pid))
         log_event(LOG_HANDLER_SAYS, log_b("destination", v->destination), log_i("pid", o->pid),
                   log_s("stream", o->stream), log_b("line", line));
-        return;
-    }
-    metric_add(METRIC_HANDLER_LINES_LOST, 1);
-    if (v->said == v->rate + 1 && v->rate > 0)
-        log_event(LOG_HANDLER_LOUD, log_b("destination", v->destination), log_i("pid", o->pid),
-                  log_i("log_rate", v->rate));
 }
 
 static void keep_tail(struct text *t, bytes piece) {

@@ -27,8 +27,9 @@ struct output {
     struct text tail;
 };
 
-// A line may be logged: counts it.
-bool voice_may_say(struct voice *v);
+// May a line of the process `pid` be logged? Counts it; one that is lost is counted as such, and
+// the first of a second is told.
+bool voice_may_say(struct voice *v, int64_t pid);
 
 void output_add(struct output *o, bytes piece);
 // The stream has ended: its last line may lack an end.

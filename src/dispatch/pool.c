@@ -142,7 +142,7 @@ static struct flight *flight_of(const struct pool *p, const struct worker *w,
 static void ignore(struct worker *w, enum metric reason, const char *why, bytes line) {
     struct voice *v = w->err.voice;
     metric_add(reason, 1);
-    if (voice_may_say(v))
+    if (voice_may_say(v, w->err.pid))
         log_event(LOG_HANDLER_IGNORED, log_b("destination", v->destination),
                   log_i("pid", w->err.pid), log_s("why", why), log_b("line", line));
 }

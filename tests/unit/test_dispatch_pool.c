@@ -210,6 +210,17 @@ static void what_is_no_answer_changes_nothing(void **state) {
     assert_int_equal(w->all[0].stops, 0);
 }
 
+static void a_line_that_is_ignored_and_not_logged_is_counted_as_lost(void **state) {
+    open_pool(1);
+    w->program.voice.rate = 2;
+    send(1);
+    says(0, "a\nb\n");
+    assert_int_equal(metric_get(METRIC_HANDLER_LINES_LOST), 0);
+    says(0, "c\nd\n");
+    assert_int_equal(metric_get(METRIC_HANDLER_LINES_LOST), 2);
+    says(0, DONE(1));
+}
+
 static void an_answer_may_come_in_pieces_and_lack_its_end(void **state) {
     open_pool(1);
     send(1);
@@ -355,6 +366,7 @@ int main(void) {
         T(each_event_goes_to_the_worker_that_owes_least),
         T(an_idle_worker_is_preferred_to_a_new_one),
         T(what_is_no_answer_changes_nothing),
+        T(a_line_that_is_ignored_and_not_logged_is_counted_as_lost),
         T(an_answer_may_come_in_pieces_and_lack_its_end),
         T(a_worker_that_dies_fails_what_it_owes_and_waits),
         T(a_worker_may_ask_to_be_replaced),
