@@ -250,6 +250,9 @@ static void on_control(uv_poll_t *poll, int status, int events) {
         ssize_t n = recv(p->socket, m, sizeof m, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
+        // It ended without having read all that we said. Told once, before its last words.
+        if (n < 0 && errno == ECONNRESET)
+            continue;
         if (n > 0)
             hear(p, bytes_from(m, (size_t)n));
         else

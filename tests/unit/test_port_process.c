@@ -369,7 +369,7 @@ static void who_writes_without_end_waits(void **state) {
     finish(&r);
 }
 
-static void kill_keeper(struct run *r) {
+static pid_t keeper_of(struct run *r) {
     char path[64], line[300];
     long parent = 0;
     snprintf(path, sizeof path, "/proc/%lld/stat", (long long)r->door->pid(r->process));
@@ -379,8 +379,10 @@ static void kill_keeper(struct run *r) {
     fclose(f);
     parent = strtol(strrchr(line, ')') + 4, NULL, 10);
     assert_true(parent > 1);
-    assert_int_equal(kill((pid_t)parent, SIGKILL), 0);
+    return (pid_t)parent;
 }
+
+static void kill_keeper(struct run *r) { assert_int_equal(kill(keeper_of(r), SIGKILL), 0); }
 
 static void a_keeper_that_dies_takes_its_program_along(void **state) {
     struct run r = {.then = kill_keeper};
@@ -388,6 +390,29 @@ static void a_keeper_that_dies_takes_its_program_along(void **state) {
     run_to_end(&r, &spec);
     assert_string_equal(r.failed, "its keeper was killed");
     assert_gone(text_str(&r.out));
+    finish(&r);
+}
+
+// Its keeper wakes to find its program ended and two words of ours; it reads one of them and ends.
+static void say_more_than_is_read(struct run *r) {
+    pid_t keeper = keeper_of(r);
+    siginfo_t info;
+    assert_int_equal(kill(keeper, SIGSTOP), 0);
+    r->door->close_input(r->process);
+    for (int i = 0; i < 500 && is_alive((long)r->door->pid(r->process)); i++)
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    r->door->stop(r->process, PROCESS_WAIT);
+    r->door->stop(r->process, PROCESS_WAIT);
+    assert_int_equal(kill(keeper, SIGCONT), 0);
+    assert_int_equal(waitid(P_PID, (id_t)keeper, &info, WEXITED | WNOWAIT), 0);
+}
+
+static void a_keeper_that_did_not_read_all_is_heard_to_its_end(void **state) {
+    struct run r = {.then = say_more_than_is_read};
+    const struct process_spec spec = SHELL("echo up; read line; exit 3");
+    run_to_end(&r, &spec);
+    assert_string_equal(r.failed, "");
+    assert_int_equal(r.status, 3);
     finish(&r);
 }
 
@@ -483,6 +508,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_stream_that_is_closed_is_told_while_it_lives),
         cmocka_unit_test(who_writes_without_end_waits),
         cmocka_unit_test(a_keeper_that_dies_takes_its_program_along),
+        cmocka_unit_test(a_keeper_that_did_not_read_all_is_heard_to_its_end),
         cmocka_unit_test(what_is_reaped_before_it_was_heard_is_told_as_it_was),
         cmocka_unit_test(many_at_once),
     };
