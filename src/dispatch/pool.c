@@ -122,6 +122,11 @@ static void fail(struct pool *p, struct flight *f, bytes why) {
     p->o.owner->failed(p->o.ctx, f, why, text_bytes(&tail));
 }
 
+static void put_off(struct pool *p, struct flight *f) {
+    land(f);
+    p->o.owner->put_off(p->o.ctx, f);
+}
+
 void pool_cancel(struct pool *p, struct flight *f) {
     struct worker *w = f->worker;
     land(f);
@@ -224,6 +229,11 @@ static struct flight *owed_by(const struct pool *p, const struct worker *w) {
     return NULL;
 }
 
+// An event sent between its last answer and its end is no failure of anybody's.
+static bool wants_replacement(const struct worker *w, const struct process_end *end) {
+    return w->answered && end->failed == NULL && end->signal == 0 && end->status == 0;
+}
+
 static void on_ended(void *ctx, const struct process_end *end) {
     struct worker *w = ctx;
     struct pool *p = w->pool;
@@ -231,8 +241,7 @@ static void on_ended(void *ctx, const struct process_end *end) {
     struct text why = {0};
     text_adds(&why, end->failed == NULL ? "its worker ended: " : "");
     program_say_end(end, &why);
-    bool clean = end->failed == NULL && end->signal == 0 && end->status == 0 && w->owed == 0;
-    bool asked = w->stopped && !w->closed, replaced = clean && w->answered;
+    bool asked = w->stopped && !w->closed, replaced = wants_replacement(w, end);
     vacate(w, !replaced);
     if (!asked && !replaced) {
         metric_add(METRIC_HANDLER_DIED, 1);
@@ -241,7 +250,10 @@ static void on_ended(void *ctx, const struct process_end *end) {
                   log_i("owed", (int64_t)w->owed));
     }
     for (struct flight *f = owed_by(p, w); f != NULL; f = owed_by(p, w))
-        fail(p, f, text_bytes(&why));
+        if (replaced)
+            put_off(p, f);
+        else
+            fail(p, f, text_bytes(&why));
     worker_free(w);
     p->o.owner->changed(p->o.ctx);
 }

@@ -12,9 +12,10 @@
 //                        soon as it owes nothing; another takes its place at once
 //   it ends              all that it owes fails with how it ended; it is started again after a
 //   wait,
-//                        a longer one each time in a row that it had answered nothing. One that
-//                        owes nothing, has answered, and exits with 0 wanted to be replaced: no
-//                        wait
+//                        a longer one each time in a row that it had answered nothing
+//   it exits with 0 and  it wanted to be replaced: what it owes (sent before its end was seen) is
+//   has answered         put off, no failure, and another takes its place without a wait. Each life
+//                        has answered something, so none spins
 //   it closes its output its input is closed too, and it has its grace to end; then as above
 #ifndef DISPATCH_POOL_H
 #define DISPATCH_POOL_H
@@ -41,6 +42,8 @@ struct pool_owner {
     void (*answered)(void *ctx, struct flight *f, const struct frame_answer *answer);
     // `why` for people; `tail` of what the worker wrote to its standard error.
     void (*failed)(void *ctx, struct flight *f, bytes why, bytes tail);
+    // Nothing was done with it: its worker wanted to be replaced. To be sent again soon.
+    void (*put_off)(void *ctx, struct flight *f);
     void (*changed)(void *ctx); // pool_ready, pool_due or pool_size may say something new
 };
 

@@ -60,6 +60,12 @@ static void on_failed(void *ctx, struct flight *f, bytes why, bytes tail) {
     end(ctx, f, &(struct outcome_record){.outcome = OUTCOME_FAILED, .error = why, .answer = tail});
 }
 
+static void on_put_off(void *ctx, struct flight *f) {
+    end(ctx, f,
+        &(struct outcome_record){.outcome = OUTCOME_NOT_YET,
+                                 .error = B("its worker exited with 0, to be replaced: not yet")});
+}
+
 static void on_changed(void *ctx) {
     struct stream_channel *s = ctx;
     struct dispatch *d = s->channel.dispatch;
@@ -68,7 +74,7 @@ static void on_changed(void *ctx) {
 }
 
 static struct channel *stream_open(struct dispatch *d, const struct target *t) {
-    static const struct pool_owner owner = {on_answered, on_failed, on_changed};
+    static const struct pool_owner owner = {on_answered, on_failed, on_put_off, on_changed};
     struct stream_channel *s = NEW(struct stream_channel);
     channel_init(&s->channel, &carrier_stream, d);
     program_init(&s->program, &d->o, t);

@@ -461,6 +461,17 @@ answer(e)`, { grace: "200ms", restart: ["100ms"] })],
     await g.waitCount(1, "deliveries", "state = 'done'");
   });
 
+  test("may ask to be replaced while it is sent more: that fails nothing", async (t) => {
+    const g = await Gateway.start(t, {
+      destinations: [stream("answer(e); time.sleep(0.1); sys.exit(0)", { restart: ["1h"] })],
+    });
+    for (let i = 0; i < 4; i++) await g.accept(named("x"));
+    await g.waitCount(4, "deliveries", "state = 'done'");
+    assert.deepEqual(await g.sql("SELECT * FROM attempts WHERE outcome = 'failed'"), []);
+    assert.notDeepEqual(await g.sql("SELECT * FROM attempts WHERE outcome = 'not_yet'"), []);
+    assert.equal(g.logged("handler_died"), undefined);
+  });
+
   test("may ask to be replaced by ending when it owes nothing", async (t) => {
     const g = await Gateway.start(t, {
       destinations: [stream("answer(e); sys.exit(0)", { restart: ["1h"], concurrency: 1 })],

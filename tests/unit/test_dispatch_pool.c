@@ -85,10 +85,14 @@ static void failed(void *ctx, struct flight *f, bytes why, bytes tail) {
               BYTES_ARG(why), BYTES_ARG(tail));
 }
 
+static void put_off(void *ctx, struct flight *f) {
+    text_addf(&w->said, "%llu put off; ", (unsigned long long)f->delivery);
+}
+
 static void changed(void *ctx) { w->changes++; }
 
 static void open_pool(uint32_t workers) {
-    static const struct pool_owner owner = {answered, failed, changed};
+    static const struct pool_owner owner = {answered, failed, put_off, changed};
     static const int64_t restart_ms[] = {100, 500};
     w->pool = pool_open(&w->program, &(struct pool_options){
                                          .clock = &w->clock,
@@ -274,8 +278,30 @@ static void a_worker_may_ask_to_be_replaced(void **state) {
     send(2);
     assert_int_equal(w->started, 2);
     assert_int_equal(metric_get(METRIC_HANDLER_DIED), 0);
-    ends(1, (struct process_end){.status = 0}); // it owed one
+    says(1, DONE(2));
+    heard("1 done; 2 done; ");
+    send(3); // before its end is seen
+    send(4);
+    ends(1, (struct process_end){.status = 0});
+    heard("3 put off; 4 put off; ");
+    assert_true(pool_ready(w->pool));
+    assert_int_equal(metric_get(METRIC_HANDLER_DIED), 0);
+    send(3);
+    ends(2, (struct process_end){.status = 0}); // it had answered nothing: a death
+    heard("3 failed: its worker ended: exited with 0 []; ");
     assert_false(pool_ready(w->pool));
+    assert_int_equal(metric_get(METRIC_HANDLER_DIED), 1);
+}
+
+static void a_worker_that_answered_and_fails_is_not_replaced_but_dies(void **state) {
+    open_pool(1);
+    send(1);
+    says(0, DONE(1));
+    send(2);
+    ends(0, (struct process_end){.status = 1});
+    heard("1 done; 2 failed: its worker ended: exited with 1 []; ");
+    assert_false(pool_ready(w->pool));
+    assert_int_equal(metric_get(METRIC_HANDLER_DIED), 1);
 }
 
 static void a_late_worker_is_replaced_and_may_answer_the_rest(void **state) {
@@ -370,6 +396,7 @@ int main(void) {
         T(an_answer_may_come_in_pieces_and_lack_its_end),
         T(a_worker_that_dies_fails_what_it_owes_and_waits),
         T(a_worker_may_ask_to_be_replaced),
+        T(a_worker_that_answered_and_fails_is_not_replaced_but_dies),
         T(a_late_worker_is_replaced_and_may_answer_the_rest),
         T(who_closes_its_output_gets_nothing_more),
         T(a_retired_pool_ends_in_order),
