@@ -105,6 +105,12 @@ static bool goes_to_program(const struct key_row *row) {
     return row == &keys[KEY_DESTINATION_RUN] || row == &keys[KEY_DESTINATION_ENVIRONMENT];
 }
 
+// An argument may, the program may not.
+static bool may_say_nothing(const struct node *n) {
+    return n->row->type == KEY_WHERE ||
+           (n->row == &keys[KEY_DESTINATION_RUN] && n->parent->shape == NODE_LIST && n->index > 0);
+}
+
 static result check_scalar(struct reading *r, struct node *n) {
     if (n->shape != NODE_SCALAR || (n->raw.n == 0 && !n->quoted)) {
         complain_expected(r, n);
@@ -123,7 +129,7 @@ static result check_scalar(struct reading *r, struct node *n) {
     case KEY_DURATIONS: check_number(r, n); return OK;
     default: break;
     }
-    if (n->text.n == 0 && n->row->type != KEY_WHERE)
+    if (n->text.n == 0 && !may_say_nothing(n))
         complain(r, n, "is empty; write a value or remove the key");
     else if ((goes_to_program(n->row) ? bytes_find(n->text, '\0') < n->text.n
                                       : has_control(n->text)) ||

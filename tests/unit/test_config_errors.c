@@ -232,6 +232,7 @@ static const struct {
     {C("environment: ['X=${UNSET}']"), "environment[0]: UNSET is not set"},
     {S "destinations: [{name: a, kind: command, run: []}]\n", "run: found an empty list"},
     {S "destinations: [{name: a, kind: command, run: ['']}]\n", "run[0]: is empty"},
+    {S "destinations: [{name: a, kind: command, run: ''}]\n", "run: is empty"},
     {S "destinations: [{name: a, kind: command, run: [\"a\\0b\"]}]\n", "run[0]: has a control"},
     {C("environment: [\"A=a\\0b\"]"), "environment[0]: has a control character"},
     {S "destinations: [{name: a, kind: command, run: {a: b}}]\n", "run: found a map"},

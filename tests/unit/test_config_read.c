@@ -105,6 +105,19 @@ static void a_handler_arrives(void **state) {
     assert_int_equal(c->destinations[0].handler.run_count, 0);
 }
 
+static void an_argument_may_be_empty(void **state) {
+    OWN(fixture_drop)
+    struct config *c =
+        read_ok("sources: [{path: /webhook, secrets: [{label: main, key: '${A}'}]}]\n"
+                "destinations: [{name: a, kind: command, run: [sh, '', '${EMPTY}']}]\n");
+    const struct handler *h = &c->destinations[0].handler;
+    assert_int_equal(h->run_count, 3);
+    EQUAL(h->run[1], "");
+    EQUAL(h->run[2], "");
+    EQUAL(c->plan->destinations[0].run[1], "");
+    EQUAL(c->plan->destinations[0].run[2], "${EMPTY}");
+}
+
 static void a_handler_has_its_defaults(void **state) {
     OWN(fixture_drop)
     struct config *c =
@@ -319,6 +332,7 @@ int main(void) {
         cmocka_unit_test(every_key_arrives),
         cmocka_unit_test(sources_and_destinations_arrive),
         cmocka_unit_test(a_handler_arrives),
+        cmocka_unit_test(an_argument_may_be_empty),
         cmocka_unit_test(a_handler_has_its_defaults),
         cmocka_unit_test(the_plan_carries_what_decides_and_no_secret),
         cmocka_unit_test(absent_keys_have_their_defaults),
