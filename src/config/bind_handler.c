@@ -33,6 +33,18 @@ static void check_entry(struct reading *r, struct node *of, struct node *entry) 
         complain(r, entry, "stands twice, first in %s; remove one", tree_place(r, twin));
 }
 
+// A line of a shell where a list belongs. What stands there may be a secret and is not repeated.
+static void check_run(struct reading *r, struct node *run) {
+    struct node *only = bind_first(run);
+    if (only == NULL || only->bad || bind_count(run) > 1)
+        return;
+    bytes rest = only->text, word = bytes_cut(&rest, ' ');
+    if (word.n < only->text.n && bytes_find(word, '/') == word.n)
+        complain(r, only,
+                 "is one program's name, blanks included; write its arguments as a list, as "
+                 "[python3, handler.py, --all]");
+}
+
 // Copies what an entry stands for; nothing if it names a variable that we do not have.
 static result bind_entry(struct binding *b, const struct node *entry, struct handler *out) {
     const struct config_outside *outside = b->r->outside;
@@ -59,8 +71,12 @@ static result bind_environment(struct binding *b, const struct node *map, struct
     for (struct node *n = bind_first(of); n != NULL; n = bind_next(of, n)) {
         if (!n->bad)
             check_entry(b->r, of, n);
-        if (!n->bad)
-            TRY(bind_entry(b, n, out));
+        if (n->bad)
+            continue;
+        size_t before = out->environment_count;
+        TRY(bind_entry(b, n, out));
+        if (out->environment_count == before && !of->defaulted)
+            warn(b->r, n, "this variable is not set here; the command will not have it either");
     }
     return OK;
 }
@@ -88,6 +104,7 @@ result bind_handler(struct binding *b, struct node *map, struct handler *out,
     if (restart != NULL && !restart->bad && bind_count(restart) == 0)
         complain(b->r, restart, "found an empty list; expected at least one wait");
     TRY(bind_texts(b, map, KEY_DESTINATION_RUN, &out->run, &out->run_count));
+    check_run(b->r, run);
     TRY(bind_written(b, run, plan));
     TRY(bind_environment(b, map, out));
     TRY(bind_text(b, map, KEY_DESTINATION_DIRECTORY, &out->directory));
