@@ -5,9 +5,10 @@
 // Between us and each program stands a keeper (port/keeper.h), a small process of its own: our
 // binary, executed again. It sets the program up, and it alone sees every process that comes from
 // it, also one that left its session or lost its parent; so it can end them all, whether the
-// program hangs, ends and leaves children behind, or we are killed. Signals to a process group and
-// PR_SET_PDEATHSIG in the program itself reach less: neither a child that called setsid, nor, after
-// kill -9 of the gateway, any grandchild.
+// program hangs, ends and leaves children behind, or we are killed. (It kills what it finds among
+// the machine's processes until there is nothing; what forks without end can outrun it.) Signals to
+// a process group and PR_SET_PDEATHSIG in the program itself reach less: neither a child that
+// called setsid, nor, after kill -9 of the gateway, any grandchild.
 //
 // A program gets: standard input, output and error, which are pipes, and no other descriptor; the
 // environment given and nothing of ours; a session of its own; default signals, none blocked; umask
