@@ -206,6 +206,9 @@ static result prepare_file(const struct sqlite_options *o, const struct migratio
                             "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;"
                             "PRAGMA wal_autocheckpoint = 512; PRAGMA journal_size_limit = 67108864;"
                             "PRAGMA trusted_schema = OFF");
+    // SQLite reads on where it could not open the WAL or its index to write, and never tries again.
+    if (failed == OK)
+        failed = sqlite_run(db, "BEGIN IMMEDIATE; ROLLBACK");
     if (failed != OK)
         return refused(failed, db, o->path, why);
     int64_t version = 0;
