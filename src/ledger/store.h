@@ -177,7 +177,7 @@ struct store {
     must result (*delivery_update)(struct store *s, const struct delivery_row *row);
     must result (*delivery_get)(struct store *s, uint64_t seq, struct arena *a,
                                 struct delivery_row *out);
-    // All of an event, by seq.
+    // Lists, here and below: *n is 0 when they fail. All of an event, by seq.
     must result (*deliveries_of)(struct store *s, uint64_t event_seq, struct arena *a,
                                  struct delivery_row **out, size_t *n);
     // Open ones of a destination above `after`, by seq, at most max.

@@ -375,6 +375,7 @@ static result deliveries_of(struct store *s, uint64_t event_seq, struct arena *a
     for (*n = 0; *n < to - from; ++*n)
         rows[*n] = t->at[from + *n].row;
     result failed = gather(&shape_delivery, rows, *n, a, (void **)out);
+    *n = failed == OK ? *n : 0;
     free(rows);
     return failed;
 }
@@ -390,6 +391,7 @@ static result deliveries_open(struct store *s, uint32_t destination, uint64_t af
             rows[(*n)++] = row;
     }
     result failed = gather(&shape_delivery, rows, *n, a, (void **)out);
+    *n = failed == OK ? *n : 0;
     free(rows);
     return failed;
 }
@@ -429,8 +431,8 @@ static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t 
     max = max < m->open.n ? max : m->open.n;
     *out = arena_take(a, max * sizeof **out);
     NEED(max == 0 || *out != NULL, MEMORY, "due deliveries are larger than the arena");
-    size_t total = 0;
-    for (size_t i = table_from(&m->open, key1(destination)); i < m->open.n && *n < max; i++) {
+    size_t total = 0, count = 0;
+    for (size_t i = table_from(&m->open, key1(destination)); i < m->open.n && count < max; i++) {
         const struct delivery_row *d = m->open.at[i].row;
         if (d->destination != destination || d->next_at > now_ms)
             break;
@@ -439,11 +441,12 @@ static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t 
         const struct blob_row *body = body_of(m, d);
         NEED(body != NULL, CORRUPT, "a delivery has no event or no body");
         total += body->value.n;
-        if (*n > 0 && total > max_bytes)
+        if (count > 0 && total > max_bytes)
             break;
-        TRY(due_row(m, d, body->value, a, &(*out)[*n]));
-        ++*n;
+        TRY(due_row(m, d, body->value, a, &(*out)[count]));
+        count++;
     }
+    *n = count;
     return OK;
 }
 
@@ -488,11 +491,14 @@ static result destination_put(struct store *s, const struct destination_row *row
 static result destinations(struct store *s, struct arena *a, struct destination_row **out,
                            size_t *n) {
     const struct table *t = &self(s)->tables[DESTINATIONS];
-    *n = t->n;
-    *out = t->n > 0 ? arena_take(a, t->n * sizeof **out) : NULL;
-    NEED(t->n == 0 || *out != NULL, MEMORY, "destinations are larger than the arena");
+    struct destination_row *rows = t->n > 0 ? arena_take(a, t->n * sizeof *rows) : NULL;
+    *out = NULL;
+    *n = 0;
+    NEED(t->n == 0 || rows != NULL, MEMORY, "destinations are larger than the arena");
     for (size_t i = 0; i < t->n; i++)
-        TRY(row_copy(&shape_destination, t->at[i].row, a, &(*out)[i]));
+        TRY(row_copy(&shape_destination, t->at[i].row, a, &rows[i]));
+    *out = rows;
+    *n = t->n;
     return OK;
 }
 

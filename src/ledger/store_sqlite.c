@@ -213,22 +213,25 @@ static result all_rows(sqlite3_stmt *q, const struct shape *shape, struct arena 
                        size_t *n) {
     OWN(heap_drop_rows)
     char *rows = NULL;
-    size_t cap = 0;
-    int code = SQLITE_DONE;
+    size_t count = 0, cap = 0;
+    int code;
     *out = NULL;
-    for (*n = 0; (code = sqlite3_step(q)) == SQLITE_ROW; ++*n) {
-        if (*n == cap) {
+    *n = 0;
+    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
+        if (count == cap) {
             cap = cap > 0 ? cap * 2 : 8;
             rows = memory_grow(rows, cap, shape->size);
         }
-        TRY(sqlite_row(q, 0, shape, a, rows + *n * shape->size));
+        TRY(sqlite_row(q, 0, shape, a, rows + count * shape->size));
+        count++;
     }
     TRY(sqlite_failed(code));
-    if (*n == 0)
+    if (count == 0)
         return OK;
-    *out = arena_take(a, *n * shape->size);
+    *out = arena_take(a, count * shape->size);
     NEED(*out != NULL, MEMORY, "rows are larger than the arena they were asked into");
-    memcpy(*out, rows, *n * shape->size);
+    memcpy(*out, rows, count * shape->size);
+    *n = count;
     return OK;
 }
 
@@ -444,29 +447,30 @@ static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t 
     sqlite3_bind_int64(q, 1, destination);
     sqlite3_bind_int64(q, 2, now_ms);
     int code = SQLITE_DONE;
-    size_t cap = 0;
+    size_t count = 0, cap = 0;
     *n = 0;
     *out = NULL;
-    while (*n < max && (code = sqlite3_step(q)) == SQLITE_ROW) {
+    while (count < max && (code = sqlite3_step(q)) == SQLITE_ROW) {
         int64_t seq = sqlite3_column_int64(q, 0);
         if (skip != NULL && skip(ctx, (uint64_t)seq))
             continue;
-        if (*n == cap) {
+        if (count == cap) {
             cap = cap > 0 ? cap * 2 : 16;
             rows = memory_grow(rows, cap, sizeof *rows);
         }
         bool fits = true;
-        TRY(due_row(s, seq, a, &rows[*n], &max_bytes, *n == 0, &fits));
+        TRY(due_row(s, seq, a, &rows[count], &max_bytes, count == 0, &fits));
         if (!fits)
             break;
-        ++*n;
+        count++;
     }
     TRY(sqlite_failed(code));
-    if (*n == 0)
+    if (count == 0)
         return OK;
-    *out = arena_take(a, *n * sizeof **out);
+    *out = arena_take(a, count * sizeof **out);
     NEED(*out != NULL, MEMORY, "due deliveries are larger than the arena");
-    memcpy(*out, rows, *n * sizeof **out);
+    memcpy(*out, rows, count * sizeof **out);
+    *n = count;
     return OK;
 }
 

@@ -545,8 +545,42 @@ static void test_small_arena(void **state) {
     assert_code(s->body_get(s, 1, &small, &got), MEMORY);
     arena_drop(&small);
     struct due_row *rows;
-    size_t n;
+    size_t n = 1;
     assert_code(s->due(s, 1, 10, 1, 1, NULL, NULL, &small, &rows, &n), MEMORY);
+    assert_int_equal(n, 0);
+    arena_drop(&small);
+}
+
+static void test_lists_that_fail_are_empty(void **state) {
+    struct store *s = of(state);
+    static char reason[100000];
+    memset(reason, 'r', sizeof reason);
+    struct destination_row d = {.number = 1, .name = B("a")};
+    struct delivery_row w = a_delivery(1, 1, 1, 10);
+    assert_ok(s->begin(s));
+    assert_ok(s->destination_put(s, &d));
+    d = (struct destination_row){.number = 2,
+                                 .name = B("b"),
+                                 .held = true,
+                                 .hold_reason = bytes_from(reason, sizeof reason)};
+    assert_ok(s->destination_put(s, &d));
+    book_event(s, 1, B("evt_1"), B("{}"));
+    w.last_error = d.hold_reason;
+    assert_ok(s->delivery_insert(s, &w));
+    assert_ok(s->commit(s));
+    struct arena small;
+    struct destination_row *rows;
+    struct delivery_row *owed;
+    size_t n = 7;
+    arena_init(&small, 70000);
+    assert_code(s->destinations(s, &small, &rows, &n), MEMORY);
+    assert_int_equal(n, 0);
+    n = 7;
+    assert_code(s->deliveries_of(s, 1, &small, &owed, &n), MEMORY);
+    assert_int_equal(n, 0);
+    n = 7;
+    assert_code(s->deliveries_open(s, 1, 0, 10, &small, &owed, &n), MEMORY);
+    assert_int_equal(n, 0);
     arena_drop(&small);
 }
 
@@ -579,6 +613,7 @@ int main(void) {
         ON_BOTH(test_rollback),
         ON_BOTH(test_crash),
         ON_BOTH(test_small_arena),
+        ON_BOTH(test_lists_that_fail_are_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
