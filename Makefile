@@ -2,11 +2,11 @@
 # The verbs people type. Meson does the building; a verb longer than a line is a script in tools/.
 MAKEFLAGS += --no-print-directory
 export HOOKKEEP_BUILD ?= build
-export SEED SEEDS ROUNDS SECONDS_EACH T TIME PLANT
+export SEED SEEDS ROUNDS SECONDS_EACH T TIME PLANT STRIDE CALLS
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: deps build run test tidy sim crash fuzz bench install help clean
+.PHONY: deps build run test tidy sim crash faults fuzz bench install help clean
 
 deps: ## install what building and testing need (Debian 12 and 13)
 	@tools/deps
@@ -28,6 +28,9 @@ sim: build ## simulate many seeds; SEED=n repeats one and prints its trace
 
 crash: build ## kill -9 the gateway under load and compare; ROUNDS=n
 	@tools/crash
+
+faults: build ## let each open, write, sync, statement and allocation fail in turn
+	@tools/faults
 
 fuzz: ## feed the parsers with garbage; T=name TIME=seconds; PLANT=1: with planted bugs
 	@tools/fuzz
