@@ -2,6 +2,7 @@
 #include "base/digest.h"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdatomic.h>
@@ -10,12 +11,17 @@
 
 #include "base/ensure.h"
 
+// libcrypto crashes on a lookup when it had no memory for what all lookups share; so that is asked
+// for first, and its absence is said.
+static void ensure_library(void) { ensure(OSSL_LIB_CTX_get0_global_default() != NULL); }
+
 // Looking an algorithm up costs more than hashing an event, so it is done once.
 static EVP_MD *sha256(void) {
     static _Atomic(EVP_MD *) kept;
     EVP_MD *md = atomic_load_explicit(&kept, memory_order_acquire);
     if (md != NULL)
         return md;
+    ensure_library();
     md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     ensure(md != NULL);
     EVP_MD *other = NULL;
@@ -46,6 +52,7 @@ void digest_xxh3(bytes b, uint64_t seed, uint8_t out[XXH3_SIZE]) {
 static EVP_MAC_CTX *context(struct hmac *h) { return (EVP_MAC_CTX *)h; }
 
 struct hmac *hmac_open(bytes key) {
+    ensure_library();
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     ensure(mac != NULL);
     EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);

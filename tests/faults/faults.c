@@ -5,8 +5,8 @@
 //               show that these would be noticed
 //   FAULT_AT    memory: a place (see below), hexadecimal; else the number of the call, from 1;
 //               absent: none fails
-//   FAULT_NOTE  a file: "fired" is written to it when the call failed; at the process's end "calls
-//   N",
+//   FAULT_NOTE  a file: "fired" is written to it when the call failed, and from where; at the
+//   process's end "calls N",
 //               and for memory "place HASH" for each place that was met
 //
 // The calls of a run are counted over all of its threads. Allocations are too many, and in another
@@ -103,11 +103,15 @@ __attribute__((destructor)) static void end(void) {
 }
 
 static bool fire(void) {
+    void *frames[24];
     if (atomic_exchange(&fired, true))
         return false;
     inside = true;
     int kept = errno;
     note("fired\n");
+    int fd = REAL(open)(note_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    backtrace_symbols_fd(frames, backtrace(frames, 24), fd);
+    close(fd);
     errno = kept;
     inside = false;
     return true;
