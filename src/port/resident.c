@@ -1,53 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include "port/resident.h"
 
+#include <link.h>
 #include <malloc.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-#include "base/bytes.h"
-
-// A mapping of a file that nobody may write: what is dropped of it can be read again.
-struct mapping {
-    uintptr_t from, to;
-    bool droppable;
-};
-
-// "7f00-7f01 r-xp 00000000 fe:00 42 /usr/lib/x.so"; false for the lines about it.
-static bool read_mapping(const char *line, struct mapping *out) {
-    char *end;
-    uintptr_t from = strtoull(line, &end, 16);
-    if (end == line || *end != '-')
-        return false;
-    out->from = from;
-    out->to = strtoull(end + 1, &end, 16);
-    bytes rest = bytes_of(end);
-    out->droppable = bytes_starts(rest, B(" r-")) && bytes_find(rest, '/') < rest.n;
-    return true;
+// Segments that nobody may write hold what their file holds: what is dropped of them is read again.
+// Relocated tables, also those that become read-only, lie in segments that were writable.
+static int trim_object(struct dl_phdr_info *object, size_t size, void *ctx) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &object->dlpi_phdr[i];
+        if (h->p_type != PT_LOAD || (h->p_flags & PF_W) != 0)
+            continue;
+        uintptr_t from = (object->dlpi_addr + h->p_vaddr) / page * page;
+        uintptr_t to = object->dlpi_addr + h->p_vaddr + h->p_memsz;
+        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+    return 0;
 }
 
+// The loader's lock is held meanwhile: no other thread's library comes or goes.
 void resident_trim(void) {
     malloc_trim(0);
-    FILE *f = fopen("/proc/self/smaps", "re");
-    if (f == NULL)
-        return;
-    char line[512];
-    struct mapping m = {0};
-    while (fgets(line, sizeof line, f) != NULL) {
-        if (read_mapping(line, &m))
-            continue;
-        // Relocated tables are read-only too, but no longer what the file holds: their pages are
-        // anonymous, or swapped out. (Dirty is another question: while a child that was forked has
-        // not executed yet, they are shared with it, and not private.)
-        bytes about = bytes_of(line);
-        bool none = bytes_ends(about, B(" 0 kB\n"));
-        if (bytes_starts(about, B("Anonymous:")))
-            m.droppable = m.droppable && none;
-        if (bytes_starts(about, B("Swap:")) && none && m.droppable)
-            (void)madvise((void *)m.from, m.to - m.from, MADV_DONTNEED);
-    }
-    fclose(f);
+    dl_iterate_phdr(trim_object, NULL);
 }

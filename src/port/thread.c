@@ -80,9 +80,12 @@ void thread_background(void) {
 
 void thread_prompt(void) {
     // Since Linux 6.12 a thread may ask for a shorter slice than the usual one, and preempts those
-    // that have longer ones; before, this says nothing.
-    const struct scheduling attr = {.size = sizeof attr, .runtime_ns = PROMPT_SLICE_NS};
-    (void)syscall(SYS_sched_setattr, 0, &attr, 0);
+    // that have longer ones. What else was set for us, a nice value or another policy, stays.
+    struct scheduling now = {.size = sizeof now};
+    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) != 0 || now.policy != 0)
+        return;
+    now.runtime_ns = PROMPT_SLICE_NS;
+    (void)syscall(SYS_sched_setattr, 0, &now, 0);
 }
 
 void thread_rest(int64_t us) {
