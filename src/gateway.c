@@ -294,7 +294,10 @@ static result start_migrated(struct gateway *g) {
         TRY(start_intake(g));
         TRY(thread_start("journal", journal_run, g->journal, &g->journal_thread));
         TRY(start_receiving(g));
-    } else if (!failed_as(adopted, FAIL_FULL)) {
+    } else if (failed_as(adopted, FAIL_FULL)) { // once there is room
+        plan_free(g->plan);
+        g->plan = NULL;
+    } else {
         return adopted;
     }
     return store_sqlite_migrate(g->books.ledger, &g->why);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SHA-256 and HMAC-SHA256 (RFC 2104, FIPS 180-4) by libcrypto, with the set-up of keys kept: one
 // EVP_MAC context a secret and thread is initialised once and duplicated or re-used per message.
-// And XXH3 by libxxhash, for damage alone: ten times as fast, and no defence against who forges.
+// And XXH3 by libxxhash, for damage alone: much faster, and no defence against who forges.
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 

@@ -31,11 +31,10 @@
 // the batch before the digest, seeded by the first 8 bytes of SHA-256 over the id and the offset of
 // the batch in the file (u64). The id is random and secret to the file, so no payload can pose as a
 // batch; the offset keeps a write that went astray from passing. In format 1, which is read and
-// written on in files that have it, it is the first 16 bytes of SHA-256 over id, offset and batch:
-// as good, and a third of what an answer cost the journal's thread. It stands at the end, where a
-// write that was cut short on a full disk has not been. Each batch holds the digest of the one
-// before it, so a batch that was once set aside cannot come back behind another history; the first
-// one ever holds zeros.
+// written on in files that have it, it is the first 16 bytes of SHA-256 over id, offset and batch.
+// It stands at the end, where a write that was cut short on a full disk has not been. Each batch
+// holds the digest of the one before it, so a batch that was once set aside cannot come back behind
+// another history; the first one ever holds zeros.
 //
 // `mark` is the last position that was durable when the batch was written: a sync had returned. One
 // append may need several batches (at the end of a segment); they are written before one sync and

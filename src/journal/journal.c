@@ -308,10 +308,11 @@ void journal_run(void *journal) {
     struct journal *j = journal;
     thread_prompt(); // all answers wait for it
     while (!j->stopping || j->first != NULL) {
-        if (journal_step(j))
-            rest(j);
-        else
+        uint64_t before = journal_durable(j);
+        if (!journal_step(j))
             mailbox_wait(j->mailbox, -1);
+        else if (journal_durable(j) > before)
+            rest(j);
     }
 }
 

@@ -473,7 +473,8 @@ int64_t ledger_due_us(const struct ledger *l) {
 // waited for here too; and when it is far behind it does not rest.
 static void rest(struct ledger *l, uint64_t before, int64_t began_us) {
     uint64_t booked = l->book.state.booked - before;
-    if (booked == 0 || booked >= l->o.batch_max || l->waiting != NULL)
+    bool more = l->record_at < l->record_count;
+    if (booked == 0 || booked >= l->o.batch_max || more || l->waiting != NULL)
         return;
     int64_t us = clock_mono_us(l->o.clock) - began_us;
     us = us < REST_MIN_US ? REST_MIN_US : us > REST_MAX_US ? REST_MAX_US : us;
