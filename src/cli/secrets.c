@@ -81,7 +81,9 @@ static enum cli_exit from_named(const struct cli_call *c, const char *said, stru
                               "the secret itself: others can read arguments, so roll it if it was "
                               "one)");
     if (getenv(said + 4) == NULL) {
-        cli_say("--secret %s: there is no such variable in the environment", said);
+        cli_say("--secret env:%s: there is no such variable in the environment",
+                bytes_starts(name, B("env:whsec_")) ? "whsec_… (a secret? then roll it)"
+                                                    : said + 4);
         return CLI_USAGE;
     }
     text_adds(&out->content, getenv(said + 4));
