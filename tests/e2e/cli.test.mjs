@@ -383,7 +383,7 @@ test("events replay: stops at a failure and tells how to go on", async () => {
   answers["GET /api/events"] = pages(1200);
   answers["POST /api/replay"] = ({ body }) => (Number(body.events[0]) > 500
     ? { http: 503, error: "no room in the journal" } : { ok: true, deliveries: [], refused: [] });
-  const r = await run(["events", "replay", "--all"]);
+  const r = await run(["events", "replay", "--all", "--wait", "0s"]);
   assert.equal(r.code, 1);
   assert.match(r.stderr, /no room in the journal\n.*--after 500 goes on/s);
 });
