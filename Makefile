@@ -6,7 +6,7 @@ export SEED SEEDS ROUNDS SECONDS_EACH T TIME PLANT STRIDE CALLS
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: deps build run test tidy sim crash faults fuzz bench install help clean
+.PHONY: deps build run test tidy sim crash faults fuzz tsan valgrind bench install help clean
 
 deps: ## install what building and testing need (Debian 12 and 13)
 	@tools/deps
@@ -34,6 +34,14 @@ faults: build ## let each open, write, sync, statement and allocation fail in tu
 
 fuzz: ## feed the parsers with garbage; T=name TIME=seconds; PLANT=1: with planted bugs
 	@tools/fuzz
+
+tsan: ## what threads do to each other: unit tests and a life of the gateway under TSan
+	@tools/tsan
+
+valgrind: ## unit tests and a life of the gateway under valgrind
+	@tools/deps valgrind
+	@$(MAKE) build
+	@tools/valgrind
 
 bench: ## measure against what others do
 	@tools/deps bench
