@@ -245,6 +245,7 @@ static result start_intake(struct gateway *g) {
         .plan = g->plan,
         .secrets = secrets,
         .secret_count = c->source_count,
+        .uses = &g->uses,
     };
     o.limits.connections_max = g->connections_max;
     o.limits.http.owed_ms = c->limits.answer_ms;
@@ -314,6 +315,11 @@ static bool is_ready(void *ctx, const char **why) {
     return false;
 }
 
+static void add_secret_metrics(void *ctx, struct text *out) {
+    const struct gateway *g = ctx;
+    secret_uses_metrics(&g->uses, out);
+}
+
 // With the ports that the system gave where 0 was asked for.
 static void add_source_addresses(const struct gateway *g, struct text *out) {
     const struct config *c = g->config;
@@ -357,6 +363,8 @@ static result start_desk(struct gateway *g) {
         .source_addresses = text_str(&addresses),
         .ready = is_ready,
         .ready_ctx = g,
+        .secret_metrics = add_secret_metrics,
+        .secret_metrics_ctx = g,
     };
     if (o.limits.connections_max > DESK_CONNECTIONS_MAX)
         o.limits.connections_max = DESK_CONNECTIONS_MAX;
@@ -481,6 +489,7 @@ static void free_rooms(struct gateway *g) {
     end_queries(g->queries, g->queries_thread);
     end_queries(g->slow_queries, g->slow_thread);
     loop_close(g->main_loop);
+    secret_uses_drop(&g->uses);
     books_close(&g->books);
     plan_free(g->plan);
     config_free(g->config);

@@ -27,6 +27,7 @@ struct gateway {
     struct thread *queries_thread, *slow_thread;
 
     struct loop *main_loop;
+    struct secret_uses uses;
 
     struct loop *dispatch_loop;
     struct mailbox *dispatch_mailbox;

@@ -35,9 +35,9 @@ struct desk_source *gateway_desk_sources(const struct config *c) {
     for (size_t i = 0; i < c->source_count; i++) {
         const struct config_source *s = &c->sources[i];
         struct desk_secret *secrets = NEW_ARRAY(struct desk_secret, s->secret_count + 1);
+        const struct plan_source *p = plan_source_find(c->plan, s->path);
         for (size_t k = 0; k < s->secret_count; k++)
-            secrets[k] =
-                (struct desk_secret){s->secrets[k].label, s->secrets[k].key, s->secrets[k].scope};
+            secrets[k] = (struct desk_secret){s->secrets[k].key, p->secrets[k]};
         all[i] = (struct desk_source){s->path, s->livemode, secrets, s->secret_count};
     }
     return all;

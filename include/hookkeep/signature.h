@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define HOOKKEEP_SECRETS_MAX 16
+#define HOOKKEEP_SECRETS_MAX 64
 #define HOOKKEEP_SIGNATURE_SIZE 96 /* bytes that hookkeep_sign needs at most, its NUL counted */
 #define HOOKKEEP_TOLERANCE 300L    /* seconds; what the official SDKs use */
 

@@ -21,7 +21,7 @@ result secrets_parse(struct secrets *s) {
             continue;
         NEED(bytes_trim(line).n == line.n, INVALID,
              "a secret has white space around it; a line holds a secret and nothing else");
-        NEED(s->count < HOOKKEEP_SECRETS_MAX, INVALID, "there are more than 16 secrets");
+        NEED(s->count < HOOKKEEP_SECRETS_MAX, INVALID, "there are more than 64 secrets");
         s->all[s->count++] = (hookkeep_secret){(const char *)line.p, line.n};
     }
     NEED(s->count > 0, INVALID, "it is empty; a secret whsec_… is expected");

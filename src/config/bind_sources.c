@@ -63,6 +63,45 @@ static void check_sharing(struct reading *r, const struct node *source, struct n
     }
 }
 
+// What its source refuses it would sign for nothing.
+static void check_livemode(struct reading *r, const struct node *source, struct node *map) {
+    enum mode ours = bind_mode(map, KEY_SECRET_LIVEMODE), either;
+    enum mode theirs = bind_mode(source, KEY_SOURCE_LIVEMODE);
+    if (!mode_narrow(ours, theirs, &either))
+        complain(r, tree_get(map, KEY_SECRET_LIVEMODE),
+                 "found %s, and its source takes %s events alone: nothing that it signs would be "
+                 "delivered; make one of the two both, or the same",
+                 mode_name(ours), mode_name(theirs));
+}
+
+static void check_window(struct reading *r, struct node *map, const struct plan_secret *s) {
+    struct node *end = tree_get(map, KEY_SECRET_NOT_AFTER);
+    int64_t now_s = r->outside->now_s;
+    if (s->not_after_s == 0 || end == NULL)
+        return;
+    if (s->not_after_s <= s->not_before_s)
+        complain(r, end,
+                 "not later than not_before: it would never be in force; expected a later "
+                 "time");
+    else if (now_s >= s->not_after_s)
+        warn(r, end,
+             "this secret is retired: what it signs is answered 400; remove it when nothing "
+             "signs with it any more (hookkeep secrets)");
+}
+
+// A warning, not a refusal: whether a file is right must not depend on the day, or a start would
+// fail some night, and with it the other sources.
+static void check_ring(struct reading *r, const struct node *ring, const struct plan_source *s) {
+    int64_t now_s = r->outside->now_s;
+    size_t in_force = 0;
+    for (size_t i = 0; i < s->secret_count; i++)
+        in_force += secret_in_force(&s->secrets[i], now_s);
+    if (ring != NULL && !ring->bad && now_s > 0 && s->secret_count > 0 && in_force == 0)
+        warn(r, ring,
+             "none of these secrets is in force now: every event is answered 400; add one "
+             "that is, or mend not_before and not_after");
+}
+
 static result bind_secret(struct binding *b, struct node *source, struct node *map,
                           struct config_secret *out, struct plan_secret *plan) {
     struct node *label = tree_get(map, KEY_SECRET_LABEL);
@@ -80,8 +119,16 @@ static result bind_secret(struct binding *b, struct node *source, struct node *m
         check_sharing(b->r, source, key);
     TRY(bind_text(b, map, KEY_SECRET_LABEL, &out->label));
     TRY(bind_text(b, map, KEY_SECRET_KEY, &out->key));
-    out->scope = bind_scope(map, KEY_SECRET_SCOPE);
-    *plan = (struct plan_secret){out->label, out->scope, bind_fingerprint(b, out->key)};
+    *plan = (struct plan_secret){
+        .label = out->label,
+        .scope = bind_scope(map, KEY_SECRET_SCOPE),
+        .livemode = bind_mode(map, KEY_SECRET_LIVEMODE),
+        .not_before_s = bind_number(map, KEY_SECRET_NOT_BEFORE) / 1000,
+        .not_after_s = bind_number(map, KEY_SECRET_NOT_AFTER) / 1000,
+        .fingerprint = bind_fingerprint(b, out->key),
+    };
+    check_livemode(b->r, source, map);
+    check_window(b->r, map, plan);
     return OK;
 }
 
@@ -109,6 +156,7 @@ static result bind_source(struct binding *b, struct node *map, struct config_sou
     TRY(bind_take(b, out->secret_count, sizeof(*plan->secrets), &plan->secrets));
     for (struct node *n = ring != NULL ? ring->first : NULL; n != NULL; n = n->next)
         TRY(bind_secret(b, map, n, &out->secrets[n->index], &plan->secrets[n->index]));
+    check_ring(b->r, ring, plan);
     return OK;
 }
 

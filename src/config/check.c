@@ -100,6 +100,14 @@ static void check_number(struct reading *r, struct node *n) {
         complain_expected(r, n);
 }
 
+// Signatures carry whole seconds, so that nothing finer could decide. Not before 1970: 0 is none.
+static void check_time(struct reading *r, struct node *n) {
+    bool dated = bytes_find(n->text, 'T') < n->text.n || bytes_find(n->text, 't') < n->text.n;
+    if (!dated || text_parse_time(n->text, &n->number) != OK || n->number <= 0 ||
+        n->number % 1000 != 0)
+        complain_expected(r, n);
+}
+
 // Programs may be given lines: a script, a certificate.
 static bool goes_to_program(const struct key_row *row) {
     return row == &keys[KEY_DESTINATION_RUN] || row == &keys[KEY_DESTINATION_ENVIRONMENT];
@@ -123,6 +131,7 @@ static result check_scalar(struct reading *r, struct node *n) {
     case KEY_SECRET: return check_secret(r, n);
     case KEY_NAME: check_name(r, n); return OK;
     case KEY_CHOICE: check_choice(r, n); return OK;
+    case KEY_TIME: check_time(r, n); return OK;
     case KEY_INTEGER:
     case KEY_SIZE:
     case KEY_DURATION:

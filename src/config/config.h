@@ -13,8 +13,7 @@
 #include "rules/plan.h"
 
 struct config_secret {
-    bytes label, key;
-    enum scope scope;
+    bytes label, key; // what else there is of it is in the plan
 };
 
 struct config_source {
@@ -72,6 +71,8 @@ struct config_outside {
     // null: none.
     const char *const *variables;
     bool others_pass; // HOOKKEEP_ variables that are nothing of ours are no error
+    // Unix seconds, for warnings about times that have passed; 0: none are given.
+    int64_t now_s;
     // The whole of a file that a `file:PATH` secret names, PATH as written.
     result (*file)(void *ctx, const char *path, size_t max, struct text *out);
 };

@@ -69,6 +69,7 @@ enum key_form key_form(const struct key_row *row) {
     case KEY_INTEGER:
     case KEY_SIZE:
     case KEY_DURATION:
+    case KEY_TIME:
     case KEY_SECRET:
     case KEY_LATER: break;
     }
@@ -123,6 +124,7 @@ static const char *const type_words[] = {
     [KEY_SIZE] = "a size (500B, 64KiB, 1MiB, 2GiB)",
     [KEY_DURATION] = "a duration (200ms, 5s, 5m, 2h, 90d)",
     [KEY_DURATIONS] = "a list of durations (200ms, 5s, 5m, 2h, 90d)",
+    [KEY_TIME] = "a time with its offset (2026-11-27T18:00:00Z), in whole seconds",
     [KEY_SECRET] = "a secret",
     [KEY_WHERE] = "a map from paths into the event to a value or a list of values",
     [KEY_LATER] = "nothing in this version",

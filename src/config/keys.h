@@ -19,6 +19,7 @@ enum key_type {
     KEY_SIZE,      // 64KiB, 1MiB
     KEY_DURATION,  // 200ms, 5s, 5m, 2h, 90d
     KEY_DURATIONS, // one or a list of them
+    KEY_TIME,      // 2026-11-27T18:00:00Z
     KEY_SECRET,    // never shown; file:PATH is read
     KEY_WHERE,     // free keys, each with a scalar or a list of them
     KEY_LATER,     // known, but not in this version

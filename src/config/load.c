@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "config/tree.h"
 #include "config/variables.h"
+#include "port/clock.h"
 #include "port/files.h"
 
 extern char **environ;
@@ -82,7 +83,9 @@ result config_load_with(const char *path, const struct config_outside *o, struct
 
 result config_load(const char *path, struct config **out, struct text *errors,
                    struct text *warnings) {
-    const struct config_outside outside = {
-        .env = read_env, .variables = (const char *const *)environ, .file = read_file};
+    const struct config_outside outside = {.env = read_env,
+                                           .variables = (const char *const *)environ,
+                                           .now_s = clock_wall_ms(&clock_real) / 1000,
+                                           .file = read_file};
     return config_load_with(path, &outside, out, errors, warnings);
 }

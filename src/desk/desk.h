@@ -22,8 +22,8 @@ struct desk_source {
     bytes path;
     enum mode livemode;
     struct desk_secret {
-        bytes label, key;
-        enum scope scope;
+        bytes key;
+        struct plan_secret says; // its label, what it signs and when; the rest is not looked at
     } * secrets;
     size_t secret_count;
 };
@@ -50,6 +50,9 @@ struct desk_options {
     // Is the gateway ready? False with the reason for /readyz. Any thread.
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;
+    // Adds what is counted of each source's secrets to /metrics. Any thread.
+    void (*secret_metrics)(void *ctx, struct text *out);
+    void *secret_metrics_ctx;
 };
 
 // Opens the listeners; serves after desk_start. `listen`, `tls`, `sources` and `source_addresses`

@@ -21,9 +21,10 @@ static void open_signer(const struct desk_source *from, struct signer *out) {
         .keys = NEW_ARRAY(struct signer_key, from->secret_count + 1),
         .key_count = from->secret_count,
     };
-    for (size_t i = 0; i < from->secret_count; i++)
-        out->keys[i] = (struct signer_key){own_copy(from->secrets[i].label), from->secrets[i].scope,
-                                           hmac_open(from->secrets[i].key)};
+    for (size_t i = 0; i < from->secret_count; i++) {
+        out->keys[i] = (struct signer_key){from->secrets[i].says, hmac_open(from->secrets[i].key)};
+        out->keys[i].says.label = own_copy(from->secrets[i].says.label);
+    }
 }
 
 struct signing *signing_open(const struct desk_source *sources, size_t n) {
@@ -42,7 +43,7 @@ void signing_close(struct signing *s) {
         struct signer *one = &s->signers[i];
         for (size_t k = 0; k < one->key_count; k++) {
             hmac_close(one->keys[k].hmac);
-            free_copy(one->keys[k].label);
+            free_copy(one->keys[k].says.label);
         }
         free(one->keys);
         free_copy(one->path);
@@ -60,12 +61,16 @@ const struct signer *signing_find(const struct signing *s, bytes path) {
     return NULL;
 }
 
-const struct signer_key *signer_key_for(const struct signer *s, bool has_account) {
+const struct signer_key *signer_key_for(const struct signer *s, bool has_account, bool livemode,
+                                        int64_t now_s) {
     const enum scope order[] = {has_account ? SCOPE_CONNECT : SCOPE_ACCOUNT, SCOPE_ANY};
     for (size_t o = 0; o < 2; o++)
-        for (size_t k = 0; k < s->key_count; k++)
-            if (s->keys[k].scope == order[o])
+        for (size_t k = 0; k < s->key_count; k++) {
+            const struct plan_secret *says = &s->keys[k].says;
+            if (says->scope == order[o] && mode_fits(says->livemode, livemode) &&
+                secret_in_force(says, now_s))
                 return &s->keys[k];
+        }
     return NULL;
 }
 
@@ -98,12 +103,14 @@ static const struct signer_key *judge(struct ask *a, const struct signer *s,
                  e->livemode ? "live" : "test", e->livemode ? "a test event" : "live");
         return NULL;
     }
-    const struct signer_key *key = signer_key_for(s, has_account);
+    const struct signer_key *key =
+        signer_key_for(s, has_account, e->livemode, clock_wall_ms(a->desk->o.clock) / 1000);
     if (key == NULL)
         ask_fail(a, 409,
-                 "the source %.*s has no secret for %s; its configuration needs one of scope %s",
-                 BYTES_ARG(ask_short(s->path)),
-                 has_account ? "events of connected accounts" : "the account's own events",
+                 "the source %.*s has no secret in force for %s %s; its configuration needs one of "
+                 "scope %s",
+                 BYTES_ARG(ask_short(s->path)), e->livemode ? "live" : "test",
+                 has_account ? "events of connected accounts" : "events of the account's own",
                  has_account ? "connect" : "account");
     return key;
 }
@@ -115,13 +122,13 @@ static void answer(struct ask *a, const struct signer *s, const struct signer_ke
     text_adds(&a->out, ",\"source\":");
     text_add_json(&a->out, s->path);
     text_adds(&a->out, ",\"secret\":");
-    text_add_json(&a->out, key->label);
+    text_add_json(&a->out, key->says.label);
     text_addf(&a->out, ",\"addresses\":%s,\"signature\":\"", text_str(&a->desk->addresses));
     signature_sign(key->hmac, clock_wall_ms(a->desk->o.clock) / 1000, body, &a->out);
     text_adds(&a->out, "\"}");
     metric_add(METRIC_SIGNED, 1);
     log_event(LOG_SIGNED, log_b("id", e->id), log_b("type", e->type), log_b("source", s->path),
-              log_b("secret", key->label), log_s("key", a->caller.id));
+              log_b("secret", key->says.label), log_s("key", a->caller.id));
 }
 
 void signing_sign(struct ask *a) {

@@ -14,8 +14,7 @@ struct signing {
         bytes path; // owned
         enum mode livemode;
         struct signer_key {
-            bytes label; // owned
-            enum scope scope;
+            struct plan_secret says; // its label owned
             struct hmac *hmac;
         } * keys;
         size_t key_count;
@@ -27,7 +26,9 @@ void signing_close(struct signing *s);                                     // nu
 
 // The source on this path; without a path the only one there is. Null: there is none, or several.
 const struct signer *signing_find(const struct signing *s, bytes path);
-// Its first key whose scope is that of the event, else its first of any scope; null: none fits.
-const struct signer_key *signer_key_for(const struct signer *s, bool has_account);
+// Its first key whose scope is that of the event, else its first of any scope, of those that are in
+// force and sign events of this livemode; null: none fits.
+const struct signer_key *signer_key_for(const struct signer *s, bool has_account, bool livemode,
+                                        int64_t now_s);
 
 #endif

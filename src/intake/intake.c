@@ -23,6 +23,7 @@ struct intake_loop {
 struct intake {
     struct server_limits limits; // of one loop
     struct http_budget budget;
+    struct secret_uses *uses;
     int64_t drain_ms;
     bool has_tls;
     size_t listen_count;
@@ -175,7 +176,7 @@ static result open_loop(struct intake_loop *l, const struct intake_options *o, s
         .body_max = i->limits.http.body_max,
     };
     l->server = server_open(l->loop, &i->limits, &handler, l, &i->budget);
-    TRY(sources_open(o->plan, o->secrets, o->secret_count, &l->receiver.sources));
+    TRY(sources_open(o->plan, o->secrets, o->secret_count, i->uses, &l->receiver.sources));
     return listen_loop(l, o, why);
 }
 
@@ -200,6 +201,7 @@ result intake_open(const struct intake_options *o, struct intake **out, struct t
     i->limits.connections_max = share(o->limits.connections_max, loops);
     i->limits.connections_address_max = share(o->limits.connections_address_max, loops);
     i->limits.address_bytes_max = address_share(o, loops);
+    i->uses = o->uses;
     i->budget.max = o->unverified_max;
     i->drain_ms = o->drain_ms;
     i->listen_count = o->listen_count;
@@ -239,7 +241,7 @@ result intake_set_sources(struct intake *i, const struct plan *plan,
     for (size_t k = 0; failed == OK && k < i->count; k++) {
         mails[k] = NEW(struct new_sources);
         mails[k]->mail.kind = INTAKE_SOURCES;
-        failed = sources_open(plan, secrets, n, &mails[k]->sources);
+        failed = sources_open(plan, secrets, n, i->uses, &mails[k]->sources);
     }
     for (size_t k = 0; k < i->count && mails[k] != NULL; k++) {
         if (failed == OK) {

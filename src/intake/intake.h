@@ -22,6 +22,7 @@ struct intake_options {
     const struct plan *plan; // adopted: with its generation and JSON
     const struct source_secrets *secrets;
     size_t secret_count;
+    struct secret_uses *uses; // outlives intake
 };
 
 // Opens the listeners; nothing is accepted before intake_start. `why` gets the sentence for people.

@@ -17,8 +17,8 @@
 // Of a body whose length is not known, or not to be believed before it is there.
 #define FIRST_SIZE_MAX ((uint64_t)16 << 10)
 #define FIRST_SIZE_UNKNOWN ((uint64_t)4 << 10)
-// A body is hashed in steps of at least this: with many secrets, hashing each byte of a body that
-// comes in chunks of one byte would cost thirty times as much as hashing it at once.
+// A body is hashed in steps of at least this: hashing each byte of a body that comes in chunks of
+// one byte would cost thirty times as much as hashing it at once.
 #define HASH_STEP ((size_t)1 << 10)
 // The journal has room again when it refused nothing for so long.
 #define ROOM_AGAIN_US INT64_C(5000000)
@@ -209,13 +209,22 @@ bool receive_body(struct reception *p, bytes piece) {
     return true;
 }
 
+static bytes body_of(const struct reception *p) {
+    return p->used == 0 ? NO_BYTES : bytes_from(p->memory + p->source->head_room, p->used);
+}
+
 static enum reception_end judge_signature(struct reception *p, size_t *secret) {
     hash_rest(p);
     struct signature_check *check = p->check;
     p->check = NULL;
-    int64_t now_s = clock_wall_ms(p->receiver->clock) / 1000;
-    switch (signature_check_finish(check, now_s, p->source->plan->tolerance_s, secret)) {
+    int64_t now_ms = clock_wall_ms(p->receiver->clock);
+    const struct source *source = p->source;
+    switch (signature_check_finish(check, body_of(p), now_ms / 1000, source->plan->tolerance_s,
+                                   secret)) {
     case SIGNATURE_HOLDS: return RECEPTION_ENDS;
+    case SIGNATURE_RETIRED:
+        secret_use_retired(source->uses[*secret], &source->plan->secrets[*secret], now_ms);
+        return RECEPTION_RETIRED;
     case SIGNATURE_MISSING: return RECEPTION_NO_SIGNATURE;
     case SIGNATURE_MALFORMED: return RECEPTION_BAD_HEADER;
     case SIGNATURE_NO_MATCH: return RECEPTION_NO_MATCH;
@@ -232,10 +241,7 @@ static enum reception_end judge_body(struct reception *p, size_t *secret) {
         return end;
     OWN(event_drop)
     struct event event = {0};
-    bytes body = NO_BYTES;
-    if (p->used > 0)
-        body = bytes_from(p->memory + p->source->head_room, p->used);
-    return event_parse(body, &event, NULL) == OK ? RECEPTION_ENDS : RECEPTION_NOT_EVENT;
+    return event_parse(body_of(p), &event, NULL) == OK ? RECEPTION_ENDS : RECEPTION_NOT_EVENT;
 }
 
 static void log_room(struct receiver *r, bool room) {
@@ -301,6 +307,8 @@ void receive_complete(struct reception *p) {
         refuse(p, end);
         return;
     }
+    secret_use_matched(p->source->uses[secret], &p->source->plan->secrets[secret],
+                       clock_wall_ms(r->clock));
     stop_reading(p);
     p->stage = APPENDING;
     r->appending++;

@@ -8,6 +8,7 @@
 #define INTAKE_RECEIVE_H
 
 #include "http/session.h"
+#include "intake/uses.h"
 #include "journal/journal.h"
 #include "rules/plan.h"
 #include "stripe/signature.h"
@@ -22,8 +23,9 @@ struct source_secrets {
 };
 // `plan` is copied by plan_read of its JSON. The secrets are those of plan->sources, by path: as
 // many for each source as the plan names, at least one and at most SECRETS_MAX, else INVALID.
+// `uses` outlives them; opened by one thread at a time.
 must result sources_open(const struct plan *plan, const struct source_secrets *secrets, size_t n,
-                         struct sources **out);
+                         struct secret_uses *uses, struct sources **out);
 void sources_drop(struct sources *s); // the loop's own hold; receipts under way keep theirs
 
 struct reception; // one request under way

@@ -8,7 +8,8 @@
 struct source {
     const struct plan_source *plan;
     struct signature_ring *ring;
-    size_t head_room; // the most bytes that come before the body in its encoded receipts
+    struct secret_use **uses; // of each secret
+    size_t head_room;         // the most bytes that come before the body in its encoded receipts
 };
 
 struct sources {

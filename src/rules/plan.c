@@ -109,8 +109,26 @@ static result read_strings(struct arena *a, json object, const char *key, bytes 
     return OK;
 }
 
+// A number that may be left out where it is 0; *n counts it where it is not.
+static result read_limit(json object, const char *key, size_t *n, int64_t *out) {
+    *out = 0;
+    if (json_type(json_get(object, key)) == JSON_ABSENT)
+        return OK;
+    ++*n;
+    return read_number(object, key, INT64_MAX, out);
+}
+
 static result read_secret(struct arena *a, json v, struct plan_secret *s) {
-    TRY(need_object(v, 3));
+    size_t n = 3;
+    json livemode = json_get(v, "livemode");
+    if (json_type(livemode) != JSON_ABSENT) {
+        n++;
+        TRY(mode_parse(json_string(livemode), &s->livemode));
+        NEED(s->livemode != MODE_BOTH, INVALID, "a secret of the plan says a livemode of both");
+    }
+    TRY(read_limit(v, "not_before_s", &n, &s->not_before_s));
+    TRY(read_limit(v, "not_after_s", &n, &s->not_after_s));
+    TRY(need_object(v, n));
     TRY(read_name(a, v, "label", &s->label));
     TRY(scope_parse(json_string(json_get(v, "scope")), &s->scope));
     return read_string(a, v, "fingerprint", &s->fingerprint);
@@ -259,6 +277,18 @@ static void write_strings(struct text *t, const char *key, const bytes *list, si
     text_adds(t, n == 0 ? "[]" : "]");
 }
 
+static void write_secret(struct text *t, const struct plan_secret *s) {
+    write_string(t, "label", s->label);
+    write_string(t, "scope", bytes_of(scope_name(s->scope)));
+    if (s->livemode != MODE_BOTH)
+        write_string(t, "livemode", bytes_of(mode_name(s->livemode)));
+    if (s->not_before_s != 0)
+        write_number(t, "not_before_s", s->not_before_s);
+    if (s->not_after_s != 0)
+        write_number(t, "not_after_s", s->not_after_s);
+    write_string(t, "fingerprint", s->fingerprint);
+}
+
 static void write_source(struct text *t, const struct plan_source *s) {
     text_addc(t, '{');
     write_string(t, "path", s->path);
@@ -269,9 +299,7 @@ static void write_source(struct text *t, const struct plan_source *s) {
     text_addc(t, '[');
     for (size_t i = 0; i < s->secret_count; i++) {
         text_adds(t, i == 0 ? "{" : ",{");
-        write_string(t, "label", s->secrets[i].label);
-        write_string(t, "scope", bytes_of(scope_name(s->secrets[i].scope)));
-        write_string(t, "fingerprint", s->secrets[i].fingerprint);
+        write_secret(t, &s->secrets[i]);
         text_addc(t, '}');
     }
     text_adds(t, "]}");
@@ -349,6 +377,11 @@ void plan_write(const struct plan *p, struct text *out) {
         write_destination(out, &p->destinations[i]);
     }
     text_adds(out, "]}");
+}
+
+bool mode_narrow(enum mode a, enum mode b, enum mode *out) {
+    *out = a == MODE_BOTH ? b : a;
+    return a == MODE_BOTH || b == MODE_BOTH || a == b;
 }
 
 const struct plan_source *plan_source_find(const struct plan *p, bytes path) {

@@ -20,6 +20,10 @@ enum destination_kind { KIND_HTTP, KIND_COMMAND };
 struct plan_secret {
     bytes label;
     enum scope scope;
+    enum mode livemode; // never the other one than its source's
+    // In force from the first second on and until the other, which is no longer in it; Unix
+    // seconds, 0: no limit.
+    int64_t not_before_s, not_after_s;
     bytes fingerprint; // 12 hex digits of a salted SHA-256
 };
 
@@ -79,11 +83,13 @@ struct plan {
 
 // JSON:
 // {"sources":[{"path","owner","livemode":"both|live|test","tolerance_s",
-//   "secrets":[{"label","scope":"any|account|connect","fingerprint"}]}],
+//   "secrets":[{"label","scope":"any|account|connect","livemode","not_before_s","not_after_s",
+//     "fingerprint"}]}],
 //  "destinations":[{"name","kind":"http","url","fingerprint" or "kind":"command","run":[],
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}]}] or null,
 //   "timeout_ms","retry_ms":[],"concurrency"}]}
+// A secret's livemode is left out where it is both, its times where there is no limit.
 // INVALID when it is not of this form.
 must result plan_read(bytes json, uint64_t generation, struct plan **out);
 void plan_free(struct plan *p); // null is allowed
@@ -100,6 +106,11 @@ const char *kind_name(enum destination_kind k);
 must result mode_parse(bytes b, enum mode *out);
 must result scope_parse(bytes b, enum scope *out);
 must result kind_parse(bytes b, enum destination_kind *out);
+static inline bool secret_in_force(const struct plan_secret *s, int64_t now_s) {
+    return now_s >= s->not_before_s && (s->not_after_s == 0 || now_s < s->not_after_s);
+}
+// What fits both of them; MODE_BOTH: everything. False: nothing does.
+bool mode_narrow(enum mode a, enum mode b, enum mode *out);
 static inline bool mode_fits(enum mode m, bool livemode) {
     return m == MODE_BOTH || (m == MODE_LIVE) == livemode;
 }

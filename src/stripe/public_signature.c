@@ -42,7 +42,8 @@ hookkeep_verdict hookkeep_verify(hookkeep_verifier *v, const char *header, size_
         return (hookkeep_verdict)verdict;
     struct signature_check *c = signature_check_open(ring_of(v), &s);
     signature_check_add(c, bytes_from(body, body_size));
-    verdict = signature_check_finish(c, now, tolerance < 0 ? 0 : tolerance, &matched);
+    verdict = signature_check_finish(c, bytes_from(body, body_size), now,
+                                     tolerance < 0 ? 0 : tolerance, &matched);
     if (which != NULL && verdict != SIGNATURE_NO_MATCH)
         *which = matched;
     return (hookkeep_verdict)verdict;

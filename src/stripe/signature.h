@@ -5,7 +5,12 @@
 //
 // We are as strict as the strictest SDK: no spaces, `t` exactly once, digits only and used as
 // written (a leading zero or a sign is malformed), v1 exactly 64 lower-case digits, compared in
-// constant time against every secret of the ring. Schemes other than v1 are ignored.
+// constant time. Schemes other than v1 are ignored.
+//
+// Of a ring's secrets the one that matched last is tried first, while the body arrives; the others
+// only if it does not match. So a ring costs one HMAC for each event as long as one secret signs,
+// and how long a check takes may tell which of our secrets signed, never anything of a secret. A
+// forged signature costs an HMAC for each secret (2 µs for 3 KB): that is what limits a ring.
 #ifndef STRIPE_SIGNATURE_H
 #define STRIPE_SIGNATURE_H
 
@@ -16,7 +21,7 @@
 
 #define SIGNATURE_CANDIDATES_MAX 16 // v1 items looked at; a header with more is malformed
 #define SIGNATURE_HEADER_MAX 4096   // bytes of a header looked at; a longer one is malformed
-#define SECRETS_MAX 16              // secrets in a ring
+#define SECRETS_MAX 64              // secrets in a ring
 
 struct signature {
     int64_t time;    // t, seconds
@@ -32,6 +37,7 @@ enum signature_verdict {
     SIGNATURE_NO_MATCH,
     SIGNATURE_TOO_OLD,
     SIGNATURE_IN_FUTURE,
+    SIGNATURE_RETIRED, // it matches a secret that is not in force: not yet, or no more
 };
 
 // HOLDS here means: parsed. MISSING or MALFORMED otherwise.
@@ -41,6 +47,10 @@ enum signature_verdict signature_parse(bytes header, struct signature *out);
 struct signature_ring;
 struct signature_ring *signature_ring_open(const bytes *secrets, size_t count); // 1 to SECRETS_MAX
 void signature_ring_close(struct signature_ring *r);                            // null is allowed
+// The secret is in force from not_before_s on and until not_after_s, which is no longer in it
+// (Unix seconds; 0: no limit).
+void signature_ring_limit(struct signature_ring *r, size_t secret, int64_t not_before_s,
+                          int64_t not_after_s);
 
 // One verification under way: start with a parsed header, add the body's pieces, finish.
 // A ring has one verification under way at a time unless each has a context of its own:
@@ -48,9 +58,10 @@ void signature_ring_close(struct signature_ring *r);                            
 struct signature_check;
 struct signature_check *signature_check_open(struct signature_ring *r, const struct signature *s);
 void signature_check_add(struct signature_check *c, bytes piece);
-// `which` gets the index of the secret that matched. First the signature, then the age: |now - t| >
-// tolerance_s is TOO_OLD or IN_FUTURE. Frees the check.
-enum signature_verdict signature_check_finish(struct signature_check *c, int64_t now_s,
+// `body` is all that was added, in one. `which` gets the index of the secret that matched. First
+// the signature, then the age: |now - t| > tolerance_s is TOO_OLD or IN_FUTURE; then whether the
+// secret is in force at now_s, else RETIRED. Frees the check.
+enum signature_verdict signature_check_finish(struct signature_check *c, bytes body, int64_t now_s,
                                               int64_t tolerance_s, size_t *which);
 void signature_check_close(struct signature_check *c); // given up; null is allowed
 
@@ -58,6 +69,8 @@ void signature_check_close(struct signature_check *c); // given up; null is allo
 // context.
 struct text;
 void signature_sign(struct hmac *key, int64_t time_s, bytes body, struct text *out);
+// Appends another secret's ",v1=…" to it, as Stripe does while a secret is rolled.
+void signature_sign_also(struct hmac *key, int64_t time_s, bytes body, struct text *out);
 
 // "no v1 item" and the like, for an operator; tells nothing about secrets.
 const char *signature_verdict_text(enum signature_verdict v);

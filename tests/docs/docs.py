@@ -152,7 +152,9 @@ def zsh_and_fish_have_every_command_and_option():
 def metric_names():
     names = [name for kind in ("COUNTER", "GAUGE", "HISTOGRAM")
              for name, *_ in rows("base/metrics.def", kind)]
-    return names + re.findall(r'\W(hookkeep_\w+)', read(SOURCE, "src/ledger/reader.c"))
+    for source in "src/ledger/reader.c", "src/intake/uses.c":
+        names += re.findall(r'\W(hookkeep_\w+)', read(SOURCE, source))
+    return names
 
 
 def the_operators_page_tells_what_to_do_about_each_metric_and_log_event():

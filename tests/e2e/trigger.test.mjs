@@ -117,7 +117,7 @@ test("a source takes what fits it, and a reload is heard of", async (t) => {
   const after = await gateway.cli(["trigger", "payout.paid", "--json"]);
   assert.equal(JSON.parse(after.stdout).status, 200, after.stderr);
   await refused(["--account", "acct_1Harbor"],
-                /no secret for events of connected accounts.*connect/);
+                /no secret in force for test events of connected accounts.*connect/);
 });
 
 test("to any endpoint, with its secret from a file or the environment alone", async (t) => {

@@ -32,7 +32,7 @@ static enum signature_verdict check(struct signature_ring *ring, const struct si
     if (cut != 1 || !fuzz_planted("piece"))
         signature_check_add(c, bytes_slice(body, 0, cut));
     signature_check_add(c, bytes_slice(body, cut, body.n));
-    enum signature_verdict v = signature_check_finish(c, now, TOLERANCE, which);
+    enum signature_verdict v = signature_check_finish(c, body, now, TOLERANCE, which);
     if (fuzz_planted("any") && s->candidate_count == 3)
         v = SIGNATURE_HOLDS;
     if (fuzz_planted("old") && v == SIGNATURE_TOO_OLD && s->time < 300000000)

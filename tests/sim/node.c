@@ -62,7 +62,7 @@ static void set_targets(struct node *n, int variant) {
     const struct source_secrets secrets[] = {
         {B("/webhook"), webhook, 1}, {B("/connect"), connect, 2}, {B("/other"), other, 1}};
     struct sources *sources = NULL;
-    ensure(sources_open(p, secrets, 3, &sources) == OK);
+    ensure(sources_open(p, secrets, 3, &n->uses, &sources) == OK);
     if (n->receiver.sources != NULL)
         sources_drop(n->receiver.sources);
     n->receiver.sources = sources;
@@ -264,6 +264,7 @@ static void end_life(struct node *n) {
     dispatch_close(n->dispatch);
     if (n->receiver.sources != NULL)
         sources_drop(n->receiver.sources);
+    secret_uses_drop(&n->uses);
     mailbox_close(n->intake_mail);
     mailbox_close(n->dispatch_mailbox);
     mailbox_close(n->desk_mail);

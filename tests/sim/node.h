@@ -34,6 +34,7 @@ struct node {
     struct mailbox *intake_mail, *dispatch_mailbox, *desk_mail;
     struct receiver receiver;
     struct http_budget budget;
+    struct secret_uses uses;
     struct dispatch *dispatch;
     int64_t wake_at_us;
     uint32_t posted; // records of the desk's on their way

@@ -71,7 +71,7 @@ static void check_signature(struct fetch *f) {
         struct signature_check *c = signature_check_open(ring, &sig);
         signature_check_add(c, bytes_of(f->body));
         size_t which;
-        v = signature_check_finish(c, sig.time, 300, &which);
+        v = signature_check_finish(c, bytes_of(f->body), sig.time, 300, &which);
         signature_ring_close(ring);
     }
     if (v != SIGNATURE_HOLDS)

@@ -74,7 +74,9 @@ static result fixture_file(void *ctx, const char *path, size_t max, struct text 
     FAIL(ABSENT, "no such file");
 }
 
-static const struct config_outside fixture_outside = {.env = fixture_getenv, .file = fixture_file};
+// 2026-11-27T18:00:01Z
+static const struct config_outside fixture_outside = {
+    .env = fixture_getenv, .now_s = 1795802401, .file = fixture_file};
 
 static inline void fixture_drop(struct config **c) { config_free(*c); }
 

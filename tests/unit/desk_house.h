@@ -152,10 +152,16 @@ static inline void house_desk(struct house *h) {
     struct text why = {0};
     struct net_address address;
     assert_ok(net_address_parse(B("http://127.0.0.1:0"), &address, &why));
-    struct desk_secret secrets[] = {{B("any"), B("whsec_any"), SCOPE_ANY},
-                                    {B("connect"), B("whsec_connect"), SCOPE_CONNECT},
-                                    {B("again"), B("whsec_again"), SCOPE_CONNECT}};
-    const struct desk_source source = {B("/webhook"), MODE_TEST, secrets, 3};
+    // Those that may not sign stand before those that do.
+    struct desk_secret secrets[] = {
+        {B("whsec_gone"), {.label = B("gone"), .not_after_s = 1}},
+        {B("whsec_to_come"), {.label = B("to_come"), .not_before_s = INT64_MAX}},
+        {B("whsec_live"), {.label = B("live"), .scope = SCOPE_CONNECT, .livemode = MODE_LIVE}},
+        {B("whsec_any"), {.label = B("any")}},
+        {B("whsec_connect"), {.label = B("connect"), .scope = SCOPE_CONNECT}},
+        {B("whsec_again"), {.label = B("again"), .scope = SCOPE_CONNECT}},
+    };
+    const struct desk_source source = {B("/webhook"), MODE_TEST, secrets, 6};
     struct desk_options o = {
         .clock = &h->clock.clock,
         .journal = h->journal,

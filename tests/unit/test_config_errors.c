@@ -161,7 +161,7 @@ static const struct {
     {SOURCE("path: /a, tolerance: 25h, "), "sources[0].tolerance: found `25h`"},
     {SOURCE("path: /a, tolerance: 1500ms, "), "expected whole seconds"},
     {"sources: [{path: /a}]\n", "sources[0]: secrets is missing"},
-    {"sources: [{path: /a, secrets: []}]\n", "found 0 secrets; a source has 1 to 16"},
+    {"sources: [{path: /a, secrets: []}]\n", "found 0 secrets; a source has 1 to 64"},
     {"sources: [{path: /a, secrets: " CANARY_A "}]\n",
      "found a text of 29 characters; expected a list of maps"},
     {"sources: [{path: /a, secrets: [" CANARY_A "]}]\n",
@@ -185,6 +185,21 @@ static const struct {
      "/b, owner: x, secrets: [{label: a, key: '${A}'}]}\n",
      "t.yaml:3: sources[1].secrets[0].key: the source in line 2 has the "
      "same secret and another owner"},
+#define WINDOW(from_, until_)                                                                      \
+    "sources: [{path: /a, secrets: [{label: a, key: '${A}', not_before: '" from_                   \
+    "', not_after: '" until_ "'}]}]\n"
+    {WINDOW("2026-11-27", "2026-11-28T00:00:00Z"),
+     "not_before: found `2026-11-27`; expected a time with its offset (2026-11-27T18:00:00Z)"},
+    {WINDOW("2026-11-27T00:00:00Z", "2026-11-28T00:00:00"), "not_after: found"},
+    {WINDOW("2026-11-27T00:00:00Z", "2026-11-28T00:00:00.5Z"), "not_after: found"},
+    {WINDOW("1970-01-01T00:00:00Z", "2026-11-28T00:00:00Z"), "not_before: found"},
+    {WINDOW("2026-11-27T00:00:00Z", "2026-11-27T00:00:00Z"),
+     "not_after: not later than not_before: it would never be in force"},
+    {WINDOW("2026-11-27T00:00:01Z", "2026-11-27T01:00:00+01:00"), "not later than not_before"},
+    {"sources: [{path: /a, livemode: live, secrets: [{label: a, livemode: test, key: '${A}'}]}]\n",
+     "secrets[0].livemode: found test, and its source takes live events alone"},
+    {"sources: [{path: /a, secrets: [{label: a, livemode: no, key: '${A}'}]}]\n",
+     "livemode: found `no`; expected one of both, live, test"},
     // Destinations.
     {S "destinations: [{url: 'http://h', secret: '${A}'}]\n", "destinations[0]: name is missing"},
     {S "destinations: [{name: a, secret: '${A}'}]\n", "destinations[0]: url is missing"},
@@ -388,6 +403,12 @@ static void what_is_large_or_repeats_itself_is_refused(void **state) {
 static const struct {
     const char *yaml, *says; // null: no warning
 } warned[] = {
+#define RING(more_) "sources: [{path: /a, secrets: [{label: a, key: '${A}'" more_ "}]}]\n"
+    {RING(", not_after: 2026-11-27T18:00:00Z"), "this secret is retired: what it signs"},
+    {RING(", not_after: 2026-11-27T18:00:00Z"), "none of these secrets is in force now"},
+    {RING(", not_before: 2026-11-27T18:00:02Z"), "none of these secrets is in force now"},
+    {RING(", not_before: 2026-11-27T18:00:01Z, not_after: 2026-11-27T18:00:02Z"), NULL},
+    {RING(", not_after: 2026-11-27T18:00:00Z}, {label: b, key: '${B}'"), "secrets[0].not_after"},
     {S, NULL},
     {S "listen: ['http://[::1]:1', http://localhost:2, unix:a]\n", NULL},
     {S "listen: http://0.0.0.0:80\n", "t.yaml:2: listen: plain http on an address that others can"},

@@ -66,12 +66,12 @@ static void sources_and_destinations_arrive(void **state) {
     assert_int_equal(s->secret_count, 2);
     EQUAL(s->secrets[0].label, "platform");
     EQUAL(s->secrets[0].key, CANARY_A);
-    assert_int_equal(s->secrets[0].scope, SCOPE_ACCOUNT);
+    assert_int_equal(c->plan->sources[0].secrets[0].scope, SCOPE_ACCOUNT);
     EQUAL(s->secrets[1].key, CANARY_B);
-    assert_int_equal(s->secrets[1].scope, SCOPE_CONNECT);
+    assert_int_equal(c->plan->sources[0].secrets[1].scope, SCOPE_CONNECT);
     EQUAL(c->sources[1].owner, "main");
     EQUAL(c->sources[1].secrets[0].key, CANARY_C);
-    assert_int_equal(c->sources[1].secrets[0].scope, SCOPE_ANY);
+    assert_int_equal(c->plan->sources[1].secrets[0].scope, SCOPE_ANY);
     assert_int_equal(c->destination_count, 3);
     EQUAL(c->destinations[0].name, "shop");
     EQUAL(c->destinations[0].url, "https://shop.example.com:8443/stripe?x=1");
@@ -298,7 +298,7 @@ static void limits_of_lists_are_reached(void **state) {
     OWN(text_drop)
     struct text yaml = {0};
     text_adds(&yaml, "sources:\n- path: /a\n  secrets:\n");
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 64; i++)
         text_addf(&yaml, "  - {label: l%d, key: whsec_%016d}\n", i, i);
     text_adds(&yaml, "destinations:\n- {name: a, url: 'http://h', secret: '${A}', retry: [");
     for (int i = 0; i < 32; i++)
@@ -307,7 +307,7 @@ static void limits_of_lists_are_reached(void **state) {
     text_adds(&yaml, "- {name: c, url: 'http://h', secret: '${A}', retry: 7s}\n");
     OWN(fixture_drop)
     struct config *c = read_ok(text_str(&yaml));
-    assert_int_equal(c->sources[0].secret_count, 16);
+    assert_int_equal(c->sources[0].secret_count, 64);
     assert_int_equal(c->plan->destinations[0].retry_count, 32);
     assert_int_equal(c->plan->destinations[1].retry_count, 0);
     assert_int_equal(c->plan->destinations[2].retry_count, 1);
@@ -327,6 +327,27 @@ static void fingerprints_name_a_secret_without_telling_it(void **state) {
 
 static void freeing_nothing_is_allowed(void **state) { config_free(NULL); }
 
+static void a_secret_says_when_and_for_which_events_it_stands(void **state) {
+    OWN(fixture_drop)
+    struct config *c =
+        read_ok("sources:\n- path: /a\n  livemode: test\n  secrets:\n"
+                "  - {label: a, key: '${A}', livemode: test, not_before: 2026-11-27T18:00:00Z}\n"
+                "  - {label: b, key: '${B}', not_after: '2026-11-27T20:00:00+01:00'}\n");
+    const struct plan_secret *s = c->plan->sources[0].secrets;
+    assert_int_equal(s[0].livemode, MODE_TEST);
+    assert_int_equal(s[0].not_before_s, 1795802400);
+    assert_int_equal(s[0].not_after_s, 0);
+    assert_int_equal(s[1].livemode, MODE_BOTH);
+    assert_int_equal(s[1].not_before_s, 0);
+    assert_int_equal(s[1].not_after_s, 1795806000);
+    // Nothing is written of what is not said: plans of before stay as they are.
+    assert_true(bytes_search(c->plan->json, B("\"scope\":\"any\",\"livemode\":\"test\","
+                                              "\"not_before_s\":1795802400,\"finger")) <
+                c->plan->json.n);
+    assert_true(bytes_search(c->plan->json, B("\"scope\":\"any\",\"not_after_s\":1795806000,"
+                                              "\"finger")) < c->plan->json.n);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_arrives),
@@ -339,6 +360,7 @@ int main(void) {
         cmocka_unit_test(the_same_configuration_gives_the_same_plan),
         cmocka_unit_test(variables_are_replaced),
         cmocka_unit_test(secrets_come_from_text_variables_and_files),
+        cmocka_unit_test(a_secret_says_when_and_for_which_events_it_stands),
         cmocka_unit_test(where_takes_scalars_as_they_are_written),
         cmocka_unit_test(limits_of_lists_are_reached),
         cmocka_unit_test(fingerprints_name_a_secret_without_telling_it),

@@ -252,7 +252,7 @@ static void assert_signed(const struct fetch_request *r, const char *key, int64_
     struct signature_check *c = signature_check_open(ring, &s);
     signature_check_add(c, r->body);
     size_t which;
-    assert_int_equal(signature_check_finish(c, now_s, 0, &which), SIGNATURE_HOLDS);
+    assert_int_equal(signature_check_finish(c, r->body, now_s, 0, &which), SIGNATURE_HOLDS);
     signature_ring_close(ring);
 }
 

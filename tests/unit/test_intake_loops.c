@@ -34,6 +34,7 @@ struct world {
     struct thread *journal_thread;
     struct plan *plan;
     struct intake *intake;
+    struct secret_uses uses;
 };
 
 static struct intake_options options_for(struct world *w, const struct net_address *listen,
@@ -59,6 +60,7 @@ static struct intake_options options_for(struct world *w, const struct net_addre
         .plan = w->plan,
         .secrets = secrets,
         .secret_count = 1,
+        .uses = &w->uses,
     };
 }
 
@@ -107,6 +109,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     struct world *w = *state;
     intake_close(w->intake);
+    secret_uses_drop(&w->uses);
     journal_stop(w->journal);
     thread_join(w->journal_thread);
     journal_close(w->journal);

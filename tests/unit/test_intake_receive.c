@@ -44,6 +44,7 @@ struct world {
     struct http_budget budget;
     struct receiver receiver;
     struct plan *plan;
+    struct secret_uses uses;
 };
 
 struct reply { // what done was told
@@ -59,7 +60,7 @@ static struct sources *open_sources(struct world *w, const char *shop_key) {
     bytes shop[] = {bytes_of(shop_key), B(CONNECT_KEY)}, other[] = {B(OTHER_KEY)};
     struct source_secrets secrets[] = {{B("/other"), other, 1}, {B("/webhook"), shop, 2}};
     struct sources *s;
-    assert_null(sources_open(w->plan, secrets, 2, &s));
+    assert_null(sources_open(w->plan, secrets, 2, &w->uses, &s));
     return s;
 }
 
@@ -91,6 +92,7 @@ static int tear_down(void **state) {
     assert_int_equal(w->receiver.appending, 0);
     assert_int_equal(w->budget.used, 0);
     sources_drop(w->receiver.sources);
+    secret_uses_drop(&w->uses);
     plan_free(w->plan);
     journal_close(w->journal);
     mailbox_close(w->mailbox);
@@ -580,15 +582,130 @@ static void secrets_must_be_those_of_the_plan(void **state) {
     bytes keys[] = {B(SHOP_KEY), B(CONNECT_KEY)};
     struct source_secrets both[] = {{B("/webhook"), keys, 2}, {B("/other"), keys, 1}};
     struct sources *s;
-    assert_true(failed_as(sources_open(w->plan, both, 1, &s), FAIL_INVALID));
+    assert_true(failed_as(sources_open(w->plan, both, 1, &w->uses, &s), FAIL_INVALID));
     both[1].count = 0;
-    assert_true(failed_as(sources_open(w->plan, both, 2, &s), FAIL_INVALID));
+    assert_true(failed_as(sources_open(w->plan, both, 2, &w->uses, &s), FAIL_INVALID));
     both[1].count = 2;
-    assert_true(failed_as(sources_open(w->plan, both, 2, &s), FAIL_INVALID));
+    assert_true(failed_as(sources_open(w->plan, both, 2, &w->uses, &s), FAIL_INVALID));
     assert_null(s);
     both[1].count = 1;
-    assert_null(sources_open(w->plan, both, 2, &s));
+    assert_null(sources_open(w->plan, both, 2, &w->uses, &s));
     sources_drop(s);
+}
+
+// A plan of one source, whose first secret is limited so, in force from now on.
+static void limit_first(struct world *w, const char *source, const char *limits) {
+    OWN(text_drop)
+    struct text plan = {0};
+    plan_free(w->plan);
+    text_addf(&plan,
+              "{\"sources\":[{\"path\":\"/webhook\",\"owner\":\"main\",\"livemode\":\"%s\","
+              "\"tolerance_s\":300,\"secrets\":[{\"label\":\"old\",\"scope\":\"any\",%s"
+              "\"fingerprint\":\"01\"},{\"label\":\"new\",\"scope\":\"any\","
+              "\"fingerprint\":\"02\"}]}],\"destinations\":[]}",
+              source, limits);
+    assert_null(plan_read(text_bytes(&plan), 44, &w->plan));
+    bytes keys[] = {B(SHOP_KEY), B(CONNECT_KEY)};
+    struct source_secrets secrets = {B("/webhook"), keys, 2};
+    sources_drop(w->receiver.sources);
+    assert_null(sources_open(w->plan, &secrets, 1, &w->uses, &w->receiver.sources));
+}
+
+static void a_secret_is_taken_while_it_is_in_force(void **state) {
+    static const struct {
+        const char *limits;
+        enum reception_end end;
+    } rows[] = {
+        {"", RECEPTION_RECEIVED},
+        {"\"not_before_s\":1700000000,\"not_after_s\":1700000001,", RECEPTION_RECEIVED},
+        {"\"not_after_s\":1700000000,", RECEPTION_RETIRED},
+        {"\"not_before_s\":1700000001,", RECEPTION_RETIRED},
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        limit_first(w, "both", rows[i].limits);
+        assert_int_equal(send_signed(w, "/webhook", SHOP_KEY, NOW_S, EVENT), rows[i].end);
+        assert_int_equal(send_signed(w, "/webhook", CONNECT_KEY, NOW_S, EVENT), RECEPTION_RECEIVED);
+    }
+    // Counted apart, by label; a stranger learns nothing that a wrong secret would not tell.
+    assert_int_equal(metric_get(METRIC_REFUSE_RETIRED), 2);
+    assert_int_equal(metric_get(METRIC_REFUSE_BAD_SIGNATURE), 0);
+    const struct secret_use *old = secret_uses_find(&w->uses, B("/webhook"), B("old"));
+    const struct secret_use *new = secret_uses_find(&w->uses, B("/webhook"), B("new"));
+    assert_int_equal(old->retired, 2);
+    assert_int_equal(old->retired_at, w->wall_ms);
+    assert_int_equal(old->matched, 2);
+    assert_int_equal(new->retired, 0);
+    assert_int_equal(new->matched, 4);
+    assert_int_equal(new->matched_at, w->wall_ms);
+    struct reception_answer retired, stranger;
+    reception_answer(RECEPTION_RETIRED, &retired);
+    reception_answer(RECEPTION_NO_MATCH, &stranger);
+    assert_int_equal(retired.status, stranger.status);
+    assert_string_equal(retired.body, stranger.body);
+    OWN(text_drop)
+    struct text metrics = {0};
+    secret_uses_metrics(&w->uses, &metrics);
+    assert_non_null(strstr(text_str(&metrics), "\nhookkeep_retired_secret_total{source=\"/webhook\""
+                                               ",secret=\"old\"} 2\n"));
+    assert_non_null(strstr(text_str(&metrics), "\nhookkeep_secret_matches_total{source=\"/webhook\""
+                                               ",secret=\"new\"} 4\n"));
+}
+
+// Told while it is still used: each day of its last week, each hour of its last day.
+static void a_secret_that_ends_soon_is_told_of(void **state) {
+    static const struct {
+        int64_t left_s, later_s;
+        bool told;
+    } rows[] = {
+        {8 * 86400, 0, false},     {7 * 86400, 0, true},
+        {7 * 86400, 86399, false}, {7 * 86400, 1, true},
+        {0, 6 * 86400 - 60, true}, {0, 3600, true},
+        {0, 3599, false},          {0, 1, true},
+    };
+    struct secret_uses uses = {0};
+    struct secret_use *u = secret_uses_take(&uses, B("/webhook"), B("old"));
+    assert_ptr_equal(u, secret_uses_take(&uses, B("/webhook"), B("old")));
+    assert_ptr_not_equal(u, secret_uses_take(&uses, B("/other"), B("old")));
+    int64_t now_s = NOW_S;
+    struct plan_secret s = {.label = B("old")};
+    secret_use_matched(u, &s, now_s * 1000);
+    assert_int_equal(u->told_expiry_at, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t before = u->told_expiry_at;
+        now_s += rows[i].later_s;
+        s.not_after_s =
+            rows[i].left_s > 0 && rows[i].later_s == 0 ? now_s + rows[i].left_s : s.not_after_s;
+        secret_use_matched(u, &s, now_s * 1000);
+        if ((u->told_expiry_at != before) != rows[i].told)
+            fail_msg("row %zu", i);
+    }
+    assert_int_equal(u->matched, 1 + sizeof rows / sizeof rows[0]);
+    secret_uses_drop(&uses);
+}
+
+// It narrows what its source takes; booking ignores what does not fit the record.
+static void a_secrets_livemode_narrows_its_sources(void **state) {
+    static const struct {
+        const char *source, *limits;
+        enum mode livemode;
+    } rows[] = {
+        {"both", "", MODE_BOTH},
+        {"both", "\"livemode\":\"live\",", MODE_LIVE},
+        {"test", "", MODE_TEST},
+        {"test", "\"livemode\":\"test\",", MODE_TEST},
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        limit_first(w, rows[i].source, rows[i].limits);
+        assert_int_equal(send_signed(w, "/webhook", SHOP_KEY, NOW_S, EVENT), RECEPTION_RECEIVED);
+        OWN(arena_drop)
+        struct arena a;
+        struct receipt_record in;
+        assert_null(receipt_decode(read_last(w, &a).payload, &in));
+        assert_int_equal(in.livemode, rows[i].livemode);
+        assert_bytes(in.secret_label, B("old"));
+    }
 }
 
 static void each_end_has_an_answer(void **state) {
@@ -630,6 +747,9 @@ int main(void) {
         TEST(a_peer_that_leaves_is_forgotten),
         TEST(a_reload_leaves_what_is_under_way_as_it_began),
         TEST(secrets_must_be_those_of_the_plan),
+        TEST(a_secret_is_taken_while_it_is_in_force),
+        cmocka_unit_test(a_secret_that_ends_soon_is_told_of),
+        TEST(a_secrets_livemode_narrows_its_sources),
         cmocka_unit_test(each_end_has_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,57 @@ static void a_command_has_a_program_and_no_url(void **state) {
     }
 }
 
+#define LIMITS                                                                                     \
+    "{\"sources\":[{\"path\":\"/a\",\"owner\":\"main\",\"livemode\":\"both\","                     \
+    "\"tolerance_s\":300,\"secrets\":[{\"label\":\"a\",\"scope\":\"any\",\"livemode\":\"live\","   \
+    "\"not_before_s\":5,\"not_after_s\":7,\"fingerprint\":\"aa\"},{\"label\":\"b\",\"scope\":"     \
+    "\"any\",\"fingerprint\":\"bb\"}]}],\"destinations\":[]}"
+
+static void a_secret_has_a_livemode_and_times(void **state) {
+    OWN(drop)
+    struct plan *p = NULL;
+    assert_null(plan_read(B(LIMITS), 1, &p));
+    assert_true(bytes_equal(p->json, B(LIMITS)));
+    const struct plan_secret *s = p->sources[0].secrets;
+    assert_int_equal(s[0].livemode, MODE_LIVE);
+    assert_int_equal(s[1].livemode, MODE_BOTH);
+    for (int64_t now = 3; now < 9; now++) {
+        assert_int_equal(secret_in_force(&s[0], now), now >= 5 && now < 7);
+        assert_true(secret_in_force(&s[1], now));
+    }
+    static const struct {
+        const char *from, *to;
+    } no_plans[] = {
+        {"\"live\"", "\"both\""},       {"\"live\"", "1"}, {":5", ":0"}, {":7", ":-7"},
+        {"not_before_s", "not_before"},
+    };
+    for (size_t i = 0; i < sizeof no_plans / sizeof *no_plans; i++) {
+        OWN(text_drop)
+        struct text t = {0};
+        static const char whole[] = LIMITS;
+        const char *at = strstr(whole, no_plans[i].from);
+        struct plan *none = NULL;
+        text_addf(&t, "%.*s%s%s", (int)(at - whole), whole, no_plans[i].to,
+                  at + strlen(no_plans[i].from));
+        if (!failed_as(plan_read(text_bytes(&t), 1, &none), FAIL_INVALID))
+            fail_msg("taken: %s", text_str(&t));
+    }
+    static const struct {
+        enum mode a, b;
+        int narrow; // -1: nothing fits both
+    } rows[] = {
+        {MODE_BOTH, MODE_BOTH, MODE_BOTH}, {MODE_BOTH, MODE_TEST, MODE_TEST},
+        {MODE_LIVE, MODE_BOTH, MODE_LIVE}, {MODE_LIVE, MODE_LIVE, MODE_LIVE},
+        {MODE_LIVE, MODE_TEST, -1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        enum mode m = MODE_BOTH;
+        assert_int_equal(mode_narrow(rows[i].a, rows[i].b, &m), rows[i].narrow >= 0);
+        if (rows[i].narrow >= 0)
+            assert_int_equal(m, rows[i].narrow);
+    }
+}
+
 static void other_order_and_spaces_become_canonical(void **state) {
     OWN(drop)
     struct plan *p = NULL;
@@ -263,6 +314,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writing_what_was_read_gives_the_same),
         cmocka_unit_test(a_command_has_a_program_and_no_url),
+        cmocka_unit_test(a_secret_has_a_livemode_and_times),
         cmocka_unit_test(other_order_and_spaces_become_canonical),
         cmocka_unit_test(every_field_is_read),
         cmocka_unit_test(what_is_no_plan_is_refused),

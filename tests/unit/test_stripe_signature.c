@@ -60,7 +60,7 @@ static enum signature_verdict verify(struct signature_ring *r, bytes header, byt
         return v;
     struct signature_check *c = signature_check_open(r, &s);
     signature_check_add(c, body);
-    return signature_check_finish(c, now, tolerance, which);
+    return signature_check_finish(c, body, now, tolerance, which);
 }
 
 static enum signature_verdict verify_v1(const char *header, int64_t now, int64_t tolerance) {
@@ -118,7 +118,8 @@ static void test_every_split(void **state) {
             signature_check_add(c, bytes_slice(body, 0, i));
             signature_check_add(c, bytes_slice(body, i, j));
             signature_check_add(c, bytes_slice(body, j, body.n));
-            assert_int_equal(SIGNATURE_HOLDS, signature_check_finish(c, 1700000000, 0, &which));
+            assert_int_equal(SIGNATURE_HOLDS,
+                             signature_check_finish(c, body, 1700000000, 0, &which));
         }
     signature_ring_close(r);
 }
@@ -141,7 +142,7 @@ static void test_checks_side_by_side(void **state) {
         for (size_t i = 0; i < 100; i++)
             if (i != 51)
                 assert_int_equal(i == 50 ? SIGNATURE_NO_MATCH : SIGNATURE_HOLDS,
-                                 signature_check_finish(checks[i], 1700000000, 0, &which));
+                                 signature_check_finish(checks[i], body, 1700000000, 0, &which));
     }
     signature_check_close(NULL);
     signature_ring_close(r);
@@ -170,6 +171,69 @@ static void test_ring(void **state) {
                      verify(r, B("t=1700000000," V1), B(BODY_OF_V1), 1700000000, 300, &which));
     signature_ring_close(r);
     signature_ring_close(NULL);
+}
+
+// The one that matched last is tried first; whichever signs, it is found.
+static void test_secrets_in_turn(void **state) {
+    const bytes secrets[] = {B("whsec_of_the_platform"), B("whsec_test_secret"), B("whsec_third")};
+    struct signature_ring *r = signature_ring_open(secrets, 3);
+    struct hmac *keys[3];
+    for (size_t i = 0; i < 3; i++)
+        keys[i] = hmac_open(secrets[i]);
+    for (size_t round = 0; round < 30; round++) {
+        size_t signer = (round * round + round / 3) % 3, which = 9;
+        OWN(text_drop)
+        struct text header = {0};
+        signature_sign(keys[signer], 1700000000, B(BODY_OF_V1), &header);
+        assert_int_equal(SIGNATURE_HOLDS,
+                         verify(r, text_bytes(&header), B(BODY_OF_V1), 1700000000, 300, &which));
+        assert_int_equal(signer, which);
+        assert_int_equal(SIGNATURE_NO_MATCH,
+                         verify(r, text_bytes(&header), B("{}"), 1700000000, 300, &which));
+    }
+    for (size_t i = 0; i < 3; i++)
+        hmac_close(keys[i]);
+    signature_ring_close(r);
+}
+
+static void test_in_force(void **state) {
+    const bytes secrets[] = {B("whsec_of_old"), B("whsec_test_secret"), B("whsec_to_come")};
+    const char *h = "t=1700000000," V1;
+    struct signature_ring *r = signature_ring_open(secrets, 3);
+    size_t which = 9;
+    for (int favourite = 0; favourite < 2; favourite++) { // at first it is not
+        static const struct {
+            int64_t from, until;
+            enum signature_verdict verdict;
+        } rows[] = {
+            {0, 1700000000, SIGNATURE_RETIRED}, {0, 1700000001, SIGNATURE_HOLDS},
+            {1700000000, 0, SIGNATURE_HOLDS},   {1700000001, 0, SIGNATURE_RETIRED},
+            {1, 2, SIGNATURE_RETIRED},          {0, 0, SIGNATURE_HOLDS},
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            signature_ring_limit(r, 1, rows[i].from, rows[i].until);
+            assert_int_equal(rows[i].verdict,
+                             verify(r, bytes_of(h), B(BODY_OF_V1), 1700000000, 300, &which));
+            assert_int_equal(1, which);
+        }
+    }
+    // What is old is that first; and a wrong signature is no retired secret's.
+    signature_ring_limit(r, 1, 0, 1);
+    assert_int_equal(SIGNATURE_TOO_OLD,
+                     verify(r, bytes_of(h), B(BODY_OF_V1), 1700000301, 300, &which));
+    assert_int_equal(SIGNATURE_NO_MATCH, verify(r, bytes_of(h), B("{}"), 1700000000, 300, &which));
+    // Two secrets in one header, as while one is rolled: the one in force decides.
+    OWN(text_drop)
+    struct text both = {0};
+    struct hmac *third = hmac_open(secrets[2]), *second = hmac_open(secrets[1]);
+    signature_sign(second, 1700000000, B(BODY_OF_V1), &both);
+    signature_sign_also(third, 1700000000, B(BODY_OF_V1), &both);
+    assert_int_equal(SIGNATURE_HOLDS,
+                     verify(r, text_bytes(&both), B(BODY_OF_V1), 1700000000, 0, &which));
+    assert_int_equal(2, which);
+    hmac_close(second);
+    hmac_close(third);
+    signature_ring_close(r);
 }
 
 static void test_tolerance(void **state) {
@@ -307,6 +371,8 @@ int main(void) {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_every_split),
         cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_secrets_in_turn),
+        cmocka_unit_test(test_in_force),
         cmocka_unit_test(test_checks_side_by_side),
         cmocka_unit_test(test_tolerance),
         cmocka_unit_test(test_well_formed),

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// What each secret of each source was used for since the process started: counted by all loops
+// without locks, read by any thread. What was refused never reaches the books, so that this is all
+// there is of it; what matched stands there too.
+//
+// Rows are added by one thread at a time (who opens sources) and stay until the end, so that a
+// reload loses no count; there are as many as sources and labels were ever configured in one life.
+#ifndef INTAKE_USES_H
+#define INTAKE_USES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "rules/plan.h"
+
+struct secret_use {
+    struct secret_use *next;
+    bytes source, label;                    // owned
+    _Atomic uint64_t matched, retired;      // events taken; signatures refused as not in force
+    _Atomic int64_t matched_at, retired_at; // the last of them, Unix ms; 0: never
+    _Atomic int64_t told_expiry_at, told_retired_at; // last logged, Unix ms
+};
+
+struct secret_uses {
+    struct secret_use *_Atomic first;
+};
+
+// The row of this secret, made if it is not there.
+struct secret_use *secret_uses_take(struct secret_uses *u, bytes source, bytes label);
+// Null: none was taken.
+const struct secret_use *secret_uses_find(const struct secret_uses *u, bytes source, bytes label);
+void secret_uses_drop(struct secret_uses *u); // nobody reads or counts any more
+
+// An event came that this secret signed. Logs secret_expires when it ends within 7 days, once a
+// day, in its last day once an hour.
+void secret_use_matched(struct secret_use *u, const struct plan_secret *s, int64_t now_ms);
+// A signature by it was refused, as it is not in force. Logs retired_secret, at most once a minute.
+void secret_use_retired(struct secret_use *u, const struct plan_secret *s, int64_t now_ms);
+
+// Both counters of each secret, in Prometheus's text format.
+void secret_uses_metrics(const struct secret_uses *u, struct text *out);
+
+#endif
