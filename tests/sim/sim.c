@@ -12,7 +12,7 @@
 #include "port/log.h"
 #include "rules/record.h"
 
-#define COMMANDS_EACH 7 // one run in so many has handlers beside sites
+#define COMMANDS_EACH 4 // one run in so many has handlers beside sites
 #define TROUBLE_US 150000000
 #define STEPS_MAX 400000
 #define SABOTAGE_SEEDS 60

@@ -39,6 +39,7 @@ struct house {
     size_t commits_fail; // so many after such an insert, too
     size_t failing;      // of them, still to come
     bool deadly;         // inserting an event whose id begins with evt_kill ends this life
+    bool deadly_plan;    // so does keeping a plan
     bool dead;           // it ended: nothing can be written
 };
 
@@ -78,6 +79,12 @@ static result house_event_insert(struct store *s, const struct event_row *row) {
         return h->insert_fails;
     }
     return h->inner.event_insert(s, row);
+}
+
+static result house_plan_put(struct store *s, uint64_t generation, bytes json) {
+    struct house *h = house_now;
+    h->dead = h->dead || h->deadly_plan;
+    return h->dead ? PLACE(IO, "the process is dead") : h->inner.plan_put(s, generation, json);
 }
 
 static result house_destinations(struct store *s, struct arena *a, struct destination_row **out,
@@ -127,6 +134,7 @@ static inline int house_setup(void **state) {
     h->inner = *h->store;
     h->store->commit = house_commit;
     h->store->event_insert = house_event_insert;
+    h->store->plan_put = house_plan_put;
     h->store->destinations = house_destinations;
     h->replies = mailbox_open(NULL, NULL);
     struct journal_options o = {
