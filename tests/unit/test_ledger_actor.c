@@ -503,7 +503,8 @@ static void what_kills_twice_is_suspended_untried(void **state) {
     assert_int_equal(metric_get(METRIC_SUSPENDED), 1);
 }
 
-// Without its plan nothing of a generation can be booked: it is tried again, however often it kills.
+// Without its plan nothing of a generation can be booked: it is tried again, however often it
+// kills.
 static void a_plan_that_kills_is_never_suspended(void **state) {
     struct house *h = *state;
     log_setup(LOG_TEXT, LOG_SILENT);
