@@ -28,6 +28,9 @@ UNDO = {
     2: "SELECT 'DROP VIEW ' || name FROM sqlite_schema WHERE type = 'view'",
     3: "SELECT 'DROP INDEX answer_key' UNION ALL SELECT 'ALTER TABLE answer DROP COLUMN ' || name "
        "FROM pragma_table_info('answer') WHERE name NOT IN ('position', 'json')",
+    4: "SELECT 'DROP VIEW ' || name FROM sqlite_schema WHERE type = 'view' AND name IN "
+       "('accounts', 'secret_uses', 'event_types', 'api_versions') UNION ALL "
+       "SELECT 'DROP TABLE sighting'",
 }
 
 

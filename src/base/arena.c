@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
-
 #define ALIGNMENT _Alignof(max_align_t)
 #define FIRST_CHUNK ((size_t)4096)
 #define LARGEST_CHUNK ((size_t)65536)
@@ -48,7 +46,9 @@ static struct arena_chunk *new_chunk(struct arena *a, size_t n) {
     total = total > room ? room : total;
     if (total < n + sizeof(struct arena_chunk))
         total = n + sizeof(struct arena_chunk);
-    struct arena_chunk *c = memory_take(total);
+    struct arena_chunk *c = malloc(total);
+    if (c == NULL)
+        return NULL;
     c->used = 0;
     c->size = total - sizeof(struct arena_chunk);
     a->used += total;

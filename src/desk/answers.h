@@ -27,6 +27,8 @@ void destinations_show(struct ask *a);
 void destinations_hold(struct ask *a);
 void destinations_release(struct ask *a);
 
+void sightings_list(struct ask *a);
+
 void suspense_list(struct ask *a);
 void suspense_show(struct ask *a);
 void suspense_book(struct ask *a);

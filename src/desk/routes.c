@@ -18,6 +18,8 @@ static const char *const which_event[] = {EVENT_WHICH, NULL};
 static const char *const which_body[] = {EVENT_WHICH, "receipt", NULL};
 static const char *const delivery_filters[] = {"state",  "destination", "event", "since", "until",
                                                "before", "after",       "limit", "order", NULL};
+static const char *const sighting_filters[] = {"account", "owner", "livemode", "before",
+                                               "after",   "limit", "order",    NULL};
 static const char *const suspense_filters[] = {"state", "before", "after", "limit", "order", NULL};
 static const char *const replay_fields[] = {"events", "to", NULL};
 static const char *const hold_fields[] = {"reason", NULL};
@@ -44,6 +46,7 @@ static const struct work works[ROUTES] = {
     [ROUTE_DESTINATION] = {destinations_show, NULL, NULL},
     [ROUTE_HOLD] = {destinations_hold, NULL, hold_fields},
     [ROUTE_RELEASE] = {destinations_release, NULL, NULL},
+    [ROUTE_SIGHTINGS] = {sightings_list, sighting_filters, NULL},
     [ROUTE_SUSPENSE] = {suspense_list, suspense_filters, NULL},
     [ROUTE_SUSPENDED] = {suspense_show, NULL, NULL},
     [ROUTE_SUSPENSE_BOOK] = {suspense_book, NULL, NULL},

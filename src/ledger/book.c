@@ -14,6 +14,7 @@ result book_open(struct book *b, struct store *s) {
 
 void book_close(struct book *b) {
     book_forget_names(b);
+    sightings_drop(&b->seen);
     plan_free(b->plan);
     plan_free(b->older);
     b->plan = b->older = NULL;
@@ -190,6 +191,43 @@ static result owe_matching(struct book *b, const struct record *r, const struct 
     return OK;
 }
 
+static void note(struct book *b, enum sighting kind, bytes whose, bytes what, bool livemode,
+                 int64_t time_ms) {
+    sightings_note(&b->seen, &(struct sighting_row){
+                                 .kind = kind,
+                                 .whose = whose,
+                                 .what = what,
+                                 .livemode = livemode,
+                                 .first_at = time_ms,
+                                 .last_at = time_ms,
+                                 .count = 1,
+                             });
+}
+
+static void note_account(struct book *b, const struct record *r, const struct event *e, bytes owner,
+                         bytes account) {
+    note(b, SIGHTING_ACCOUNT, owner, account, e->livemode, r->time_ms);
+    struct sighting_row *row = &b->seen.noted[b->seen.noted_count - 1];
+    bool left = bytes_equal(e->type, B("account.application.deauthorized"));
+    *(left ? &row->deauthorized : &row->created) = e->created;
+}
+
+// What of the event is noted has to outlive its document.
+static result note_receipt(struct book *b, const struct record *r, const struct event *e,
+                           const struct receipt_record *in, bool is_new, struct arena *a) {
+    bytes type = arena_copy(a, e->type), version = arena_copy(a, e->api_version),
+          account = arena_copy(a, e->account);
+    NEED(type.n == e->type.n && version.n == e->api_version.n && account.n == e->account.n, MEMORY,
+         "booking a record takes more memory than it may");
+    note(b, SIGHTING_SECRET, in->source, in->secret_label, e->livemode, r->time_ms);
+    note(b, SIGHTING_TYPE, in->source, type, e->livemode, r->time_ms);
+    if (version.n > 0 && version.n <= EVENT_ID_MAX)
+        note(b, SIGHTING_VERSION, in->source, version, e->livemode, r->time_ms);
+    if (is_new && account.n > 0)
+        note_account(b, r, e, in->owner, account);
+    return OK;
+}
+
 static result book_receipt(struct book *b, const struct record *r, struct arena *a) {
     struct receipt_record in;
     TRY(as_records_own(receipt_decode(r->payload, &in)));
@@ -204,6 +242,7 @@ static result book_receipt(struct book *b, const struct record *r, struct arena 
     b->tally.events_new += is_new;
     b->tally.events_duplicate += !is_new;
     b->tally.events_ignored += ignored;
+    TRY(note_receipt(b, r, &e, &in, is_new, a));
     if (ignored)
         return OK;
     bool owed = false;
@@ -348,8 +387,11 @@ static void advance(struct book *b, const struct record *r) {
 }
 
 result book_commit(struct book *b) {
+    TRY(sightings_write(&b->seen, b->store, b->tally.left_out));
     TRY(b->store->state_put(b->store, &b->state));
-    return b->store->commit(b->store);
+    TRY(b->store->commit(b->store));
+    sightings_written(&b->seen);
+    return OK;
 }
 
 result book_record(struct book *b, const struct record *r) {
@@ -357,7 +399,9 @@ result book_record(struct book *b, const struct record *r) {
     OWN(arena_drop)
     struct arena a;
     arena_init(&a, BOOK_SCRATCH_MAX);
+    sightings_forget_record(&b->seen);
     TRY(book_apply(b, r, &a));
+    sightings_keep_record(&b->seen);
     b->tally.booked++;
     advance(b, r);
     return OK;

@@ -7,7 +7,7 @@
 #define LEDGER_BOOK_H
 
 #include "journal/journal.h"
-#include "ledger/store.h"
+#include "ledger/sightings.h"
 #include "rules/plan.h"
 
 // What one batch did, for the counters; added to metrics once it is committed.
@@ -16,6 +16,7 @@ struct book_tally {
     uint32_t scope_misfits, livemode_misfits, dead;
     uint32_t recalls;   // holds and cancellations: what was handed out may not go out any more
     uint64_t last_dead; // the delivery that died last
+    uint32_t left_out[SIGHTING_KINDS]; // sightings that found no room
 };
 
 struct book {
@@ -24,7 +25,8 @@ struct book {
     struct plan *plan;  // in force; null before the first
     struct plan *older; // the older generation that was needed last; null
     struct book_tally tally;
-    bytes *names; // of destinations, by number from 1; null: not read yet
+    struct sightings seen; // by the records booked since `begin`
+    bytes *names;          // of destinations, by number from 1; null: not read yet
     size_t name_count;
     struct arena names_memory;
     // Told to the ledger: this destination may have something due now, is held, or is gone.
@@ -45,7 +47,7 @@ must result book_record(struct book *b, const struct record *r);
 // Books it as not bookable instead, and advances the state: a command is answered with the reason,
 // anything else waits in suspense with its bytes.
 must result book_suspend(struct book *b, const struct record *r, const char *reason);
-// Ends the transaction: the state as it is now, and everything booked since `begin`.
+// Ends the transaction: the state as it is now, what was seen, and everything booked since `begin`.
 must result book_commit(struct book *b);
 // After an undo to a mark, with the state that was there: the plan follows it.
 must result book_undone(struct book *b, const struct store_state *before);

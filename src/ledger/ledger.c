@@ -12,7 +12,6 @@
 #include "ledger/serve.h"
 #include "port/log.h"
 #include "port/thread.h"
-#include "rules/record.h"
 
 #define BATCH_RECORDS 512
 #define BATCH_BYTES (4u << 20)
@@ -360,8 +359,7 @@ static result book_some(struct ledger *l, const struct record *records, size_t *
                       !(l->noted && l->noted_at == l->book.state.booked);
     if (l->careful > 0)
         *n = 1;
-    // A plan is tried for ever: without it nothing of its generation can be booked.
-    if (died_twice && records->kind != RECORD_PLAN)
+    if (died_twice)
         return book_untried(l, records);
     if (l->starting || l->careful > 0)
         TRY(note_start(l));
@@ -383,6 +381,10 @@ static void count_batch(struct ledger *l, const struct record *last, int64_t beg
     metric_add(METRIC_SCOPE_MISFIT, t->scope_misfits);
     metric_add(METRIC_LIVEMODE_MISFIT, t->livemode_misfits);
     metric_add(METRIC_DELIVERIES_DEAD, t->dead);
+#define SIGHTING(id, number, name, whose, what, max, doc)                                          \
+    metric_add(METRIC_LEFT_OUT_##id, t->left_out[SIGHTING_##id]);
+#include "ledger/sightings.def"
+#undef SIGHTING
     atomic_fetch_add(&l->recalls, t->recalls);
     if (t->dead > 0)
         log_event(LOG_DELIVERY_DEAD, log_i("deliveries", t->dead), log_i("last", t->last_dead));

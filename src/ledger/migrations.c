@@ -95,6 +95,38 @@ static const char sql_3[] =
     "(length(sha256) = 32);\n"
     "CREATE INDEX answer_key ON answer (idempotency_key) WHERE idempotency_key <> '';\n";
 
+// Kinds and limits are those of ledger/sightings.def. What was booked before was seen too: of an
+// account its events, of the rest each receipt.
+static const char sql_4[] =
+    "CREATE TABLE sighting (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, whose TEXT NOT "
+    "NULL, what TEXT NOT NULL, livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)), first_at "
+    "INTEGER NOT NULL, last_at INTEGER NOT NULL, count INTEGER NOT NULL, deauthorized INTEGER "
+    "NOT NULL, created INTEGER NOT NULL) STRICT;\n"
+    "CREATE UNIQUE INDEX sighting_key ON sighting (kind, what, whose, livemode);\n"
+    "INSERT INTO sighting SELECT NULL, 1, r.source, r.secret_label, e.livemode, "
+    "min(r.received_at), max(r.received_at), count(*), 0, 0 FROM receipt AS r JOIN event AS e ON "
+    "e.seq = r.event_seq GROUP BY 3, 4, 5 ORDER BY min(r.seq) LIMIT 1000;\n"
+    "INSERT INTO sighting SELECT NULL, 2, owner, account, livemode, min(received_at), "
+    "max(received_at), count(*), max(iif(type = 'account.application.deauthorized', created, 0)), "
+    "max(iif(type = 'account.application.deauthorized', 0, created)) FROM event WHERE account <> "
+    "'' GROUP BY 3, 4, 5 ORDER BY min(seq) LIMIT 100000;\n"
+    "INSERT INTO sighting SELECT NULL, 3, r.source, e.type, e.livemode, min(r.received_at), "
+    "max(r.received_at), count(*), 0, 0 FROM receipt AS r JOIN event AS e ON e.seq = r.event_seq "
+    "GROUP BY 3, 4, 5 ORDER BY min(r.seq) LIMIT 4000;\n"
+    "INSERT INTO sighting SELECT NULL, 4, r.source, r.api_version, e.livemode, min(r.received_at), "
+    "max(r.received_at), count(*), 0, 0 FROM receipt AS r JOIN event AS e ON e.seq = r.event_seq "
+    "WHERE length(CAST(r.api_version AS BLOB)) BETWEEN 1 AND 255 GROUP BY 3, 4, 5 ORDER BY "
+    "min(r.seq) LIMIT 1000;\n"
+    "CREATE VIEW secret_uses AS SELECT whose AS source, what AS secret_label, livemode, first_at, "
+    "last_at, count AS receipts FROM sighting WHERE kind = 1;\n"
+    "CREATE VIEW accounts AS SELECT whose AS owner, what AS account, livemode, first_at, last_at, "
+    "count AS events, iif(deauthorized > 0 AND deauthorized >= created, deauthorized, NULL) AS "
+    "deauthorized FROM sighting WHERE kind = 2;\n"
+    "CREATE VIEW event_types AS SELECT whose AS source, what AS type, livemode, first_at, "
+    "last_at, count AS receipts FROM sighting WHERE kind = 3;\n"
+    "CREATE VIEW api_versions AS SELECT whose AS source, what AS api_version, livemode, first_at, "
+    "last_at, count AS receipts FROM sighting WHERE kind = 4;\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

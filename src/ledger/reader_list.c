@@ -288,3 +288,42 @@ result reader_suspense(struct reader *r, const struct list_filter *f, struct tex
     reader_end(r);
     return failed;
 }
+
+static const char *const sighting_columns[SIGHTING_KINDS] = {
+    [SIGHTING_SECRET] = "whose AS source, what AS secret_label, livemode, first_at, last_at,"
+                        " count AS receipts",
+    [SIGHTING_ACCOUNT] = "whose AS owner, what AS account, livemode, first_at, last_at, count AS"
+                         " events, iif(deauthorized >= created, deauthorized, 0) AS deauthorized",
+    [SIGHTING_TYPE] = "whose AS source, what AS type, livemode, first_at, last_at,"
+                      " count AS receipts",
+    [SIGHTING_VERSION] = "whose AS source, what AS api_version, livemode, first_at, last_at,"
+                         " count AS receipts",
+};
+
+static result list_sightings(struct reader *r, enum sighting kind, const struct list_filter *f,
+                             struct text *out) {
+    OWN(text_drop)
+    struct text sql = {0};
+    NEED(kind == SIGHTING_ACCOUNT || (f->account.n == 0 && f->owner.n == 0), INVALID,
+         "account and owner are of accounts");
+    text_addf(&sql,
+              "SELECT number, %s FROM sighting WHERE kind = %u AND number > ?1 AND"
+              " number < ?2",
+              sighting_columns[kind], kind);
+    if (f->account.n > 0)
+        text_adds(&sql, " AND what = ?8");
+    if (f->owner.n > 0)
+        text_adds(&sql, " AND whose = ?9");
+    TRY(add_livemode(f, &sql));
+    add_order(f, "number", &sql);
+    int64_t low = f->after < INT64_MAX ? (int64_t)f->after : INT64_MAX;
+    return list(r, &sql, f, low, below(f->before), out);
+}
+
+result reader_sightings(struct reader *r, enum sighting kind, const struct list_filter *f,
+                        struct text *out) {
+    TRY(reader_begin(r, true));
+    result failed = list_sightings(r, kind, f, out);
+    reader_end(r);
+    return failed;
+}

@@ -97,6 +97,14 @@ static const struct field answer_fields[] = {
 SHAPE(answer, "answer");
 #undef ROW
 
+#define ROW struct sighting_row
+static const struct field sighting_fields[] = {
+    F(kind, ENUM),   F(whose, BYTES), F(what, BYTES),       F(livemode, BOOL), F(first_at, I64),
+    F(last_at, I64), F(count, U64),   F(deauthorized, I64), F(created, I64),
+};
+SHAPE(sighting, "sighting");
+#undef ROW
+
 #define BLOB(row_, table_, key_, value_)                                                           \
     static const struct field row_##_fields[] = {                                                  \
         {key_, FIELD_U64, offsetof(struct blob_row, key)},                                         \

@@ -60,7 +60,7 @@ static const struct shape *shape_named(bytes name) {
     static const struct shape *const shapes[] = {
         &shape_state,    &shape_plan,     &shape_event,   &shape_receipt,
         &shape_body,     &shape_delivery, &shape_attempt, &shape_destination,
-        &shape_suspense, &shape_key,      &shape_answer};
+        &shape_suspense, &shape_key,      &shape_answer,  &shape_sighting};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         if (bytes_equal(bytes_of(shapes[i]->table), name))
             return shapes[i];

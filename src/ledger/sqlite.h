@@ -52,6 +52,11 @@ must result reader_destinations(struct reader *r,
                                 struct text *out); // with counts by state, oldest due, hold
 must result reader_suspense(struct reader *r, const struct list_filter *f, struct text *out);
 must result reader_keys(struct reader *r, struct text *out); // no hashes
+// What was seen of a kind, last first: number and the columns of its view (accounts, secret_uses,
+// event_types, api_versions), with 0 for what is none. Heeds account and owner (of accounts alone:
+// INVALID), livemode, and before and after by number.
+must result reader_sightings(struct reader *r, enum sighting kind, const struct list_filter *f,
+                             struct text *out);
 // One whole: an event with receipts, deliveries and twin (by id, or by seq if `id` is all digits),
 // a delivery with its attempts, a suspended record.
 must result reader_event(struct reader *r, bytes id, struct text *out);        // ABSENT

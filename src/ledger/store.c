@@ -27,3 +27,25 @@ const char *event_status_name(enum event_status s) {
     ensure(s < sizeof names / sizeof names[0]);
     return names[s];
 }
+
+const char *sighting_name(enum sighting kind) {
+    static const char *const names[SIGHTING_KINDS] = {
+#define SIGHTING(id, number, name, whose, what, max, doc) [SIGHTING_##id] = (name),
+#include "ledger/sightings.def"
+#undef SIGHTING
+    };
+    ensure(kind < SIGHTING_KINDS && names[kind] != NULL);
+    return names[kind];
+}
+
+void sighting_merge(struct sighting_row *into, const struct sighting_row *more) {
+    if (more->first_at < into->first_at)
+        into->first_at = more->first_at;
+    if (more->last_at > into->last_at)
+        into->last_at = more->last_at;
+    if (more->deauthorized > into->deauthorized)
+        into->deauthorized = more->deauthorized;
+    if (more->created > into->created)
+        into->created = more->created;
+    into->count += more->count;
+}

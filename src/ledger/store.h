@@ -131,6 +131,30 @@ struct answer_row {
     bytes json;
 };
 
+enum sighting {
+#define SIGHTING(id, number, name, whose, what, max, doc) SIGHTING_##id = (number),
+#include "ledger/sightings.def"
+#undef SIGHTING
+    SIGHTING_KINDS // kinds count from 1
+};
+const char *sighting_name(enum sighting kind);
+
+// Something that was seen (ledger/sightings.h), known by kind, whose, what and livemode. Stores
+// number them from 1 in the order in which they were inserted; nothing depends on that but lists.
+struct sighting_row {
+    enum sighting kind;
+    bytes whose, what;
+    bool livemode;
+    int64_t first_at, last_at; // ms, times of records
+    uint64_t count;
+    // Of an account, else 0: the latest `created` of an event account.application.deauthorized, and
+    // of any other event. Stripe sends nothing of an account that is not connected, so it was
+    // deauthorized then if the second is not later, whichever came first.
+    int64_t deauthorized, created;
+};
+// The earlier first_at, the sum of counts, the later other times.
+void sighting_merge(struct sighting_row *into, const struct sighting_row *more);
+
 // What a delivery needs to go out.
 struct due_row {
     struct delivery_row delivery;
@@ -219,6 +243,11 @@ struct store {
                                struct answer_row *out);
     // Of the `max` first ones by position, forgets those of before this time.
     must result (*answers_drop)(struct store *s, int64_t before_ms, size_t max);
+
+    must result (*sighting_add)(struct store *s,
+                                const struct sighting_row *more); // merges; ABSENT
+    must result (*sighting_insert)(struct store *s, const struct sighting_row *row);   // EXISTS
+    must result (*sighting_count)(struct store *s, enum sighting kind, uint64_t *out); // rows
 
     // Everything that booking decides, as canonical text, a line a row, so that books can be
     // compared (`state` without start_*). For tests and the simulation; large.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tables are arrays of rows sorted by key. A row is never changed: another one takes its place, and
+// A row is never changed: another one takes its place, and
 // the log keeps the one that was there until the commit. Indexes follow from the rows.
 #include <stdlib.h>
 #include <string.h>
@@ -7,21 +7,8 @@
 #include "base/ensure.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "ledger/memory_table.h"
 #include "ledger/rows.h"
-
-struct row_key {
-    uint64_t a, b, c;
-};
-
-struct entry {
-    struct row_key key;
-    void *row;
-};
-
-struct table {
-    struct entry *at;
-    size_t n, cap;
-};
 
 enum table_id {
     STATE,
@@ -35,13 +22,14 @@ enum table_id {
     SUSPENDED,
     KEYS,
     ANSWERS,
+    SIGHTINGS,
     TABLES
 };
 
 static const struct shape *const shapes[TABLES] = {
     &shape_state,    &shape_plan,     &shape_event,   &shape_receipt,
     &shape_body,     &shape_delivery, &shape_attempt, &shape_destination,
-    &shape_suspense, &shape_key,      &shape_answer,
+    &shape_suspense, &shape_key,      &shape_answer,  &shape_sighting,
 };
 
 struct change {
@@ -63,54 +51,6 @@ struct memory {
 };
 
 static struct memory *self(struct store *s) { return (struct memory *)s; }
-
-static int key_compare(struct row_key x, struct row_key y) {
-    if (x.a != y.a)
-        return x.a < y.a ? -1 : 1;
-    if (x.b != y.b)
-        return x.b < y.b ? -1 : 1;
-    return x.c == y.c ? 0 : x.c < y.c ? -1 : 1;
-}
-
-// Index of the first entry that is not below the key.
-static size_t table_from(const struct table *t, struct row_key key) {
-    size_t low = 0, high = t->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (key_compare(t->at[middle].key, key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void *table_get(const struct table *t, struct row_key key) {
-    size_t i = table_from(t, key);
-    return i < t->n && key_compare(t->at[i].key, key) == 0 ? t->at[i].row : NULL;
-}
-
-// Sets, replaces, or (with null) removes; returns what was there.
-static void *table_set(struct table *t, struct row_key key, void *row) {
-    size_t i = table_from(t, key);
-    bool there = i < t->n && key_compare(t->at[i].key, key) == 0;
-    void *before = there ? t->at[i].row : NULL;
-    if (there && row == NULL) {
-        memmove(&t->at[i], &t->at[i + 1], (t->n - i - 1) * sizeof *t->at);
-        t->n--;
-    } else if (there) {
-        t->at[i].row = row;
-    } else if (row != NULL) {
-        if (t->n == t->cap) {
-            t->cap = t->cap > 0 ? t->cap * 2 : 16;
-            t->at = memory_grow(t->at, t->cap, sizeof *t->at);
-        }
-        memmove(&t->at[i + 1], &t->at[i], (t->n - i) * sizeof *t->at);
-        t->at[i] = (struct entry){key, row};
-        t->n++;
-    }
-    return before;
-}
 
 static struct row_key key1(uint64_t a) { return (struct row_key){a, 0, 0}; }
 static struct row_key key2(uint64_t a, uint64_t b) { return (struct row_key){a, b, 0}; }
@@ -567,6 +507,50 @@ static result answers_drop(struct store *s, int64_t before_ms, size_t max) {
     return OK;
 }
 
+// Their number in the table is the order in which they came.
+static const struct entry *sighting_entry(struct memory *m, const struct sighting_row *like) {
+    const struct table *t = &m->tables[SIGHTINGS];
+    for (size_t i = 0; i < t->n; i++) {
+        const struct sighting_row *row = t->at[i].row;
+        if (row->kind == like->kind && row->livemode == like->livemode &&
+            bytes_equal(row->what, like->what) && bytes_equal(row->whose, like->whose))
+            return &t->at[i];
+    }
+    return NULL;
+}
+
+static result sighting_add(struct store *s, const struct sighting_row *more) {
+    const struct entry *there = sighting_entry(self(s), more);
+    NEED(there != NULL, ABSENT, "this was not seen before");
+    struct sighting_row row = *(const struct sighting_row *)there->row;
+    sighting_merge(&row, more);
+    change(self(s), SIGHTINGS, there->key, &row);
+    return OK;
+}
+
+static result sighting_insert(struct store *s, const struct sighting_row *row) {
+    NEED(sighting_entry(self(s), row) == NULL, EXISTS, "this was seen before");
+    change(self(s), SIGHTINGS, key1(self(s)->tables[SIGHTINGS].n), row);
+    return OK;
+}
+
+static result sighting_count(struct store *s, enum sighting kind, uint64_t *out) {
+    const struct table *t = &self(s)->tables[SIGHTINGS];
+    *out = 0;
+    for (size_t i = 0; i < t->n; i++)
+        *out += ((const struct sighting_row *)t->at[i].row)->kind == kind;
+    return OK;
+}
+
+static int by_sighting(const void *x, const void *y) {
+    const struct sighting_row *a = ((const struct entry *)x)->row,
+                              *b = ((const struct entry *)y)->row;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    int whose = bytes_compare(a->whose, b->whose), what = bytes_compare(a->what, b->what);
+    return whose != 0 ? whose : what != 0 ? what : (int)a->livemode - (int)b->livemode;
+}
+
 static int by_key_id(const void *x, const void *y) {
     const struct key_row *a = ((const struct entry *)x)->row, *b = ((const struct entry *)y)->row;
     return bytes_compare(a->id, b->id);
@@ -582,6 +566,8 @@ static result dump(struct store *s, struct text *out) {
         memcpy(t.at, m->tables[id].at, t.n * sizeof *t.at);
         if (id == KEYS)
             qsort(t.at, t.n, sizeof *t.at, by_key_id);
+        if (id == SIGHTINGS)
+            qsort(t.at, t.n, sizeof *t.at, by_sighting);
         for (size_t i = 0; i < t.n; i++)
             row_dump(shapes[id], t.at[i].row, out);
         free(t.at);
@@ -652,6 +638,9 @@ struct store *store_memory(void) {
         .answer_get = answer_get,
         .answer_find = answer_find,
         .answers_drop = answers_drop,
+        .sighting_add = sighting_add,
+        .sighting_insert = sighting_insert,
+        .sighting_count = sighting_count,
         .dump = dump,
         .message = message,
         .close = close_memory,

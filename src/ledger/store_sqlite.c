@@ -57,6 +57,9 @@ enum statement {
     ANSWER_GET,
     ANSWER_FIND,
     ANSWERS_DROP,
+    SIGHTING_ADD,
+    SIGHTING_INSERT,
+    SIGHTING_COUNT,
     STATEMENTS
 };
 
@@ -124,6 +127,12 @@ static const char *const statements[STATEMENTS] = {
                     " AND idempotency_key <> '' ORDER BY position DESC LIMIT 1",
     [ANSWERS_DROP] = "DELETE FROM answer WHERE time_ms < ?1 AND position IN"
                      " (SELECT position FROM answer WHERE position > 0 ORDER BY position LIMIT ?2)",
+    [SIGHTING_ADD] = "UPDATE sighting SET first_at = min(first_at, ?5),"
+                     " last_at = max(last_at, ?6), count = count + ?7,"
+                     " deauthorized = max(deauthorized, ?8), created = max(created, ?9)"
+                     " WHERE kind = ?1 AND whose = ?2 AND what = ?3 AND livemode = ?4",
+    [SIGHTING_INSERT] = "INSERT INTO sighting ({sighting,}) VALUES ({sighting?})",
+    [SIGHTING_COUNT] = "SELECT count(*) FROM sighting WHERE kind = ?1",
 };
 
 struct sqlite_store {
@@ -549,6 +558,24 @@ static result answers_drop(struct store *s, int64_t before_ms, size_t max) {
     return step(q);
 }
 
+static result sighting_add(struct store *s, const struct sighting_row *more) {
+    TRY(put(s, SIGHTING_ADD, &shape_sighting, more));
+    NEED(sqlite3_changes(self(s)->file.db) > 0, ABSENT, "this was not seen before");
+    return OK;
+}
+
+static result sighting_insert(struct store *s, const struct sighting_row *row) {
+    return put(s, SIGHTING_INSERT, &shape_sighting, row);
+}
+
+static result sighting_count(struct store *s, enum sighting kind, uint64_t *out) {
+    STATEMENT(q, s, SIGHTING_COUNT);
+    sqlite3_bind_int64(q, 1, kind);
+    TRY(step(q));
+    *out = (uint64_t)sqlite3_column_int64(q, 0);
+    return OK;
+}
+
 static result dump(struct store *s, struct text *out) { return sqlite_dump(self(s)->file.db, out); }
 
 static const char *message(struct store *s) {
@@ -605,6 +632,9 @@ static const struct store operations = {
     .answer_get = answer_get,
     .answer_find = answer_find,
     .answers_drop = answers_drop,
+    .sighting_add = sighting_add,
+    .sighting_insert = sighting_insert,
+    .sighting_count = sighting_count,
     .dump = dump,
     .message = message,
     .close = close_sqlite,

@@ -124,6 +124,7 @@ static void test_parameters(void **state) {
         {"/api/suspense/0", "a number over 0"},
         {"/api/events/1/body?receipt=x", "a number over 0"},
         {"/api/events/tail?since=1", "unknown parameter"},
+        {"/api/sightings/types?account=acct_1", "are of accounts"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         expect(h, "GET", rows[i].target, NULL, 400, rows[i].says);
@@ -218,6 +219,11 @@ static void test_events(void **state) {
     assert_true(json_equals_text(reply_at(&r, "data.1.object_id"), B("ob_evt_a")));
     assert_true(json_equals_text(reply_at(&r, "data.1.status"), B("pending")));
     assert_true(json_equals_text(reply_at(&r, "has_more"), B("false")));
+    expect(h, "GET", "/api/sightings/accounts", NULL, 200, "\"account\":\"acct_1\"");
+    expect(h, "GET", "/api/sightings/secrets", NULL, 200, "\"secret_label\":\"default\"");
+    expect(h, "GET", "/api/sightings/versions", NULL, 200, "2025-03-31.basil");
+    expect(h, "GET", "/api/sightings/types?livemode=true", NULL, 200, "\"livemode\":true");
+    expect(h, "GET", "/api/sightings/account", NULL, 404, "there are accounts, secrets");
     expect(h, "GET", "/api/events?type=charge.*", NULL, 200, "evt_a");
     expect(h, "GET", "/api/events?account=acct_1", NULL, 200, "evt_b");
     expect(h, "GET", "/api/events?limit=1", NULL, 200, "\"has_more\":true");

@@ -164,7 +164,7 @@ static void walk_small(struct walk *w, struct pair *pairs) {
     char reason[64];
     bytes text = drawn_text(w, reason, sizeof reason);
     bytes name = bytes_slice(B("abc"), 0, (size_t)draw(w, 4));
-    uint64_t n = draw(w, 4), which = draw(w, 7);
+    uint64_t n = draw(w, 4), which = draw(w, 9);
     struct destination_row d = {.number = (uint32_t)n, .name = name, .hold_reason = text};
     struct suspense_row u = {.position = n, .payload = text, .seed = w->random, .kind = (uint8_t)n};
     struct key_row k = {.id = name, .name = text, .created_at = (int64_t)n};
@@ -174,6 +174,16 @@ static void walk_small(struct walk *w, struct pair *pairs) {
     int64_t dropped = (int64_t)draw(w, 4);
     size_t dropped_max = (size_t)draw(w, 4);
     struct store_state st = {.booked = w->last_position, .next_delivery = n + 1};
+    struct sighting_row seen = {.kind = SIGHTING_SECRET + (enum sighting)(n & 1),
+                                .whose = text,
+                                .what = name,
+                                .livemode = draw(w, 2) > 0,
+                                .first_at = dropped,
+                                .last_at = dropped,
+                                .count = 1};
+    if (draw(w, 3) > 0)
+        seen.whose = B("x");
+    uint64_t seen_count = 0;
     EACH(pairs) {
         struct store *s = p->s;
         switch (which) {
@@ -183,10 +193,14 @@ static void walk_small(struct walk *w, struct pair *pairs) {
         case 3: say(p, s->state_put(s, &st), NULL, NULL); break;
         case 4: say(p, s->plan_put(s, n, text), NULL, NULL); break;
         case 5: say(p, s->answers_drop(s, dropped, dropped_max), NULL, NULL); break;
+        case 6: say(p, s->sighting_insert(s, &seen), NULL, NULL); break;
+        case 7: say(p, s->sighting_add(s, &seen), NULL, NULL); break;
         default: say(p, s->answer_put(s, &answer), NULL, NULL); break;
         }
         say(p, s->destination_find(s, name, &p->arena, &d), &shape_destination, &d);
         say(p, s->key_get(s, name, &p->arena, &k), &shape_key, &k);
+        say(p, s->sighting_count(s, seen.kind, &seen_count), NULL, NULL);
+        text_add_u64(&p->said, seen_count);
         if (name.n > 0)
             say(p, s->answer_find(s, name, &p->arena, &found), &shape_answer, &found);
         d.name = k.id = name, d.hold_reason = k.name = text, d.number = (uint32_t)n;

@@ -65,6 +65,22 @@ static void fill(struct store *s) {
                             .error = B("answered 500"),
                             .answer = B("oh \"no\"\n\xff")};
     assert_ok(s->attempt_insert(s, &t));
+    for (int i = 0; i < 5; i++) {
+        struct sighting_row seen = {
+            .kind = i < 4 ? SIGHTING_ACCOUNT : SIGHTING_TYPE,
+            .whose = i % 2 == 0 ? B("main") : B("other"),
+            .what = i < 2   ? B("acct_1")
+                    : i < 4 ? B("acct_2")
+                            : B("invoice.paid"),
+            .livemode = i < 2,
+            .first_at = i,
+            .last_at = i + 10,
+            .count = 3,
+            .deauthorized = i == 2 ? 7 : 0,
+            .created = 7,
+        };
+        assert_ok(s->sighting_insert(s, &seen));
+    }
     struct suspense_row u = {.position = 77, .kind = 1, .payload = B("\1\2"), .reason = B("bad")};
     assert_ok(s->suspense_put(s, &u));
     struct key_row k = {.id = B("key_1"), .name = B("me"), .mode = B("viewer"), .hash = B("aa11")};
@@ -125,6 +141,50 @@ static void assert_list(struct library *l, result failed, const char *want) {
     assert_list(l, reader_events(l->reader, &(struct list_filter){__VA_ARGS__}, &l->out), want_)
 #define assert_deliveries(want_, ...)                                                              \
     assert_list(l, reader_deliveries(l->reader, &(struct list_filter){__VA_ARGS__}, &l->out), want_)
+
+static void assert_sightings(struct library *l, const struct list_filter *f, const char *numbers) {
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    OWN(text_drop)
+    struct text got = {0};
+    assert_ok(reader_sightings(l->reader, SIGHTING_ACCOUNT, f, &l->out));
+    assert_ok(json_parse(text_bytes(&l->out), &doc));
+    json row;
+    size_t at = 0;
+    while (json_element(json_get(json_root(doc), "data"), &at, &row))
+        text_addf(&got, " %.*s", BYTES_ARG(json_number(json_get(row, "number"))));
+    if (json_true(json_get(json_root(doc), "has_more")))
+        text_addc(&got, '+');
+    assert_string_equal(text_str(&got), numbers);
+    text_reset(&l->out);
+}
+
+static void test_sightings(void **state) {
+    struct library *l = *state;
+    struct list_filter none = {0};
+    assert_sightings(l, &none, " 4 3 2 1");
+    assert_sightings(l, &(struct list_filter){.limit = 2, .before = 4}, " 3 2+");
+    assert_sightings(l, &(struct list_filter){.oldest_first = true, .after = 2}, " 3 4");
+    assert_sightings(l, &(struct list_filter){.account = B("acct_1")}, " 2 1");
+    assert_sightings(l, &(struct list_filter){.account = B("acct_1"), .owner = B("other")}, " 2");
+    assert_sightings(l, &(struct list_filter){.livemode = B("false")}, " 4 3");
+    assert_sightings(l, &(struct list_filter){.account = B("acct_2"), .limit = 1}, " 4+");
+    assert_ok(reader_sightings(l->reader, SIGHTING_ACCOUNT,
+                               &(struct list_filter){.after = 2, .before = 4}, &l->out));
+    assert_string_equal(text_str(&l->out),
+                        "{\"data\":[{\"number\":3,\"owner\":\"main\",\"account\":\"acct_2\","
+                        "\"livemode\":false,\"first_at\":2,\"last_at\":12,\"events\":3,"
+                        "\"deauthorized\":7}],\"has_more\":false}");
+    text_reset(&l->out);
+    assert_ok(reader_sightings(l->reader, SIGHTING_TYPE, &none, &l->out));
+    assert_string_equal(text_str(&l->out),
+                        "{\"data\":[{\"number\":5,\"source\":\"main\",\"type\":\"invoice.paid\","
+                        "\"livemode\":false,\"first_at\":4,\"last_at\":14,\"receipts\":3}],"
+                        "\"has_more\":false}");
+    assert_code(reader_sightings(l->reader, SIGHTING_TYPE,
+                                 &(struct list_filter){.account = B("acct_1")}, &l->out),
+                INVALID);
+}
 
 static void test_events(void **state) {
     struct library *l = *state;
@@ -615,6 +675,7 @@ static void test_beside_writer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        HERE(test_sightings),    HERE(test_object_over_blocks), HERE(test_deliveries),
         HERE(test_events),       HERE(test_object_over_blocks), HERE(test_deliveries),
         HERE(test_one_event),    HERE(test_small_lists),        HERE(test_plans),
         HERE(test_verify_finds), HERE(test_backup_and_restore), HERE(test_restore_refuses),

@@ -408,6 +408,8 @@ static void test_small_tables(void **state) {
     assert_code(s->plan_get(s, 4, a, &json), ABSENT);
 }
 
+static void dump_of(struct store *s, struct text *out);
+
 static void put_answer(struct store *s, uint64_t position, bytes key, const char *json) {
     struct answer_row row = {.position = position,
                              .time_ms = (int64_t)position * 10,
@@ -454,6 +456,82 @@ static void test_answers(void **state) {
 static void dump_of(struct store *s, struct text *out) {
     text_reset(out);
     assert_ok(s->dump(s, out));
+}
+
+static struct sighting_row a_sighting(enum sighting kind, bytes whose, bytes what) {
+    return (struct sighting_row){.kind = kind,
+                                 .whose = whose,
+                                 .what = what,
+                                 .livemode = true,
+                                 .first_at = 50,
+                                 .last_at = 60,
+                                 .count = 2,
+                                 .deauthorized = 7,
+                                 .created = 8};
+}
+
+static uint64_t sightings_of(struct store *s, enum sighting kind) {
+    uint64_t n = 99;
+    assert_ok(s->sighting_count(s, kind, &n));
+    return n;
+}
+
+static void assert_dumped(struct store *s, const char *line) {
+    OWN(text_drop)
+    struct text dump = {0};
+    dump_of(s, &dump);
+    if (strstr(text_str(&dump), line) == NULL)
+        fail_msg("no line %sin\n%s", line, text_str(&dump));
+}
+
+static void test_sightings(void **state) {
+    struct store *s = of(state);
+    struct sighting_row a = a_sighting(SIGHTING_ACCOUNT, B("main"), B("acct_\0 1")), more;
+    assert_int_equal(sightings_of(s, SIGHTING_ACCOUNT), 0);
+    assert_ok(s->begin(s));
+    assert_code(s->sighting_add(s, &a), ABSENT);
+    assert_ok(s->sighting_insert(s, &a));
+    assert_code(s->sighting_insert(s, &a), EXISTS);
+    more = a;
+    more.livemode = false;
+    assert_code(s->sighting_add(s, &more), ABSENT);
+    assert_ok(s->sighting_insert(s, &more));
+    more = a, more.whose = B("ma"), more.what = B("inacct_\0 1");
+    assert_code(s->sighting_add(s, &more), ABSENT);
+    assert_ok(s->sighting_insert(s, &more));
+    more = a, more.kind = SIGHTING_TYPE;
+    assert_code(s->sighting_add(s, &more), ABSENT);
+    assert_ok(s->sighting_insert(s, &more));
+    more = (struct sighting_row){.kind = a.kind,
+                                 .whose = a.whose,
+                                 .what = a.what,
+                                 .livemode = true,
+                                 .first_at = 40,
+                                 .last_at = 55,
+                                 .count = 3,
+                                 .deauthorized = 9};
+    assert_ok(s->sighting_add(s, &more));
+    more.first_at = 70, more.last_at = 71, more.deauthorized = 0, more.created = 10;
+    assert_ok(s->sighting_add(s, &more));
+    assert_ok(s->commit(s));
+    assert_int_equal(sightings_of(s, SIGHTING_ACCOUNT), 3);
+    assert_int_equal(sightings_of(s, SIGHTING_TYPE), 1);
+    assert_dumped(s, "sighting kind=2 whose=\"main\" what=\"acct_\\x00 1\" livemode=1 first_at=40"
+                     " last_at=71 count=8 deauthorized=9 created=10\n");
+    assert_dumped(s, "sighting kind=2 whose=\"main\" what=\"acct_\\x00 1\" livemode=0 first_at=50"
+                     " last_at=60 count=2 deauthorized=7 created=8\n");
+    OWN(text_drop)
+    struct text before = {0}, after = {0};
+    dump_of(s, &before);
+    assert_ok(s->begin(s));
+    assert_ok(s->sighting_add(s, &more));
+    more.what = B("another");
+    assert_ok(s->sighting_insert(s, &more));
+    assert_int_equal(sightings_of(s, SIGHTING_ACCOUNT), 4);
+    s->rollback(s);
+    dump_of(s, &after);
+    assert_string_equal(text_str(&before), text_str(&after));
+    assert_int_equal(sightings_of(s, SIGHTING_ACCOUNT), 3);
 }
 
 static void test_undo(void **state) {
@@ -609,6 +687,7 @@ int main(void) {
         ON_BOTH(test_destinations),
         ON_BOTH(test_small_tables),
         ON_BOTH(test_answers),
+        ON_BOTH(test_sightings),
         ON_BOTH(test_undo),
         ON_BOTH(test_rollback),
         ON_BOTH(test_crash),
