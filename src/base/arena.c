@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 #define ALIGNMENT _Alignof(max_align_t)
 #define FIRST_CHUNK ((size_t)4096)
 #define LARGEST_CHUNK ((size_t)65536)
@@ -46,9 +48,7 @@ static struct arena_chunk *new_chunk(struct arena *a, size_t n) {
     total = total > room ? room : total;
     if (total < n + sizeof(struct arena_chunk))
         total = n + sizeof(struct arena_chunk);
-    struct arena_chunk *c = malloc(total);
-    if (c == NULL)
-        return NULL;
+    struct arena_chunk *c = memory_take(total);
     c->used = 0;
     c->size = total - sizeof(struct arena_chunk);
     a->used += total;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A capped arena: many small allocations with one lifetime, freed together. Lifetimes here are
 // process, request, batch and attempt. One thread at a time; an arena moves with the message that
-// owns it.
+// owns it. Where the system has no memory the process ends (base/memory.h).
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 

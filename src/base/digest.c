@@ -6,14 +6,28 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "base/ensure.h"
+#include "base/memory.h"
 
-// libcrypto crashes on a lookup when it had no memory for what all lookups share; so that is asked
-// for first, and its absence is said.
-static void ensure_library(void) { ensure(OSSL_LIB_CTX_get0_global_default() != NULL); }
+static void *take(size_t n, const char *file, int line) { return memory_take(n); }
+
+static void *resize(void *p, size_t n, const char *file, int line) {
+    if (n > 0)
+        return memory_grow(p, n, 1);
+    free(p);
+    return NULL;
+}
+
+static void give(void *p, const char *file, int line) { free(p); }
+
+// libcrypto, and libssl with it, hears of this before its first allocation alone, whoever makes it.
+__attribute__((constructor)) static void share_memory(void) {
+    (void)CRYPTO_set_mem_functions(take, resize, give);
+}
 
 // Looking an algorithm up costs more than hashing an event, so it is done once.
 static EVP_MD *sha256(void) {
@@ -21,7 +35,6 @@ static EVP_MD *sha256(void) {
     EVP_MD *md = atomic_load_explicit(&kept, memory_order_acquire);
     if (md != NULL)
         return md;
-    ensure_library();
     md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     ensure(md != NULL);
     EVP_MD *other = NULL;
@@ -52,7 +65,6 @@ void digest_xxh3(bytes b, uint64_t seed, uint8_t out[XXH3_SIZE]) {
 static EVP_MAC_CTX *context(struct hmac *h) { return (EVP_MAC_CTX *)h; }
 
 struct hmac *hmac_open(bytes key) {
-    ensure_library();
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     ensure(mac != NULL);
     EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "base/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
 
 #include "base/ensure.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 // `struct json_doc` is yyjson's document under our name, and `json.val` its value.
@@ -30,16 +32,20 @@ static bool too_deep(yyjson_doc *doc) {
     return false;
 }
 
+static void *take(void *ctx, size_t n) { return memory_take(n); }
+
+static void *resize(void *ctx, void *p, size_t old_n, size_t n) { return memory_grow(p, n, 1); }
+
+static void give(void *ctx, void *p) { free(p); }
+
+static const yyjson_alc memory = {take, resize, give, NULL};
+
 result json_parse(bytes in, struct json_doc **out) {
-    *out = NULL;
-    yyjson_read_err err;
     // Without YYJSON_READ_INSITU the input is copied first and stays as it is.
     yyjson_doc *doc =
-        yyjson_read_opts((char *)(uintptr_t)in.p, in.n, YYJSON_READ_NUMBER_AS_RAW, NULL, &err);
-    if (doc == NULL) {
-        NEED(err.code != YYJSON_READ_ERROR_MEMORY_ALLOCATION, MEMORY, "no memory for the JSON");
-        FAIL(INVALID, "this is not JSON");
-    }
+        yyjson_read_opts((char *)(uintptr_t)in.p, in.n, YYJSON_READ_NUMBER_AS_RAW, &memory, NULL);
+    *out = NULL;
+    NEED(doc != NULL, INVALID, "this is not JSON");
     if (too_deep(doc)) {
         yyjson_doc_free(doc);
         FAIL(INVALID, "the JSON is nested too deep");

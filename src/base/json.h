@@ -32,8 +32,7 @@ typedef struct json {
 } json;
 
 // INVALID: not JSON, not UTF-8, a lone surrogate escape, containers nested deeper than
-// JSON_DEPTH_MAX, or followed by other text. MEMORY: the allocator refused. On failure *out is
-// null.
+// JSON_DEPTH_MAX, or followed by other text; *out is null then.
 must result json_parse(bytes in, struct json_doc **out);
 void json_close(struct json_doc **doc); // null is allowed; usable with OWN
 json json_root(const struct json_doc *doc);

@@ -2,14 +2,32 @@
 #include "base/memory.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/ensure.h"
 
+void memory_none(size_t n) {
+    // Standard error has no buffer: this needs no memory.
+    fputs("out of memory", stderr);
+    if (n > 0)
+        fprintf(stderr, ": the system gives no further %zu bytes", n);
+    fputs("; nothing durable is lost, give the process more and start it again\n", stderr);
+    abort();
+}
+
 void *memory_new(size_t count, size_t size) {
     void *p = calloc(count > 0 ? count : 1, size > 0 ? size : 1);
-    ensure(p != NULL);
+    if (p == NULL)
+        memory_none(count * size);
+    return p;
+}
+
+void *memory_take(size_t n) {
+    void *p = malloc(n > 0 ? n : 1);
+    if (p == NULL)
+        memory_none(n);
     return p;
 }
 
@@ -17,7 +35,8 @@ void *memory_grow(void *p, size_t count, size_t size) {
     ensure(size == 0 || count <= SIZE_MAX / size);
     size_t n = count * size;
     void *grown = realloc(p, n > 0 ? n : 1);
-    ensure(grown != NULL);
+    if (grown == NULL)
+        memory_none(n);
     return grown;
 }
 

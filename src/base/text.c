@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 #define DEFAULT_MAX ((size_t)64 << 20)
 #define DISTANCE_MAX 64
 
@@ -38,12 +40,7 @@ static bool make_room(struct text *t, size_t n) {
     size_t cap = t->cap < 64 ? 64 : t->cap * 2;
     cap = cap > max + 1 ? max + 1 : cap;
     cap = cap < t->n + n + 1 ? t->n + n + 1 : cap;
-    char *p = realloc(t->p, cap);
-    if (p == NULL) {
-        t->failed = true;
-        return false;
-    }
-    t->p = p;
+    t->p = memory_grow(t->p, cap, 1);
     t->cap = cap;
     return true;
 }

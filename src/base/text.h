@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A growing, capped string builder with sticky failure: append freely, look at `failed` once at the
-// end.
+// end where outside data may pass the cap. Where the system has no memory the process ends
+// (base/memory.h).
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
@@ -16,8 +17,8 @@ struct text {
     size_t n;    // without the NUL
     size_t cap;  // allocated
     size_t max;  // most bytes it may hold; 0: 64 MiB
-    bool failed; // something did not fit: it and all after it is left out, and the content must not
-                 // be used
+    bool failed; // more than max was added: that and all after it is left out, and the content must
+                 // not be used
 };
 
 // Zero-initialised is valid and empty.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/cli.h"
 
@@ -126,11 +127,18 @@ static enum cli_exit help_actions(const struct cli_command *command) {
     return CLI_DONE;
 }
 
+static poptContext context(int argc, const char **argv, const struct poptOption *options) {
+    poptContext popt = poptGetContext(NULL, argc, argv, options, POPT_CONTEXT_NO_EXEC);
+    if (popt == NULL)
+        memory_none(0);
+    return popt;
+}
+
 static enum cli_exit help_one(const struct cli_command *command, const char *full) {
     struct poptOption options[CLI_TABLES_MAX];
     cli_options(command, options);
     const char *argv[] = {full, NULL};
-    poptContext popt = poptGetContext(NULL, 1, argv, options, 0);
+    poptContext popt = context(1, argv, options);
     OWN(text_drop)
     struct text usage = {0};
     text_addf(&usage, "[OPTION...]%s%s", command->usage[0] != '\0' ? " " : "", command->usage);
@@ -202,7 +210,7 @@ static enum cli_exit run_one(const struct cli_command *command, const char *full
     struct poptOption options[CLI_TABLES_MAX];
     cli_options(command, options);
     argv[0] = full;
-    poptContext popt = poptGetContext(NULL, argc, argv, options, POPT_CONTEXT_NO_EXEC);
+    poptContext popt = context(argc, argv, options);
     int got = poptGetNextOpt(popt);
     enum cli_exit code;
     if (common.help != 0) {

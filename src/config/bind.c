@@ -10,7 +10,7 @@ result bind_take(struct binding *b, size_t count, size_t size, void *out) {
     return OK;
 }
 
-static result copy(struct binding *b, bytes text, bytes *out) {
+result bind_copy(struct binding *b, bytes text, bytes *out) {
     *out = arena_copy(&b->c->memory, text);
     NEED(out->p != NULL, MEMORY, "the configuration is too large");
     return OK;
@@ -18,7 +18,7 @@ static result copy(struct binding *b, bytes text, bytes *out) {
 
 result bind_text(struct binding *b, const struct node *map, enum key key, bytes *out) {
     const struct node *n = tree_get(map, key);
-    return copy(b, n == NULL || n->bad ? NO_BYTES : n->text, out);
+    return bind_copy(b, n == NULL || n->bad ? NO_BYTES : n->text, out);
 }
 
 struct node *bind_first(struct node *of) {
@@ -44,7 +44,7 @@ result bind_texts(struct binding *b, const struct node *map, enum key key, bytes
     TRY(bind_take(b, *count, sizeof(bytes), out));
     size_t i = 0;
     for (struct node *n = bind_first(of); n != NULL; n = bind_next(of, n))
-        TRY(copy(b, n->text, &(*out)[i++]));
+        TRY(bind_copy(b, n->text, &(*out)[i++]));
     return OK;
 }
 

@@ -16,6 +16,7 @@ struct binding {
 #define RETRIES_MAX 32
 
 must result bind_take(struct binding *b, size_t count, size_t size, void *out);
+must result bind_copy(struct binding *b, bytes text, bytes *out); // never half: MEMORY
 // A copy of a key's text; empty when it is absent or bad.
 must result bind_text(struct binding *b, const struct node *map, enum key key, bytes *out);
 // All of a key that takes one or a list; none when it is absent.

@@ -109,12 +109,12 @@ static result bind_where(struct binding *b, const struct node *of, struct plan_r
     size_t i = 0;
     for (struct node *n = given ? of->first : NULL; n != NULL; n = n->next) {
         struct plan_where *where = &rule->wheres[i++];
-        where->path = arena_copy(&b->c->memory, n->key);
+        TRY(bind_copy(b, n->key, &where->path));
         where->value_count = bind_count(n);
         TRY(bind_take(b, where->value_count, sizeof(bytes), &where->values));
         size_t k = 0;
         for (struct node *v = bind_first(n); v != NULL; v = bind_next(n, v))
-            where->values[k++] = arena_copy(&b->c->memory, v->text);
+            TRY(bind_copy(b, v->text, &where->values[k++]));
     }
     return OK;
 }

@@ -77,7 +77,7 @@ static result bind_ledger(struct binding *b) {
     else if (!bytes_starts(n->text, B("sqlite:")) || n->text.n == 7)
         complain(b->r, n, "expected sqlite:PATH, as sqlite:hookkeep.db");
     else
-        b->c->ledger_path = arena_copy(&b->c->memory, bytes_slice(n->text, 7, n->text.n));
+        return bind_copy(b, bytes_slice(n->text, 7, n->text.n), &b->c->ledger_path);
     return OK;
 }
 

@@ -175,6 +175,8 @@ static bytes line_text(bytes yaml, int line) {
 
 static void complain_syntax(struct reading *r, bytes yaml, const yaml_parser_t *p) {
     int line = line_of(&p->problem_mark);
+    if (p->error == YAML_MEMORY_ERROR)
+        memory_none(0);
     if (p->error == YAML_READER_ERROR) {
         line = 1;
         for (size_t i = 0; i < p->problem_offset && i < yaml.n; i++)
@@ -321,7 +323,8 @@ result tree_read(struct reading *r, bytes yaml, struct node **out) {
         FAIL(INVALID, "the configuration is too large");
     }
     yaml_parser_t parser;
-    NEED(yaml_parser_initialize(&parser), MEMORY, "no memory for the YAML parser");
+    if (!yaml_parser_initialize(&parser))
+        memory_none(0);
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, yaml.p != NULL ? yaml.p : (const uint8_t *)"", yaml.n);
     struct source_text s = {.r = r, .yaml = yaml, .parser = &parser};

@@ -174,10 +174,7 @@ static bool make_room(struct reception *p, size_t n) {
         return true;
     if (!take_budget(p, wanted - had))
         return false;
-    uint8_t *memory = realloc(p->memory, wanted);
-    if (memory == NULL)
-        return false;
-    p->memory = memory;
+    p->memory = memory_grow(p->memory, wanted, 1);
     p->size = (size_t)size;
     return true;
 }

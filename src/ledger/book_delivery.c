@@ -19,7 +19,7 @@ static result read_names(struct book *b) {
     size_t n = 0;
     arena_init(&b->names_memory, NAMES_MEMORY_MAX);
     result failed = b->store->destinations(b->store, &b->names_memory, &rows, &n);
-    size_t count = n == 0 ? 1 : (size_t)rows[n - 1].number + 1;
+    size_t count = failed == OK && n > 0 ? (size_t)rows[n - 1].number + 1 : 1;
     bytes *names = failed == OK ? arena_take(&b->names_memory, count * sizeof *names) : NULL;
     if (failed == OK && names == NULL)
         failed = PLACE(MEMORY, "the destinations' names do not fit their memory");

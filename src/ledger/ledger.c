@@ -12,6 +12,7 @@
 #include "ledger/serve.h"
 #include "port/log.h"
 #include "port/thread.h"
+#include "rules/record.h"
 
 #define BATCH_RECORDS 512
 #define BATCH_BYTES (4u << 20)
@@ -359,7 +360,8 @@ static result book_some(struct ledger *l, const struct record *records, size_t *
                       !(l->noted && l->noted_at == l->book.state.booked);
     if (l->careful > 0)
         *n = 1;
-    if (died_twice)
+    // A plan is tried for ever: without it nothing of its generation can be booked.
+    if (died_twice && records->kind != RECORD_PLAN)
         return book_untried(l, records);
     if (l->starting || l->careful > 0)
         TRY(note_start(l));

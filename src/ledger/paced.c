@@ -5,6 +5,7 @@
 // journal's next sync, for which Stripe waits, comes behind it.
 #include <stdint.h>
 
+#include "base/memory.h"
 #include "ledger/sqlite_internal.h"
 
 #define SYNC_EACH (1 << 20)
@@ -56,12 +57,15 @@ const char *paced_files(void) {
     if (paced.zName != NULL)
         return paced.zName;
     sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+    if (system == NULL)
+        memory_none(0); // SQLite had none to begin with
     paced = *system;
     paced.pNext = NULL;
     paced.pAppData = system;
     paced.szOsFile = (int)(own_size() + sizeof(struct behind));
     paced.xOpen = open_paced;
     paced.zName = "hookkeep-paced";
-    sqlite3_vfs_register(&paced, 0);
+    if (sqlite3_vfs_register(&paced, 0) != SQLITE_OK)
+        memory_none(0);
     return paced.zName;
 }

@@ -69,7 +69,16 @@ static void enter(struct real *r) { r->busy++; }
 static void leave(struct real *r);
 static void check_done(struct real *r);
 
-static void init_library(void) { ensure(curl_global_init(CURL_GLOBAL_DEFAULT) == 0); }
+static void *resize(void *p, size_t n) { return memory_grow(p, n, 1); }
+
+static char *duplicate(const char *s) { return bytes_strdup(bytes_of(s)); }
+
+// An option that libcurl had no memory for would silently be another one: no CA file is the
+// system's, no header is none.
+static void init_library(void) {
+    ensure(curl_global_init_mem(CURL_GLOBAL_DEFAULT, memory_take, free, resize, duplicate,
+                                memory_new) == CURLE_OK);
+}
 
 static struct real *real_of(struct fetcher *f) { return CONTAINER(f, struct real, door); }
 

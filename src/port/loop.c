@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "port/loop_uv.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -91,7 +92,15 @@ static void ignore_sigpipe(void) {
         signal(SIGPIPE, SIG_IGN);
 }
 
+static void *resize(void *p, size_t n) { return memory_grow(p, n, 1); }
+
+static void give_memory(void) {
+    ensure(uv_replace_allocator(memory_take, resize, memory_new, free) == 0);
+}
+
 result loop_open(struct loop **out) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, give_memory);
     *out = NULL;
     struct loop *l = NEW(struct loop);
     if (uv_loop_init(&l->uv) != 0) {
@@ -198,7 +207,10 @@ static void free_signal(uv_handle_t *h) { free(h->data); }
 
 result loop_signal(struct loop *l, int signum, void (*got)(void *ctx, int signum), void *ctx) {
     struct signal_watch *w = NEW(struct signal_watch);
-    uv_signal_init(&l->uv, &w->uv);
+    if (uv_signal_init(&l->uv, &w->uv) != 0) {
+        free(w);
+        FAIL(SYSTEM, "the system gives no pipe to hear of signals by");
+    }
     w->uv.data = w;
     w->got = got;
     w->ctx = ctx;

@@ -2,7 +2,8 @@
 """The real gateway with one call that fails: it starts, takes signed events, delivers them and is
 stopped, while the Nth open, write, sync or statement fails, or the allocation at the Nth place; for
 N = 1, 2, … until a run ends without the failure. Afterwards it must start and stop without faults,
-every event that was answered 200 must be in the ledger once, and nothing may have hung or crashed.
+every event that was answered 200 must be in the ledger once, what the site got must be whole and
+signed, and nothing may have hung or crashed: without memory it ends and says so.
 
     HOOKKEEP_BUILD=build python3 tests/faults/faults.py [CALL]...   (all of CALLS by default)
 
@@ -36,7 +37,10 @@ PATIENCE_S = {"ready": 30, "stop": 30}
 STRIDE = int(os.environ.get("STRIDE") or 1)
 # What base/memory.h lets end the process: an allocation that nobody could do without. It says so.
 # Nothing else may end in a signal.
-OUT_OF_MEMORY = "broken promise: "
+OUT_OF_MEMORY = "out of memory"
+
+SITE_SECRET = b"whsec_site_secret_0123456789"
+BODIES = {stripe.event_body("fault", n) for n in range(2 * EVENTS)}
 
 CONFIG = """listen: [unix:{folder}/in.sock]
 desk: {{listen: [unix:{folder}/desk.sock]}}
@@ -47,15 +51,21 @@ sources:
   - path: /webhook
     secrets: [{{label: account, key: {secret}}}]
 destinations:
-  - {{name: site, url: "http://127.0.0.1:{site}/", secret: whsec_site_secret_0123456789, retry: []}}
+  - {{name: site, url: "http://127.0.0.1:{site}/", secret: {site_secret}, retry: []}}
 """
 
 
 class Site(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    halves = []  # what came that no life should have sent
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        signed = self.headers["Stripe-Signature"] or ""
+        at = signed.partition(",")[0].removeprefix("t=")
+        if body not in BODIES or not at.isdigit() or \
+                signed.encode() != stripe.sign(SITE_SECRET, body, int(at)):
+            Site.halves.append(f"{signed!r} and {len(body)} bytes")
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -95,9 +105,14 @@ class Life:
         self.folder, self.config = folder, os.path.join(folder, "hookkeep.yaml")
         self.note = os.path.join(folder, "note")
         self.acked, self.process = [], None
+        self.site = site
+        self.configure(SITE_SECRET)
+
+    def configure(self, site_secret):
         with open(self.config, "w", encoding="ascii") as f:
-            f.write(CONFIG.format(folder=folder, site=site,
-                                  secret=stripe.SECRETS["/webhook"].decode()))
+            f.write(CONFIG.format(folder=self.folder, site=self.site,
+                                  secret=stripe.SECRETS["/webhook"].decode(),
+                                  site_secret=site_secret.decode()))
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -169,6 +184,7 @@ class Life:
 
 def judge(life, call, at, first):
     """Lives once with the fault and once without. (fired?, what is wrong or None, note lines)"""
+    Site.halves.clear()
     life.start(call, at)
     ready = life.wait_ready()
     if ready:
@@ -195,17 +211,22 @@ def judge(life, call, at, first):
         return fired, f"afterwards it did not start and stop ({code}): {life.said()[-400:]}", notes
     if missing:
         return fired, f"events {missing} were answered 200 and are gone", notes
+    if Site.halves:
+        return fired, f"the site got {Site.halves.pop()}", notes
     return fired, None, notes
 
 
 def cheat(base, site, call, event, expected):
-    """Does the check notice a process that crashes or hangs, an event that is gone?"""
+    """Does the check notice a process that crashes or hangs, an event that is gone, a request that
+    is not whole?"""
     life = Life(tempfile.mkdtemp(prefix="c", dir=base), site)
+    if call == "half":
+        life.configure(b"whsec_of_another_site_0123456789")
     if event is not None:
         life.acked.append(event)
     waits = dict(PATIENCE_S)
     PATIENCE_S.update({"ready": 3, "stop": 3} if call == "hang" else {})
-    _, wrong, _ = judge(life, call, 5, 0)
+    _, wrong, _ = judge(life, None if call == "half" else call, 5, 0)
     PATIENCE_S.update(waits)
     good = wrong is not None and expected in wrong
     print(f"cheat {call}: {'noticed' if good else f'NOT noticed: {wrong}'}", flush=True)
@@ -213,7 +234,8 @@ def cheat(base, site, call, event, expected):
 
 
 # the call, an event that was never sent and is said to have been answered, what must be said
-CHEATS = (("crash", None, "ended by signal"), ("hang", None, "hung"), ("sync", 999, "are gone"))
+CHEATS = (("crash", None, "ended by signal"), ("hang", None, "hung"), ("sync", 999, "are gone"),
+          ("half", None, "the site got"))
 
 
 class Round:

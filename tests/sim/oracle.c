@@ -219,7 +219,7 @@ void oracle_books(struct sim *s) {
 }
 
 bool oracle_ended(struct sim *s) {
-    if (!s->node.up || !stripe_done(s) || s->fetches > 0 || s->node.posted > 0)
+    if (!s->node.up || !stripe_done(s) || s->fetches > 0 || s->node.posted > 0 || !operator_done(s))
         return false;
     if (ledger_booked(s->node.ledger) < s->history_count || !dispatch_idle(s->node.dispatch))
         return false;
@@ -394,7 +394,37 @@ static void check_suspense(struct sim *s) {
     }
 }
 
+// Whatever is asked under one key is answered as it was the first time. (That it did its work once
+// shows in what came to the sites: check_once.)
+static void check_key(struct sim *s, bytes command) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 16 << 20);
+    uint64_t first = 0;
+    struct answer_row was, is;
+    for (size_t i = 0; i < s->history_count; i++) {
+        const struct record *r = &s->history[i];
+        struct store *books = s->node.books;
+        if (r->kind != RECORD_COMMAND || !bytes_equal(r->payload, command) ||
+            books->answer_get(books, r->position, &a, &is) != OK ||
+            bytes_search(is.json, B(UNTRIED)) < is.json.n)
+            continue;
+        if (first != 0 && !bytes_equal(was.json, is.json))
+            world_broken(&s->world, "a key is carried out once", "%.*s: %.*s at %llu, %.*s at %llu",
+                         BYTES_ARG(command), BYTES_ARG(was.json), (unsigned long long)first,
+                         BYTES_ARG(is.json), (unsigned long long)r->position);
+        if (first == 0)
+            was = is;
+        first = first == 0 ? r->position : first;
+    }
+    if (first == 0)
+        world_broken(&s->world, "a key is carried out once", "%.*s was never answered",
+                     BYTES_ARG(command));
+}
+
 void oracle_end(struct sim *s) {
+    for (size_t i = 0; i < s->asked_count; i++)
+        check_key(s, bytes_of(s->asked[i]));
     check_deliveries(s);
     oracle_books(s);
     check_suspense(s);

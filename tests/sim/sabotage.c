@@ -132,6 +132,19 @@ static result begun_twice(struct store *s, const struct store_state *state) {
 
 static void count_lives_as_deaths(struct sim *s) { s->node.books->state_put = begun_twice; }
 
+static result key_unknown(struct store *s, bytes key, struct arena *a, struct answer_row *out) {
+    if (now_and_then())
+        FAIL(ABSENT, "sabotage");
+    return real.answer_find(s, key, a, out);
+}
+
+static void forget_keys(struct sim *s) { s->node.books->answer_find = key_unknown; }
+
+static void call_deaths_success(struct sim *s) {
+    plan_has_commands = true;
+    handler_deaths_are_success = true;
+}
+
 #define ARM(name_)                                                                                 \
     static void arm_##name_(struct sim *s) {                                                       \
         real = *s->node.books;                                                                     \
@@ -152,6 +165,8 @@ ARM(ignore_holds)
 ARM(give_up_soon)
 ARM(send_first_bytes)
 ARM(count_lives_as_deaths)
+ARM(forget_keys)
+ARM(call_deaths_success)
 
 const struct sabotage sabotages[] = {
     {"sync does nothing", "a 2xx means durable", arm_lie_about_sync, {0}},
@@ -181,5 +196,10 @@ const struct sabotage sabotages[] = {
      "only poison is suspended",
      arm_count_lives_as_deaths,
      {.crashes = true}},
+    {"keys are forgotten", "a key is carried out once", arm_forget_keys, {.commands = true}},
+    {"handlers that die have succeeded",
+     "every matching destination gets it",
+     arm_call_deaths_success,
+     {.network = true, .plans = true}},
 };
 const size_t sabotage_count = sizeof sabotages / sizeof *sabotages;

@@ -12,7 +12,7 @@
 #include "port/log.h"
 #include "rules/record.h"
 
-#define COMMANDS_EACH 7 // one run in so many has handlers beside sites
+#define COMMANDS_EACH 4 // one run in so many has handlers beside sites
 #define TROUBLE_US 150000000
 #define STEPS_MAX 400000
 #define SABOTAGE_SEEDS 60
@@ -56,47 +56,6 @@ static void post_plan(struct sim *s) {
     node_post(&s->node, RECORD_PLAN, text_bytes(&json));
 }
 
-static void post_replay(struct sim *s) {
-    uint64_t seq = 1 + world_below(&s->world, s->history_count + 1);
-    struct receipt_record in;
-    if (seq <= s->history_count && s->history[seq - 1].kind == RECORD_EVENT &&
-        receipt_decode(s->history[seq - 1].payload, &in) == OK)
-        for (size_t i = 0; i < s->event_count; i++)
-            for (int v = 0; v < 2; v++)
-                if (bytes_equal(in.body, bytes_of(s->events[i].body[v])))
-                    s->events[i].replays++;
-    OWN(text_drop)
-    struct text json = {0};
-    const char *to = plan_destinations[world_below(&s->world, plan_destination_names)];
-    text_addf(&json, "{\"do\":\"replay\",\"events\":[%llu],\"to\":", (unsigned long long)seq);
-    if (world_chance(&s->world, 2))
-        text_adds(&json, "null}");
-    else
-        text_addf(&json, "\"%s\"}", to);
-    node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
-}
-
-static void post_command(struct sim *s) {
-    OWN(text_drop)
-    struct text json = {0};
-    const char *name = plan_destinations[world_below(&s->world, plan_destination_names)];
-    unsigned long long n = 1 + world_below(&s->world, 200);
-    switch (world_below(&s->world, 6)) {
-    case 0: post_replay(s); return;
-    case 1:
-        text_addf(&json, "{\"do\":\"retry\",\"delivery\":%llu}", n);
-        s->retries++;
-        break;
-    case 2: text_addf(&json, "{\"do\":\"cancel\",\"delivery\":%llu}", n); break;
-    case 3:
-        text_addf(&json, "{\"do\":\"hold\",\"destination\":\"%s\",\"reason\":\"sim\"}", name);
-        break;
-    case 4: text_addf(&json, "{\"do\":\"release\",\"destination\":\"%s\"}", name); break;
-    default: text_addf(&json, "{\"do\":\"suspense_book\",\"position\":%llu}", n); break;
-    }
-    node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
-}
-
 static void jump(struct sim *s) {
     int64_t ms = (int64_t)world_below(&s->world, 7200000) - 3600000;
     s->world.wall_offset_ms += ms;
@@ -114,8 +73,8 @@ static void make_trouble(struct sim *s) {
         s->full_until_us = w->mono_us + (int64_t)world_below(w, 90000000);
     if (s->node.up && s->trouble.plans && world_chance(w, 500))
         post_plan(s);
-    if (s->node.up && s->trouble.commands && world_chance(w, 60))
-        post_command(s);
+    if (s->node.up && s->trouble.commands)
+        operator_commands(s);
 }
 
 // From here on everything must come to its end.
@@ -124,29 +83,6 @@ static void calm_down(struct sim *s) {
     s->calm = true;
     arm_disk(s);
     disk_fuse(s->node.disk, 0);
-}
-
-static bool is_durable(const struct sim *s, size_t from, bytes command) {
-    for (size_t i = from; i < s->history_count; i++)
-        if (s->history[i].kind == RECORD_COMMAND && bytes_equal(s->history[i].payload, command))
-            return true;
-    return false;
-}
-
-// What a crash took with it, or a full journal refused, was never answered: it is asked for again.
-// Once durable it is not, so it must do its work.
-static void release_all(struct sim *s) {
-    if (s->node.posted > 0)
-        return;
-    if (s->calm_from == 0)
-        s->calm_from = s->history_count; // what was posted in trouble lies before
-    for (size_t i = 0; i < plan_destination_names; i++) {
-        OWN(text_drop)
-        struct text json = {0};
-        text_addf(&json, "{\"do\":\"release\",\"destination\":\"%s\"}", plan_destinations[i]);
-        if (!is_durable(s, s->calm_from, text_bytes(&json)))
-            node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
-    }
 }
 
 static void let_time_pass(struct sim *s) {
@@ -203,7 +139,7 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
     s->node.small = s->trouble.narrow;
     if (s->trouble.network && world_chance(&s->world, 4))
         s->down = plan_destinations[world_below(&s->world, plan_destination_names)];
-    plan_mixes_modes = false;
+    plan_mixes_modes = handler_deaths_are_success = false;
     plan_has_commands = seed % COMMANDS_EACH == 0;
     faults_arm(s);
     if (sabotage != NULL)
@@ -222,6 +158,7 @@ static void close_sim(struct sim *s) {
     s->node.books->close(s->node.books);
     disk_close(s->node.disk);
     site_close(s);
+    operator_close(s);
     oracle_close(s);
     for (size_t i = 0; i < s->event_count; i++) {
         free(s->events[i].body[0]);
@@ -240,7 +177,7 @@ static const char *run(uint64_t seed, bool tracing, const struct sabotage *sabot
         if (!s->calm && s->world.mono_us > TROUBLE_US)
             calm_down(s);
         if (s->calm && s->node.up && steps % 16 == 0)
-            release_all(s);
+            operator_calms(s);
         if (s->calm && steps % 16 == 0 && oracle_ended(s))
             break;
         if (steps > STEPS_MAX)

@@ -12,6 +12,7 @@
 #define EVENTS_MAX 64
 #define POSTS_MAX (EVENTS_MAX * 3)
 #define SOURCES 3
+#define ASKED_MAX 24
 
 // What may go wrong in this run; every seed draws its own.
 struct trouble {
@@ -77,7 +78,9 @@ struct sim {
     size_t history_count, history_cap;
     struct pace *paces; // by delivery
     size_t pace_count;
-    struct map deaths; // position -> how often the process died there
+    struct map deaths;      // position -> how often the process died there
+    char *asked[ASKED_MAX]; // commands with an Idempotency-Key
+    size_t asked_count;
     uint32_t retries, crashes;
     int64_t forwarded_us; // when the wall clock was last set forward
     bool die;             // a record kills the process
@@ -110,6 +113,14 @@ void site_close(struct sim *s);
 
 // The handlers' side.
 void handler_open(struct sim *s);
+// For sabotage: dispatch hears of a handler that died that it ended with 0.
+extern bool handler_deaths_are_success;
+
+// The operator's side: commands, with and without a key.
+void operator_commands(struct sim *s);   // in trouble
+void operator_calms(struct sim *s);      // all is released, and every answer asked for
+bool operator_done(const struct sim *s); // all of that is durable
+void operator_close(struct sim *s);
 
 // The ledger's store fails as the trouble says; poison cannot be booked in it.
 void faults_arm(struct sim *s);

@@ -34,10 +34,12 @@ struct house {
     uint64_t generation, seed;
 
     result commit_fails; // with this, until it is OK again
+    result list_fails;   // the destinations, half read
     result insert_fails; // of an event whose id begins with evt_bad
     size_t commits_fail; // so many after such an insert, too
     size_t failing;      // of them, still to come
     bool deadly;         // inserting an event whose id begins with evt_kill ends this life
+    bool deadly_plan;    // so does keeping a plan
     bool dead;           // it ended: nothing can be written
 };
 
@@ -79,6 +81,21 @@ static result house_event_insert(struct store *s, const struct event_row *row) {
     return h->inner.event_insert(s, row);
 }
 
+static result house_plan_put(struct store *s, uint64_t generation, bytes json) {
+    struct house *h = house_now;
+    h->dead = h->dead || h->deadly_plan;
+    return h->dead ? PLACE(IO, "the process is dead") : h->inner.plan_put(s, generation, json);
+}
+
+static result house_destinations(struct store *s, struct arena *a, struct destination_row **out,
+                                 size_t *n) {
+    if (house_now->list_fails == OK)
+        return house_now->inner.destinations(s, a, out, n);
+    *out = NULL;
+    *n = 2;
+    return house_now->list_fails;
+}
+
 static void house_durable(void *ctx, uint64_t position) {
     struct house *h = ctx;
     if (h->ledger != NULL)
@@ -117,6 +134,8 @@ static inline int house_setup(void **state) {
     h->inner = *h->store;
     h->store->commit = house_commit;
     h->store->event_insert = house_event_insert;
+    h->store->plan_put = house_plan_put;
+    h->store->destinations = house_destinations;
     h->replies = mailbox_open(NULL, NULL);
     struct journal_options o = {
         .clock = &h->clock, .store = h->records, .durable = house_durable, .durable_ctx = h};

@@ -429,6 +429,30 @@ static void a_store_that_fails_waits_and_goes_on(void **state) {
     log_release();
 }
 
+// Whatever a store leaves of a list that it could not read, nobody looks at it.
+static void destinations_that_cannot_be_read_wait(void **state) {
+    struct house *h = *state;
+    struct take t = {0};
+    log_setup(LOG_TEXT, LOG_SILENT);
+    PLAN(h, "shop");
+    house_event(h, "evt_1");
+    house_take(h, &t, "shop");
+    house_settle(h);
+    assert_ptr_equal(house_answer(h), &t);
+    h->list_fails = PLACE(IO, "io");
+    uint64_t position = house_outcome(h, 1, 1, OUTCOME_FAILED);
+    house_settle(h);
+    assert_int_equal(ledger_booked(h->ledger), position - 1);
+    assert_int_equal(house_state(h, 1), DELIVERY_DUE);
+    h->list_fails = OK;
+    house_pass(h, 50);
+    house_settle(h);
+    assert_int_equal(ledger_booked(h->ledger), position);
+    assert_int_equal(house_state(h, 1), DELIVERY_WAITING);
+    assert_int_equal(metric_get(METRIC_SUSPENDED), 0);
+    arena_drop(&t.memory);
+}
+
 static void takes_are_answered_while_booking_waits(void **state) {
     struct house *h = *state;
     struct take t = {0};
@@ -477,6 +501,32 @@ static void what_kills_twice_is_suspended_untried(void **state) {
     house_die(h);
     house_settle(h);
     assert_int_equal(metric_get(METRIC_SUSPENDED), 1);
+}
+
+// Without its plan nothing of a generation can be booked: it is tried again, however often it
+// kills.
+static void a_plan_that_kills_is_never_suspended(void **state) {
+    struct house *h = *state;
+    log_setup(LOG_TEXT, LOG_SILENT);
+    PLAN(h, "shop");
+    house_settle(h);
+    uint64_t plan = PLAN(h, "shop", "books");
+    uint64_t event = house_event(h, "evt_1");
+    h->deadly_plan = true;
+    for (int deaths = 0; deaths < 6; deaths++) {
+        house_die(h);
+        house_settle(h);
+        assert_true(h->dead);
+        assert_int_equal(ledger_booked(h->ledger), plan - 1);
+    }
+    h->deadly_plan = false;
+    house_die(h);
+    house_settle(h);
+    assert_int_equal(ledger_booked(h->ledger), event);
+    assert_int_equal(ledger_generation(h->ledger), plan);
+    assert_false(house_suspended(h, plan));
+    assert_true(house_has_event(h, event));
+    assert_int_equal(house_state(h, 2), DELIVERY_DUE); // to the second destination
 }
 
 static void dying_once_suspends_nothing(void **state) {
@@ -763,8 +813,10 @@ int main(void) {
         HERE(a_command_that_cannot_be_booked_is_answered_with_the_reason),
         HERE(poison_is_suspended_and_the_rest_booked),
         HERE(a_store_that_fails_waits_and_goes_on),
+        HERE(destinations_that_cannot_be_read_wait),
         HERE(takes_are_answered_while_booking_waits),
         HERE(what_kills_twice_is_suspended_untried),
+        HERE(a_plan_that_kills_is_never_suspended),
         HERE(dying_once_suspends_nothing),
         HERE(dying_elsewhere_suspends_nothing),
         HERE(a_store_that_fails_is_no_death),

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// The operator's side: commands of all kinds, some with an Idempotency-Key, which a client asks
+// again when a crash or a full journal kept their answer from it, and now and then for no reason.
+#include <stdlib.h>
+
+#include "rules/record.h"
+#include "sim.h"
+
+static bool is_durable(const struct sim *s, size_t from, bytes command) {
+    for (size_t i = from; i < s->history_count; i++)
+        if (s->history[i].kind == RECORD_COMMAND && bytes_equal(s->history[i].payload, command))
+            return true;
+    return false;
+}
+
+static void may_replay(struct sim *s, uint64_t seq) {
+    struct receipt_record in;
+    if (seq > s->history_count || s->history[seq - 1].kind != RECORD_EVENT ||
+        receipt_decode(s->history[seq - 1].payload, &in) != OK)
+        return;
+    for (size_t i = 0; i < s->event_count; i++)
+        for (int v = 0; v < 2; v++)
+            if (bytes_equal(in.body, bytes_of(s->events[i].body[v])))
+                s->events[i].replays++;
+}
+
+// Both are counted here, once: a command with a key may be asked often and does its work once.
+static void write_replay(struct sim *s, struct text *json) {
+    uint64_t seq = 1 + world_below(&s->world, s->history_count + 1);
+    const char *to = plan_destinations[world_below(&s->world, plan_destination_names)];
+    may_replay(s, seq);
+    text_addf(json, "{\"do\":\"replay\",\"events\":[%llu],\"to\":", (unsigned long long)seq);
+    if (world_chance(&s->world, 2))
+        text_adds(json, "null");
+    else
+        text_addf(json, "\"%s\"", to);
+}
+
+static void write_retry(struct sim *s, struct text *json) {
+    unsigned long long n = 1 + world_below(&s->world, 200);
+    text_addf(json, "{\"do\":\"retry\",\"delivery\":%llu", n);
+    s->retries++;
+}
+
+static void post_command(struct sim *s) {
+    OWN(text_drop)
+    struct text json = {0};
+    const char *name = plan_destinations[world_below(&s->world, plan_destination_names)];
+    unsigned long long n = 1 + world_below(&s->world, 200);
+    switch (world_below(&s->world, 6)) {
+    case 0: write_replay(s, &json); break;
+    case 1: write_retry(s, &json); break;
+    case 2: text_addf(&json, "{\"do\":\"cancel\",\"delivery\":%llu", n); break;
+    case 3:
+        text_addf(&json, "{\"do\":\"hold\",\"destination\":\"%s\",\"reason\":\"sim\"", name);
+        break;
+    case 4: text_addf(&json, "{\"do\":\"release\",\"destination\":\"%s\"", name); break;
+    default: text_addf(&json, "{\"do\":\"suspense_book\",\"position\":%llu", n); break;
+    }
+    text_addc(&json, '}');
+    node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
+}
+
+static void ask(struct sim *s, const char *json) {
+    node_post(&s->node, RECORD_COMMAND, bytes_of(json));
+}
+
+static void ask_new(struct sim *s) {
+    OWN(text_drop)
+    struct text json = {0};
+    if (s->asked_count == ASKED_MAX)
+        return;
+    if (world_chance(&s->world, 3))
+        write_retry(s, &json);
+    else
+        write_replay(s, &json);
+    text_addf(&json, ",\"idempotency_key\":\"key_%zu\"}", s->asked_count);
+    s->asked[s->asked_count] = bytes_strdup(text_bytes(&json));
+    ask(s, s->asked[s->asked_count++]);
+}
+
+void operator_commands(struct sim *s) {
+    struct world *w = &s->world;
+    if (world_chance(w, 60))
+        post_command(s);
+    if (world_chance(w, 200))
+        ask_new(s);
+    if (s->asked_count > 0 && world_chance(w, 100))
+        ask(s, s->asked[world_below(w, s->asked_count)]);
+}
+
+bool operator_done(const struct sim *s) {
+    for (size_t i = 0; i < s->asked_count; i++)
+        if (!is_durable(s, s->calm_from, bytes_of(s->asked[i])))
+            return false;
+    return true;
+}
+
+// What a crash took with it, or a full journal refused, was never answered: it is asked for again.
+// Once durable it is not, so it must do its work. What has a key is asked once more in any case.
+void operator_calms(struct sim *s) {
+    if (s->node.posted > 0)
+        return;
+    if (s->calm_from == 0)
+        s->calm_from = s->history_count; // what was posted in trouble lies before
+    for (size_t i = 0; i < plan_destination_names; i++) {
+        OWN(text_drop)
+        struct text json = {0};
+        text_addf(&json, "{\"do\":\"release\",\"destination\":\"%s\"}", plan_destinations[i]);
+        if (!is_durable(s, s->calm_from, text_bytes(&json)))
+            node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
+    }
+    for (size_t i = 0; i < s->asked_count; i++)
+        if (!is_durable(s, s->calm_from, bytes_of(s->asked[i])))
+            ask(s, s->asked[i]);
+}
+
+void operator_close(struct sim *s) {
+    for (size_t i = 0; i < s->asked_count; i++)
+        free(s->asked[i]);
+}
