@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "rules/match.h"
 
+#include "rules/site.h"
+
 #define SHOWN_MAX 80 // bytes of one value in an explanation
 #define LISTED_MAX 8 // values of a rule's list in an explanation
 
@@ -127,11 +129,13 @@ static bool where_holds(const struct plan_where *where, json event, struct why *
 
 static bool rule_holds(const struct plan_rule *r, const struct match_facts *f, struct why *w) {
     bytes account = f->account.n > 0 ? f->account : B("platform");
+    bytes site = f->site.n > 0 ? f->site : B(SITE_UNCLAIMED);
     if (!types_hold(r, f->type, w) ||
         !list_holds("accounts", r->accounts, r->account_count, account, w) ||
         !scope_holds(r->scope, f->account, w) ||
         !list_holds("sources", r->sources, r->source_count, f->source, w) ||
-        !list_holds("secrets", r->secrets, r->secret_count, f->secret, w))
+        !list_holds("secrets", r->secrets, r->secret_count, f->secret, w) ||
+        !list_holds("sites", r->sites, r->site_count, site, w))
         return false;
     for (size_t i = 0; i < r->where_count; i++)
         if (!where_holds(&r->wheres[i], f->event, w))

@@ -12,6 +12,7 @@ struct match_facts {
     bytes type, account; // account empty: the platform's own
     bool livemode;
     bytes source, secret; // path and label of this receipt
+    bytes site;           // its name; empty: unclaimed
     json event;           // the event's root, for `where`
 };
 

@@ -10,6 +10,17 @@ static const char *const mode_names[] = {"both", "live", "test"};
 static const char *const scope_names[] = {"any", "account", "connect"};
 static const char *const kind_names[] = {"http", "command"};
 
+static const char *const claim_names[] = {
+#define CLAIM(id, name, type, meaning) name,
+#include "rules/claims.def"
+#undef CLAIM
+};
+static const char *const claim_types[] = {
+#define CLAIM(id, name, type, meaning) type,
+#include "rules/claims.def"
+#undef CLAIM
+};
+
 #define COUNT(array_) (sizeof(array_) / sizeof((array_)[0]))
 
 static size_t name_find(const char *const *names, size_t n, bytes b) {
@@ -30,6 +41,9 @@ const char *scope_name(enum scope s) {
 const char *kind_name(enum destination_kind k) {
     return (size_t)k < COUNT(kind_names) ? kind_names[k] : "unknown";
 }
+
+const char *claim_name(enum claim_kind k) { return claim_names[k]; }
+const char *claim_type(enum claim_kind k) { return claim_types[k]; }
 
 result mode_parse(bytes b, enum mode *out) {
     size_t i = name_find(mode_names, COUNT(mode_names), b);
@@ -147,21 +161,31 @@ static result read_source(struct arena *a, json v, struct plan_source *s) {
     return OK;
 }
 
-static result read_rule(struct arena *a, json v, struct plan_rule *r) {
+static result read_wheres(struct arena *a, json v, struct plan_where **out, size_t *n) {
     json wheres, where;
-    TRY(need_object(v, 6));
+    TRY(read_array(a, v, "where", sizeof(**out), &wheres, out, n));
+    for (size_t i = 0, at = 0; json_element(wheres, &at, &where); i++) {
+        TRY(need_object(where, 2));
+        TRY(read_name(a, where, "path", &(*out)[i].path));
+        TRY(read_strings(a, where, "values", &(*out)[i].values, &(*out)[i].value_count));
+    }
+    return OK;
+}
+
+static bool has(json object, const char *key) {
+    return json_type(json_get(object, key)) != JSON_ABSENT;
+}
+
+static result read_rule(struct arena *a, json v, struct plan_rule *r) {
+    TRY(need_object(v, 6 + has(v, "sites")));
+    if (has(v, "sites"))
+        TRY(read_strings(a, v, "sites", &r->sites, &r->site_count));
     TRY(read_strings(a, v, "types", &r->types, &r->type_count));
     TRY(read_strings(a, v, "accounts", &r->accounts, &r->account_count));
     TRY(read_strings(a, v, "sources", &r->sources, &r->source_count));
     TRY(read_strings(a, v, "secrets", &r->secrets, &r->secret_count));
     TRY(scope_parse(json_string(json_get(v, "scope")), &r->scope));
-    TRY(read_array(a, v, "where", sizeof(*r->wheres), &wheres, &r->wheres, &r->where_count));
-    for (size_t i = 0, at = 0; json_element(wheres, &at, &where); i++) {
-        TRY(need_object(where, 2));
-        TRY(read_name(a, where, "path", &r->wheres[i].path));
-        TRY(read_strings(a, where, "values", &r->wheres[i].values, &r->wheres[i].value_count));
-    }
-    return OK;
+    return read_wheres(a, v, &r->wheres, &r->where_count);
 }
 
 static result read_match(struct arena *a, json v, struct plan_destination *d) {
@@ -206,10 +230,49 @@ static result read_destination(struct arena *a, json v, struct plan_destination 
     return OK;
 }
 
+static result read_claim(struct arena *a, json v, struct plan_claim *c) {
+    size_t at = 0;
+    bytes key = NO_BYTES;
+    json value;
+    TRY(need_object(v, 1));
+    json_member(v, &at, &key, &value);
+    size_t kind = name_find(claim_names, COUNT(claim_names), key);
+    NEED(kind < COUNT(claim_names), INVALID, "the plan has a claim of a kind that there is not");
+    c->kind = (enum claim_kind)kind;
+    if (c->kind == CLAIM_WHERE)
+        return read_wheres(a, v, &c->wheres, &c->where_count);
+    return read_strings(a, v, claim_names[kind], &c->ids, &c->id_count);
+}
+
+static result read_site(struct arena *a, json v, struct plan_site *s) {
+    json claims, claim;
+    TRY(need_object(v, 3));
+    TRY(read_name(a, v, "name", &s->name));
+    bytes late = json_string(json_get(v, "late"));
+    s->late_left = bytes_equal(late, B("leave"));
+    NEED(s->late_left || bytes_equal(late, B("route")), INVALID, "late is route or leave");
+    TRY(read_array(a, v, "claims", sizeof(*s->claims), &claims, &s->claims, &s->claim_count));
+    for (size_t i = 0, at = 0; json_element(claims, &at, &claim); i++)
+        TRY(read_claim(a, claim, &s->claims[i]));
+    return OK;
+}
+
+static result read_sites(json root, struct plan *p) {
+    json array, v;
+    if (!has(root, "sites"))
+        return OK;
+    TRY(read_array(&p->memory, root, "sites", sizeof(*p->sites), &array, &p->sites,
+                   &p->site_count));
+    for (size_t i = 0, at = 0; json_element(array, &at, &v); i++)
+        TRY(read_site(&p->memory, v, &p->sites[i]));
+    return OK;
+}
+
 static result read_root(json root, struct plan *p) {
     struct arena *a = &p->memory;
     json array, v;
-    TRY(need_object(root, 2));
+    TRY(need_object(root, 2 + has(root, "sites")));
+    TRY(read_sites(root, p));
     TRY(read_array(a, root, "sources", sizeof(*p->sources), &array, &p->sources, &p->source_count));
     for (size_t i = 0, at = 0; json_element(array, &at, &v); i++)
         TRY(read_source(a, v, &p->sources[i]));
@@ -305,6 +368,18 @@ static void write_source(struct text *t, const struct plan_source *s) {
     text_adds(t, "]}");
 }
 
+static void write_wheres(struct text *t, const struct plan_where *wheres, size_t n) {
+    write_key(t, "where");
+    text_addc(t, '[');
+    for (size_t i = 0; i < n; i++) {
+        text_adds(t, i == 0 ? "{" : ",{");
+        write_string(t, "path", wheres[i].path);
+        write_strings(t, "values", wheres[i].values, wheres[i].value_count);
+        text_addc(t, '}');
+    }
+    text_addc(t, ']');
+}
+
 static void write_rule(struct text *t, const struct plan_rule *r) {
     text_addc(t, '{');
     write_strings(t, "types", r->types, r->type_count);
@@ -312,15 +387,10 @@ static void write_rule(struct text *t, const struct plan_rule *r) {
     write_strings(t, "sources", r->sources, r->source_count);
     write_strings(t, "secrets", r->secrets, r->secret_count);
     write_string(t, "scope", bytes_of(scope_name(r->scope)));
-    write_key(t, "where");
-    text_addc(t, '[');
-    for (size_t i = 0; i < r->where_count; i++) {
-        text_adds(t, i == 0 ? "{" : ",{");
-        write_string(t, "path", r->wheres[i].path);
-        write_strings(t, "values", r->wheres[i].values, r->wheres[i].value_count);
-        text_addc(t, '}');
-    }
-    text_adds(t, "]}");
+    write_wheres(t, r->wheres, r->where_count);
+    if (r->site_count > 0)
+        write_strings(t, "sites", r->sites, r->site_count);
+    text_addc(t, '}');
 }
 
 static void write_match(struct text *t, const struct plan_destination *d) {
@@ -363,6 +433,34 @@ static void write_destination(struct text *t, const struct plan_destination *d) 
     text_addc(t, '}');
 }
 
+static void write_site(struct text *t, const struct plan_site *s) {
+    text_addc(t, '{');
+    write_string(t, "name", s->name);
+    write_string(t, "late", s->late_left ? B("leave") : B("route"));
+    write_key(t, "claims");
+    text_addc(t, '[');
+    for (size_t i = 0; i < s->claim_count; i++) {
+        const struct plan_claim *c = &s->claims[i];
+        text_adds(t, i == 0 ? "{" : ",{");
+        if (c->kind == CLAIM_WHERE)
+            write_wheres(t, c->wheres, c->where_count);
+        else
+            write_strings(t, claim_name(c->kind), c->ids, c->id_count);
+        text_addc(t, '}');
+    }
+    text_adds(t, "]}");
+}
+
+static void write_sites(struct text *t, const struct plan *p) {
+    text_addc(t, '[');
+    for (size_t i = 0; i < p->site_count; i++) {
+        if (i > 0)
+            text_addc(t, ',');
+        write_site(t, &p->sites[i]);
+    }
+    text_addc(t, ']');
+}
+
 void plan_write(const struct plan *p, struct text *out) {
     text_adds(out, "{\"sources\":[");
     for (size_t i = 0; i < p->source_count; i++) {
@@ -376,7 +474,12 @@ void plan_write(const struct plan *p, struct text *out) {
             text_addc(out, ',');
         write_destination(out, &p->destinations[i]);
     }
-    text_adds(out, "]}");
+    text_addc(out, ']');
+    if (p->site_count > 0) {
+        text_adds(out, ",\"sites\":");
+        write_sites(out, p);
+    }
+    text_addc(out, '}');
 }
 
 bool mode_narrow(enum mode a, enum mode b, enum mode *out) {
@@ -396,4 +499,21 @@ const struct plan_destination *plan_destination_find(const struct plan *p, bytes
         if (bytes_equal(p->destinations[i].name, name))
             return &p->destinations[i];
     return NULL;
+}
+
+size_t plan_site_find(const struct plan *p, bytes name) {
+    for (size_t i = 0; i < p->site_count; i++)
+        if (bytes_equal(p->sites[i].name, name))
+            return i;
+    return SIZE_MAX;
+}
+
+bool plan_sites_equal(const struct plan *a, const struct plan *b) {
+    OWN(text_drop)
+    struct text x = {.max = PLAN_MEMORY_MAX};
+    OWN(text_drop)
+    struct text y = {.max = PLAN_MEMORY_MAX};
+    write_sites(&x, a);
+    write_sites(&y, b);
+    return bytes_equal(text_bytes(&x), text_bytes(&y));
 }

@@ -17,6 +17,14 @@ enum scope { SCOPE_ANY, SCOPE_ACCOUNT, SCOPE_CONNECT }; // ANY: not said
 enum mode { MODE_BOTH, MODE_LIVE, MODE_TEST };
 enum destination_kind { KIND_HTTP, KIND_COMMAND };
 
+// What a claim goes by.
+enum claim_kind {
+#define CLAIM(id, name, type, meaning) CLAIM_##id,
+#include "rules/claims.def"
+#undef CLAIM
+    CLAIM_KINDS
+};
+
 struct plan_secret {
     bytes label;
     enum scope scope;
@@ -41,15 +49,31 @@ struct plan_where {
     size_t value_count;
 };
 
+// One claim of a site: ids of one type, or (WHERE) paths that must all hold.
+struct plan_claim {
+    enum claim_kind kind;
+    bytes *ids;
+    struct plan_where *wheres;
+    size_t id_count, where_count;
+};
+
+struct plan_site {
+    bytes name;
+    bool late_left; // events that came before their site was known are not routed afterwards
+    struct plan_claim *claims;
+    size_t claim_count;
+};
+
 // One rule; every list that is given must contain the event's value, an empty list says nothing.
 struct plan_rule {
     bytes *types;     // exact, "customer.*" (that prefix), or "*"
     bytes *accounts;  // "platform" stands for an event without an account
     bytes *sources;   // paths
     bytes *secrets;   // labels
+    bytes *sites;     // names; "unclaimed" stands for an event without a site
     enum scope scope; // connect: only events with an account; account: only those without
     struct plan_where *wheres;
-    size_t type_count, account_count, source_count, secret_count, where_count;
+    size_t type_count, account_count, source_count, secret_count, site_count, where_count;
 };
 
 struct plan_destination {
@@ -75,6 +99,8 @@ struct plan {
     size_t source_count;
     struct plan_destination *destinations;
     size_t destination_count;
+    struct plan_site *sites; // in the configuration's order, which decides between claims
+    size_t site_count;
     bytes json;          // canonical: the same configuration gives the same text
     struct arena memory; // owns all of the above, this struct itself excepted
 };
@@ -87,9 +113,12 @@ struct plan {
 //     "fingerprint"}]}],
 //  "destinations":[{"name","kind":"http","url","fingerprint" or "kind":"command","run":[],
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
-//     "where":[{"path","values":[]}]}] or null,
-//   "timeout_ms","retry_ms":[],"concurrency"}]}
-// A secret's livemode is left out where it is both, its times where there is no limit.
+//     "where":[{"path","values":[]}],"sites":[]}] or null,
+//   "timeout_ms","retry_ms":[],"concurrency"}],
+//  "sites":[{"name","late":"route|leave",
+//    "claims":[{"where":[{"path","values":[]}]} or {"prices":[]} or another of rules/claims.def]}]}
+// A secret's livemode is left out where it is both, its times where there is no limit. "sites"
+// stands in neither place where there are none, as in plans of before there were sites.
 // INVALID when it is not of this form.
 must result plan_read(bytes json, uint64_t generation, struct plan **out);
 void plan_free(struct plan *p); // null is allowed
@@ -98,11 +127,17 @@ void plan_write(const struct plan *p, struct text *out);
 
 const struct plan_source *plan_source_find(const struct plan *p, bytes path);
 const struct plan_destination *plan_destination_find(const struct plan *p, bytes name);
+// Index into p->sites; SIZE_MAX when there is none of this name.
+size_t plan_site_find(const struct plan *p, bytes name);
+// Do these two plans say the same of sites?
+bool plan_sites_equal(const struct plan *a, const struct plan *b);
 
 // "both", "live", "test"; "any", "account", "connect"; "http", "command".
 const char *mode_name(enum mode m);
 const char *scope_name(enum scope s);
 const char *kind_name(enum destination_kind k);
+const char *claim_name(enum claim_kind k); // "prices"
+const char *claim_type(enum claim_kind k); // "price"; "" for where
 must result mode_parse(bytes b, enum mode *out);
 must result scope_parse(bytes b, enum scope *out);
 must result kind_parse(bytes b, enum destination_kind *out);

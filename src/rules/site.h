@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Sites: to which of several businesses behind one Stripe account an event belongs.
+//
+// An *object* is what events name: a customer, an invoice. A *claim* of the configuration teaches
+// objects their site: by their ids, or by what an event says of them. *Links* say what belongs to
+// what (rules/site_links.def): an object learns from those above it, and, when all that is known
+// below it agrees, from those below.
+//
+// What is kept of an object only ever grows: the claims it met, the objects above it, and two sets
+// of sites, `evidence` (of the claims on it and on all above it) and `below` (the evidence of all
+// below it), each as none, one, or many. So the same events in any order leave the same knowledge.
+// An object's site is a function of it (site_of):
+//   1. assigned by hand; else the first site, in the configuration's order, of the claims on the
+//      object itself. A later event's claims of the same kind take the place of an earlier's.
+//   2. else that of an object above it, of the lowest rank that has one (rules/site_kinds.def); of
+//      several the first in the configuration's order. This is *taught*: certain.
+//   3. else the one site of all that is known below it. With many it is shared, and has none.
+//   4. else what objects above it learnt by 3 or 4, unless they are of a kind that sites share.
+// An object contradicts itself when its evidence is many: 1 and 2 decide, and people are told.
+//
+// Links may form a circle (broken data, or two types that name each other): within one walk an
+// object under way counts as one without a site. Pure.
+#ifndef RULES_SITE_H
+#define RULES_SITE_H
+
+#include "rules/plan.h"
+#include "rules/site_object.h"
+#include "stripe/event.h"
+
+#define SITE_UNCLAIMED "unclaimed" // in rules and lists: of an event without a site
+#define SITE_OBJECTS_MAX 256       // that one event may name; the rest is left out
+#define SITE_LINKS_MAX 512
+#define SITE_KEY_MAX 600 // bytes of an object's key; a longer one names nothing
+
+// What one event says of objects; objects[0] is its own. In the arena.
+struct site_facts {
+    struct {
+        bytes type, key;
+    } * objects;
+    struct {
+        uint16_t above, below;
+    } * links;
+    struct {
+        uint16_t object;
+        uint64_t mark;
+    } * met;
+    size_t object_count, link_count, met_count;
+    bool cut; // more than the limits allow
+};
+
+// The claims of a plan, made ready to be asked. Lives as long as the plan.
+struct site_claims;
+struct site_claims *site_claims_open(const struct plan *p); // never null
+void site_claims_close(struct site_claims *c);              // null is allowed
+
+// An event's objects, links and claims met. An event without an object's id (or with one above
+// EVENT_ID_MAX) speaks of an object of its own, known by the event's id. MEMORY.
+must result site_read(const struct site_claims *c, const struct event *e, struct arena *a,
+                      struct site_facts *out);
+// The key under which an object is kept; in the arena, NO_BYTES when it is too long.
+bytes site_key(bytes type, bytes id, bytes account, struct arena *a);
+// The id in a key.
+bytes site_key_id(bytes key);
+
+// The claims on an object itself, as indexes into plan.sites: the first site by the configuration's
+// order (SIZE_MAX: none), and all that were ever met, told one by one.
+size_t site_claimed(const struct site_claims *c, const struct site_object *o,
+                    void (*each)(void *ctx, size_t site), void *ctx);
+
+// An object as the walk of site_of sees it.
+struct site_node {
+    const struct site_object *object;
+    size_t own; // index into plan.sites of the site by 1; SIZE_MAX: none
+    int rank;
+    bool shared;
+    // Of the walk under way.
+    uint64_t walk;
+    bool under_way;
+    size_t taught, learnt;
+    bool taught_known, learnt_known;
+};
+// Fills rank and shared from the object's type.
+void site_node_init(struct site_node *n, const struct site_object *o, size_t own);
+
+// How the walk finds objects, and which site of the plan a number is (SIZE_MAX: none).
+struct site_world {
+    must result (*node)(void *ctx, uint64_t number, struct site_node **out);
+    size_t (*site)(void *ctx, int64_t number);
+    void *ctx;
+    uint64_t walk; // counts
+};
+
+enum site_reason { SITE_BY_HAND, SITE_CLAIMED, SITE_TAUGHT, SITE_LEARNT_BELOW, SITE_LEARNT_ABOVE };
+
+// The site of an object, as an index into plan.sites; SIZE_MAX: none.
+must result site_of(struct site_world *w, struct site_node *n, size_t *out);
+// The same, with the next step of the chain: by which reason, and for TAUGHT and LEARNT_ABOVE from
+// which object (else 0).
+must result site_of_why(struct site_world *w, struct site_node *n, size_t *out,
+                        enum site_reason *reason, uint64_t *from);
+
+#endif

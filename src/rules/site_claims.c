@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "rules/site_claims.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/ensure.h"
+#include "base/memory.h"
+#include "rules/site_kind.h"
+
+static void *take(struct site_claims *c, size_t n) {
+    void *p = arena_take(&c->memory, n);
+    ensure(p != NULL); // of a size as the plan, which has its cap
+    return p;
+}
+
+static uint64_t mark_of(const struct text *said) {
+    ensure(!said->failed);
+    uint8_t digest[XXH3_SIZE];
+    digest_xxh3(text_bytes(said), 0, digest);
+    uint64_t mark;
+    memcpy(&mark, digest, sizeof mark);
+    return mark;
+}
+
+static void say(struct text *t, bytes b) {
+    text_addf(t, "%zu:", b.n);
+    text_add(t, b);
+}
+
+static void ask(struct site_claims *c, struct map *m, bytes key, size_t site, uint64_t mark) {
+    struct site_asked *a = take(c, sizeof *a), *first = map_get(m, key);
+    *a = (struct site_asked){.site = site, .mark = mark};
+    if (first == NULL) {
+        map_put(m, key, a);
+        return;
+    }
+    while (first->next != NULL) // in the configuration's order
+        first = first->next;
+    first->next = a;
+}
+
+static void know_mark(struct site_claims *c, size_t site, uint64_t mark) {
+    ask(c, &c->marks, bytes_from(&mark, sizeof mark), site, mark);
+}
+
+static bytes inner_path(bytes path) {
+    return bytes_starts(path, B(SITE_INNER)) ? bytes_slice(path, sizeof SITE_INNER - 1, path.n)
+                                             : NO_BYTES;
+}
+
+static struct site_group *group_of(struct site_claims *c, bytes path) {
+    for (size_t i = 0; i < c->group_count; i++)
+        if (bytes_equal(c->groups[i].path, path))
+            return &c->groups[i];
+    c->groups = memory_grow(c->groups, c->group_count + 1, sizeof *c->groups);
+    c->groups[c->group_count] = (struct site_group){.path = path, .inner = inner_path(path)};
+    return &c->groups[c->group_count++];
+}
+
+static void add_where(struct site_claims *c, size_t site, const struct plan_claim *claim) {
+    OWN(text_drop)
+    struct text said = {0};
+    bytes name = c->plan->sites[site].name;
+    if (claim->where_count == 1) {
+        const struct plan_where *w = &claim->wheres[0];
+        for (size_t i = 0; i < w->value_count; i++) {
+            text_reset(&said);
+            say(&said, name);
+            say(&said, w->path);
+            say(&said, w->values[i]);
+            uint64_t mark = mark_of(&said);
+            ask(c, &group_of(c, w->path)->values, w->values[i], site, mark);
+            know_mark(c, site, mark);
+        }
+        return;
+    }
+    say(&said, name);
+    for (size_t k = 0; k < claim->where_count; k++) {
+        say(&said, claim->wheres[k].path);
+        for (size_t i = 0; i < claim->wheres[k].value_count; i++)
+            say(&said, claim->wheres[k].values[i]);
+    }
+    c->wholes = memory_grow(c->wholes, c->whole_count + 1, sizeof *c->wholes);
+    c->wholes[c->whole_count++] = (struct site_whole){site, mark_of(&said), claim};
+    know_mark(c, site, mark_of(&said));
+}
+
+static void add_ids(struct site_claims *c, size_t site, const struct plan_claim *claim) {
+    bytes type = bytes_of(claim_type(claim->kind));
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, PLAN_MEMORY_MAX);
+    for (size_t i = 0; i < claim->id_count; i++) {
+        bytes key = site_key(type, claim->ids[i], NO_BYTES, &a);
+        if (key.n > 0)
+            ask(c, &c->ids, key, site, 0);
+    }
+}
+
+struct site_claims *site_claims_open(const struct plan *p) {
+    struct site_claims *c = NEW(struct site_claims);
+    c->plan = p;
+    arena_init(&c->memory, 4 * (size_t)PLAN_MEMORY_MAX);
+    for (size_t i = 0; i < p->site_count; i++) {
+        for (size_t k = 0; k < p->sites[i].claim_count; k++) {
+            const struct plan_claim *claim = &p->sites[i].claims[k];
+            if (claim->kind == CLAIM_WHERE)
+                add_where(c, i, claim);
+            else
+                add_ids(c, i, claim);
+        }
+    }
+    return c;
+}
+
+void site_claims_close(struct site_claims *c) {
+    if (c == NULL)
+        return;
+    map_drop(&c->ids);
+    map_drop(&c->marks);
+    for (size_t i = 0; i < c->group_count; i++)
+        map_drop(&c->groups[i].values);
+    free(c->groups);
+    free(c->wholes);
+    arena_drop(&c->memory);
+    free(c);
+}
+
+// What claims by id ask for: the key without the account, since an id that stands in a
+// configuration means one object.
+static bytes key_asked(bytes key) {
+    size_t slash = bytes_find(key, '/');
+    return bytes_starts(key, B("acct_")) && slash < key.n ? bytes_slice(key, slash + 1, key.n)
+                                                          : key;
+}
+
+size_t site_claimed(const struct site_claims *c, const struct site_object *o,
+                    void (*each)(void *ctx, size_t site), void *ctx) {
+    size_t first = SIZE_MAX;
+    for (const struct site_asked *a = map_get(&c->ids, key_asked(o->key)); a != NULL; a = a->next) {
+        first = a->site < first ? a->site : first;
+        each(ctx, a->site);
+    }
+    // The newest that are still claims say what the object is; the older ones were evidence too.
+    int64_t newest = INT64_MIN;
+    size_t said = SIZE_MAX;
+    struct site_met m;
+    for (bytes rest = o->claims; site_met_next(&rest, &m);) {
+        const struct site_asked *a = map_get(&c->marks, bytes_from(&m.mark, sizeof m.mark));
+        if (a == NULL)
+            continue;
+        each(ctx, a->site);
+        if (m.created > newest || (m.created == newest && a->site < said)) {
+            newest = m.created;
+            said = a->site;
+        }
+    }
+    return said < first ? said : first;
+}

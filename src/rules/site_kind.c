@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "rules/site_kind.h"
+
+#include <stdlib.h>
+
+enum { MADE, CHOSEN };
+
+static const struct site_kind kinds[] = {
+#define SITE_KIND(type, known_as, rank, ids, shared)                                               \
+    {BYTES_INIT(type), BYTES_INIT(known_as), rank, (ids) == CHOSEN, shared},
+#include "rules/site_kinds.def"
+#undef SITE_KIND
+};
+
+enum { BELOW, ABOVE };
+
+const struct site_link site_links[] = {
+#define LINK(holder, way, path, kind)                                                              \
+    {BYTES_INIT(holder), (way) == ABOVE, BYTES_INIT(path), BYTES_INIT(kind)},
+#include "rules/site_links.def"
+#undef LINK
+};
+const size_t site_link_count = sizeof site_links / sizeof site_links[0];
+
+const struct site_kind *site_kind_find(bytes type) {
+    static const struct site_kind otherwise = {.rank = 1};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (bytes_equal(kinds[i].type, type))
+            return &kinds[i];
+    return &otherwise;
+}
+
+// In the order of strings, not that of bytes_compare: a human keeps the table sorted.
+static int by_holder(const void *key, const void *row) {
+    const bytes *holder = key;
+    bytes b = ((const struct site_link *)row)->holder;
+    size_t n = holder->n < b.n ? holder->n : b.n;
+    for (size_t i = 0; i < n; i++)
+        if (holder->p[i] != b.p[i])
+            return holder->p[i] < b.p[i] ? -1 : 1;
+    return holder->n == b.n ? 0 : holder->n < b.n ? -1 : 1;
+}
+
+const struct site_link *site_links_of(bytes holder, size_t *n) {
+    const struct site_link *row =
+        bsearch(&holder, site_links, site_link_count, sizeof *row, by_holder);
+    *n = 0;
+    if (row == NULL)
+        return NULL;
+    while (row > site_links && bytes_equal(row[-1].holder, holder))
+        row--;
+    while (row + *n < site_links + site_link_count && bytes_equal(row[*n].holder, holder))
+        ++*n;
+    return row;
+}
