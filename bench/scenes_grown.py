@@ -31,6 +31,11 @@ UNDO = {
     4: "SELECT 'DROP VIEW ' || name FROM sqlite_schema WHERE type = 'view' AND name IN "
        "('accounts', 'secret_uses', 'event_types', 'api_versions') UNION ALL "
        "SELECT 'DROP TABLE sighting'",
+    5: "VALUES ('DROP VIEW events'), ('DROP VIEW sites'), ('DROP VIEW objects'), "
+       "('DROP VIEW links'), ('DROP INDEX event_unclaimed'), ('DROP INDEX event_waiting'), "
+       "('ALTER TABLE event DROP COLUMN site'), ('ALTER TABLE event DROP COLUMN object'), "
+       "('DROP TABLE link'), ('DROP TABLE object'), ('DROP TABLE site'), "
+       "('CREATE VIEW events AS SELECT seq FROM event')",
 }
 
 

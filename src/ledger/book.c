@@ -13,6 +13,7 @@ result book_open(struct book *b, struct store *s) {
 }
 
 void book_close(struct book *b) {
+    book_sites_forget(b);
     book_forget_names(b);
     sightings_drop(&b->seen);
     plan_free(b->plan);
@@ -63,6 +64,7 @@ result book_reload(struct book *b) {
 result book_undone(struct book *b, const struct store_state *before) {
     b->state = *before;
     book_forget_names(b);
+    book_sites_forget(b);
     plan_free(b->older); // it may be one that was undone
     b->older = NULL;
     uint64_t generation = b->plan == NULL ? 0 : b->plan->generation;
@@ -100,6 +102,10 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
                                const struct receipt_record *in, bool ignored, struct arena *a,
                                struct event_row *out, bool *is_new) {
     struct store *s = b->store;
+    uint64_t object = 0;
+    int64_t site = 0;
+    if (!ignored)
+        TRY(book_site_learn(b, e, in->owner, r->time_ms, a, &object, &site));
     *out = (struct event_row){
         .seq = r->position,
         .id = e->id,
@@ -118,11 +124,21 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
         .idempotency_key = e->idempotency_key,
         .snapshot_id = e->snapshot_id,
         .status = ignored ? EVENT_IGNORED : EVENT_DONE,
+        .object = object,
+        .site = site,
     };
     // Nearly all are new: inserting says so as well as looking first would.
     result inserted = s->event_insert(s, out);
     *is_new = !failed_as(inserted, FAIL_EXISTS);
-    return *is_new ? inserted : s->event_find(s, in->owner, e->account, e->livemode, e->id, a, out);
+    b->tally.unclaimed += *is_new && site == EVENT_UNCLAIMED;
+    if (*is_new)
+        return inserted;
+    TRY(s->event_find(s, in->owner, e->account, e->livemode, e->id, a, out));
+    if (out->site != 0 || site == 0)
+        return OK;
+    out->object = object; // it was ignored before, or came before there were sites
+    out->site = site;
+    return s->event_site(s, out->seq, object, site);
 }
 
 static result insert_receipt(struct book *b, const struct record *r, const struct event *e,
@@ -155,27 +171,27 @@ static result insert_receipt(struct book *b, const struct record *r, const struc
     return s->receipt_insert(s, &row, in->body);
 }
 
-// Adds what this receipt owes to destinations that have no delivery of the event yet.
-static result owe_matching(struct book *b, const struct record *r, const struct event *e,
-                           const struct receipt_record *in, const struct event_row *event,
-                           bool is_new, struct arena *a, bool *owed) {
-    const struct plan *plan = NULL;
-    TRY(book_plan(b, r->generation, &plan));
-    struct delivery_row *before = NULL;
-    size_t before_count = 0;
-    if (!is_new)
-        TRY(b->store->deliveries_of(b->store, event->seq, a, &before, &before_count));
-    struct match_facts facts = {
+struct match_facts book_facts(const struct event *e, bytes source, bytes secret, bytes site) {
+    return (struct match_facts){
         .type = e->type,
         .account = e->account,
         .livemode = e->livemode,
-        .source = in->source,
-        .secret = in->secret_label,
+        .source = source,
+        .secret = secret,
+        .site = site,
         .event = json_root(e->doc),
     };
-    for (size_t i = 0; i < plan->destination_count; i++) {
-        const struct plan_destination *to = &plan->destinations[i];
-        if (!match_destination(to, &facts, NULL))
+}
+
+result book_owe_matching(struct book *b, const struct owing *o, struct arena *a, bool *owed) {
+    struct delivery_row *before = NULL;
+    size_t before_count = 0;
+    if (!o->is_new)
+        TRY(b->store->deliveries_of(b->store, o->event->seq, a, &before, &before_count));
+    for (size_t i = 0; i < o->plan->destination_count; i++) {
+        const struct plan_destination *to = &o->plan->destinations[i];
+        if (!match_destination(to, o->facts, NULL) ||
+            (o->except != NULL && match_destination(to, o->except, NULL)))
             continue;
         struct destination_row d;
         TRY(b->store->destination_find(b->store, to->name, a, &d));
@@ -185,7 +201,7 @@ static result owe_matching(struct book *b, const struct record *r, const struct 
         if (has)
             continue;
         uint64_t seq;
-        TRY(book_owe(b, event, r->position, &d, r->time_ms, false, &seq));
+        TRY(book_owe(b, o->event, o->receipt, &d, o->now_ms, false, &seq));
         *owed = true;
     }
     return OK;
@@ -228,6 +244,20 @@ static result note_receipt(struct book *b, const struct record *r, const struct 
     return OK;
 }
 
+// What this receipt owes, under the plan of its own generation.
+static result owe_receipt(struct book *b, const struct record *r, const struct event *e,
+                          const struct receipt_record *in, const struct event_row *event,
+                          bool is_new, struct arena *a, bool *owed) {
+    struct owing owing = {
+        .event = event, .receipt = r->position, .now_ms = r->time_ms, .is_new = is_new};
+    bytes site;
+    TRY(book_plan(b, r->generation, &owing.plan));
+    TRY(book_site_name(b, event->site, a, &site));
+    struct match_facts facts = book_facts(e, in->source, in->secret_label, site);
+    owing.facts = &facts;
+    return book_owe_matching(b, &owing, a, owed);
+}
+
 static result book_receipt(struct book *b, const struct record *r, struct arena *a) {
     struct receipt_record in;
     TRY(as_records_own(receipt_decode(r->payload, &in)));
@@ -246,7 +276,7 @@ static result book_receipt(struct book *b, const struct record *r, struct arena 
     if (ignored)
         return OK;
     bool owed = false;
-    TRY(owe_matching(b, r, &e, &in, &event, is_new, a, &owed));
+    TRY(owe_receipt(b, r, &e, &in, &event, is_new, a, &owed));
     if (owed || event.status == EVENT_IGNORED)
         TRY(book_settle(b, event.seq, a));
     return OK;
@@ -367,7 +397,8 @@ static result book_adoption(struct book *b, const struct record *r, struct arena
     b->plan = p;
     b->state.generation = r->position;
     TRY(b->store->plan_put(b->store, r->position, r->payload));
-    return place_destinations(b, r->time_ms, a);
+    TRY(place_destinations(b, r->time_ms, a));
+    return book_sites_adopt(b, b->older, r->time_ms, a);
 }
 
 result book_apply(struct book *b, const struct record *r, struct arena *a) {

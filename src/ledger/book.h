@@ -14,8 +14,12 @@
 struct book_tally {
     uint32_t booked, suspended, events_new, events_duplicate, events_ignored;
     uint32_t scope_misfits, livemode_misfits, dead;
-    uint32_t recalls;   // holds and cancellations: what was handed out may not go out any more
-    uint64_t last_dead; // the delivery that died last
+    uint32_t late_routed;    // unclaimed events whose site became known
+    uint32_t contradictions; // objects that claims of several sites speak of, since now
+    uint32_t sites_cut;      // events that name more objects than are read
+    uint32_t unclaimed;      // new events without a site
+    uint32_t recalls;        // holds and cancellations: what was handed out may not go out any more
+    uint64_t last_dead;      // the delivery that died last
     uint32_t left_out[SIGHTING_KINDS]; // sightings that found no room
 };
 
@@ -25,8 +29,9 @@ struct book {
     struct plan *plan;  // in force; null before the first
     struct plan *older; // the older generation that was needed last; null
     struct book_tally tally;
-    struct sightings seen; // by the records booked since `begin`
-    bytes *names;          // of destinations, by number from 1; null: not read yet
+    struct sightings seen;    // by the records booked since `begin`
+    struct book_sites *sites; // of the plan in force, and objects at hand; null: not read yet
+    bytes *names;             // of destinations, by number from 1; null: not read yet
     size_t name_count;
     struct arena names_memory;
     // Told to the ledger: this destination may have something due now, is held, or is gone.

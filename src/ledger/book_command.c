@@ -87,14 +87,9 @@ static result replay_to_matching(const struct asked *q, const struct event_row *
     OWN(event_drop)
     struct event e = {0};
     TRY(event_parse(body, &e, NULL));
-    struct match_facts facts = {
-        .type = row->type,
-        .account = row->account,
-        .livemode = row->livemode,
-        .source = receipt.source,
-        .secret = receipt.secret_label,
-        .event = json_root(e.doc),
-    };
+    bytes site;
+    TRY(book_site_name(b, row->site, q->scratch, &site));
+    struct match_facts facts = book_facts(&e, receipt.source, receipt.secret_label, site);
     for (size_t i = 0; i < b->plan->destination_count; i++)
         if (match_destination(&b->plan->destinations[i], &facts, NULL))
             TRY(replay_to(q, row, b->plan->destinations[i].name, made, refused));
@@ -123,15 +118,20 @@ static result replay_event(const struct asked *q, uint64_t seq, bytes to, struct
     return OK;
 }
 
-static result do_replay(const struct asked *q) {
-    json events = json_get(q->fields, "events");
+static bool event_numbers(json events) {
     size_t n = json_type(events) == JSON_ARRAY ? json_size(events) : 0;
     bool good = n > 0 && n <= REPLAY_EVENTS_MAX;
     for (size_t i = 0; i < n && good; i++) {
         int64_t seq = 0;
         good = json_i64(json_at(events, i), &seq) == OK && seq > 0;
     }
-    if (!good)
+    return good;
+}
+
+static result do_replay(const struct asked *q) {
+    json events = json_get(q->fields, "events");
+    size_t n = json_size(events);
+    if (!event_numbers(events))
         return refuse(q, "events must be a list of 1 to 500 event numbers");
     if (q->book->plan == NULL)
         return refuse(q, "no configuration has been adopted yet");
@@ -302,6 +302,48 @@ static result do_key_revoke(const struct asked *q) {
     return agree(q);
 }
 
+static result do_site_assign(const struct asked *q) {
+    uint64_t object = 0;
+    const char *refused;
+    if (!number_field(q, "object", &object))
+        return refuse(q, "object must be a number");
+    TRY(book_site_assign(q->book, object, string_field(q, "site"), q->record->time_ms, &refused));
+    return refused != NULL ? refuse(q, refused) : agree(q);
+}
+
+// Events of before there were sites, or before a claim: what they say of objects is learnt now.
+static result do_site_learn(const struct asked *q) {
+    struct store *s = q->book->store;
+    json events = json_get(q->fields, "events");
+    if (!event_numbers(events))
+        return refuse(q, "events must be a list of 1 to 500 event numbers");
+    if (q->book->plan == NULL || q->book->plan->site_count == 0)
+        return refuse(q, "the configuration has no sites");
+    json element;
+    for (size_t at = 0; json_element(events, &at, &element);) {
+        OWN(arena_drop)
+        struct arena a;
+        arena_init(&a, BOOK_SCRATCH_MAX);
+        struct event_row row;
+        int64_t seq = 0, site;
+        TRY(json_i64(element, &seq));
+        result found = s->event_get(s, (uint64_t)seq, &a, &row);
+        if (failed_as(found, FAIL_ABSENT))
+            continue;
+        TRY(found);
+        bytes body;
+        TRY(s->body_get(s, row.seq, &a, &body));
+        OWN(event_drop)
+        struct event e = {0};
+        TRY(event_parse(body, &e, NULL));
+        TRY(book_site_learn(q->book, &e, row.owner, q->record->time_ms, &a, &row.object, &site));
+        // What it owed was decided when it came: it does not wait for a site now.
+        if (row.site == 0 && site > 0)
+            TRY(s->event_site(s, row.seq, row.object, site));
+    }
+    return agree(q);
+}
+
 static result carry_out(const struct asked *q) {
     static result (*const run[COMMANDS])(const struct asked *) = {
         [COMMAND_REPLAY] = do_replay,
@@ -313,6 +355,8 @@ static result carry_out(const struct asked *q) {
         [COMMAND_SUSPENSE_DROP] = do_suspense_drop,
         [COMMAND_KEY_CREATE] = do_key_create,
         [COMMAND_KEY_REVOKE] = do_key_revoke,
+        [COMMAND_SITE_ASSIGN] = do_site_assign,
+        [COMMAND_SITE_LEARN] = do_site_learn,
     };
     enum command c = command_find(string_field(q, "do"));
     return c == COMMANDS ? refuse(q, "no command has this name") : run[c](q);

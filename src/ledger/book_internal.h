@@ -17,6 +17,37 @@ must result book_plan(struct book *b, uint64_t generation, const struct plan **o
 // reason: whatever was promised or asked for, a destination gets only what it takes today.
 bool book_may_deliver(const struct book *b, bytes destination, bool livemode, const char **why);
 
+// What a receipt's matching looks at.
+struct match_facts book_facts(const struct event *e, bytes source, bytes secret, bytes site);
+
+// What an event may owe: to destinations of a plan that match and have no delivery of it yet.
+struct owing {
+    const struct plan *plan;
+    const struct event_row *event;
+    uint64_t receipt;
+    int64_t now_ms;
+    const struct match_facts *facts;
+    const struct match_facts *except; // not to those that match under these; null: no exception
+    bool is_new;                      // there cannot be deliveries yet
+};
+must result book_owe_matching(struct book *b, const struct owing *o, struct arena *a, bool *owed);
+
+// Sites (book_site.c), under the plan in force. What an event says of objects goes into the books;
+// events that waited for it are routed. *object is the number of the one it speaks of, *site the
+// number of its site, or EVENT_UNCLAIMED; both 0 where there are no sites.
+must result book_site_learn(struct book *b, const struct event *e, bytes owner, int64_t now_ms,
+                            struct arena *a, uint64_t *object, int64_t *site);
+// The name of event_row.site; empty when it has none.
+must result book_site_name(struct book *b, int64_t site, struct arena *a, bytes *out);
+// A plan has come into force (b->plan) after another (null: the first): where it says something
+// else of sites, all that was learnt is weighed anew, and unclaimed events are read again.
+must result book_sites_adopt(struct book *b, const struct plan *before, int64_t now_ms,
+                             struct arena *a);
+// An object's site by hand; NO_BYTES takes it back. *refused: why it cannot be, else null.
+must result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now_ms,
+                             const char **refused);
+void book_sites_forget(struct book *b); // what is kept in memory
+
 // Inserts a delivery that is due at once, or cancelled with a reason when it may not go out.
 must result book_owe(struct book *b, const struct event_row *e, uint64_t receipt,
                      const struct destination_row *d, int64_t now_ms, bool replay, uint64_t *seq);

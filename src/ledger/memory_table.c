@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ledger/memory_table.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -50,4 +49,17 @@ void *table_set(struct table *t, struct row_key key, void *row) {
         t->n++;
     }
     return before;
+}
+
+result table_numbers(const struct table *t, struct row_key from, bool second, size_t max,
+                     struct arena *a, uint64_t **out, size_t *n) {
+    size_t at = table_from(t, from), to = at;
+    while (to < t->n && to - at < max && (!second || t->at[to].key.a == from.a))
+        to++;
+    *n = 0;
+    *out = to > at ? arena_take(a, (to - at) * sizeof **out) : NULL;
+    NEED(to == at || *out != NULL, MEMORY, "numbers are larger than the arena");
+    for (; at < to; at++)
+        (*out)[(*n)++] = second ? t->at[at].key.b : t->at[at].key.a;
+    return OK;
 }

@@ -127,6 +127,37 @@ static const char sql_4[] =
     "CREATE VIEW api_versions AS SELECT whose AS source, what AS api_version, livemode, first_at, "
     "last_at, count AS receipts FROM sighting WHERE kind = 4;\n";
 
+// Objects are asked for by key: Stripe makes ids so that the newer ones of a type stand behind the
+// older ones, and what is new lands on few pages. -1 is an unclaimed event, or a set of many sites.
+static const char sql_5[] =
+    "CREATE TABLE site (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;\n"
+    "CREATE TABLE object (number INTEGER PRIMARY KEY, owner TEXT NOT NULL, livemode INTEGER "
+    "NOT NULL CHECK (livemode IN (0, 1)), key TEXT NOT NULL, type TEXT NOT NULL, above BLOB "
+    "NOT NULL, claims BLOB NOT NULL, assigned INTEGER NOT NULL, evidence INTEGER NOT NULL, "
+    "below INTEGER NOT NULL) STRICT;\n"
+    "CREATE UNIQUE INDEX object_key ON object (key, owner, livemode);\n"
+    "CREATE INDEX object_contradicts ON object (number) WHERE evidence = -1;\n"
+    "CREATE TABLE link (above INTEGER NOT NULL, below INTEGER NOT NULL, PRIMARY KEY (above, "
+    "below)) STRICT, WITHOUT ROWID;\n"
+    "ALTER TABLE event ADD COLUMN object INTEGER NOT NULL DEFAULT 0;\n"
+    "ALTER TABLE event ADD COLUMN site INTEGER NOT NULL DEFAULT 0;\n"
+    "CREATE INDEX event_unclaimed ON event (seq) WHERE site = -1;\n"
+    "CREATE INDEX event_waiting ON event (object) WHERE site = -1;\n"
+    "DROP VIEW events;\n"
+    "CREATE VIEW events AS SELECT seq, id, type, owner, account, livemode, api_version, "
+    "created, received_at, object_id, CASE status WHEN 0 THEN 'pending' WHEN 1 THEN 'done' "
+    "WHEN 2 THEN 'failed' ELSE 'ignored' END AS status, error, (SELECT payload FROM body "
+    "WHERE receipt_seq = event.seq) AS payload, thin, context, object_type, request_id, "
+    "idempotency_key, snapshot_id, CASE site WHEN 0 THEN NULL WHEN -1 THEN 'unclaimed' ELSE "
+    "(SELECT name FROM site WHERE number = event.site) END AS site FROM event;\n"
+    "CREATE VIEW sites AS SELECT number, name FROM site;\n"
+    "CREATE VIEW objects AS SELECT number, owner, livemode, key, type, (SELECT name FROM "
+    "site WHERE number = assigned) AS assigned, CASE evidence WHEN 0 THEN NULL WHEN -1 THEN "
+    "'many' ELSE (SELECT name FROM site WHERE number = evidence) END AS evidence, CASE below "
+    "WHEN 0 THEN NULL WHEN -1 THEN 'many' ELSE (SELECT name FROM site WHERE number = below) "
+    "END AS below FROM object;\n"
+    "CREATE VIEW links AS SELECT above, below FROM link;\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

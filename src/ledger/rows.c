@@ -28,6 +28,7 @@ static const struct field event_fields[] = {
     F(api_version, BYTES), F(context, BYTES),    F(object_id, BYTES),
     F(object_type, BYTES), F(request_id, BYTES), F(idempotency_key, BYTES),
     F(snapshot_id, BYTES), F(status, ENUM),      F(error, BYTES),
+    F(object, U64),        F(site, I64),
 };
 SHAPE(event, "event");
 #undef ROW
@@ -103,6 +104,24 @@ static const struct field sighting_fields[] = {
     F(last_at, I64), F(count, U64),   F(deauthorized, I64), F(created, I64),
 };
 SHAPE(sighting, "sighting");
+#undef ROW
+
+#define ROW struct site_row
+static const struct field site_fields[] = {F(number, I64), F(name, BYTES)};
+SHAPE(site, "site");
+#undef ROW
+
+#define ROW struct site_object
+static const struct field object_fields[] = {
+    F(number, U64),   F(owner, BYTES),   F(livemode, BOOL), F(key, BYTES),    F(type, BYTES),
+    F(above, BINARY), F(claims, BINARY), F(assigned, I64),  F(evidence, I64), F(below, I64),
+};
+SHAPE(object, "object");
+#undef ROW
+
+#define ROW struct link_row
+static const struct field link_fields[] = {F(above, U64), F(below, U64)};
+SHAPE(link, "link");
 #undef ROW
 
 #define BLOB(row_, table_, key_, value_)                                                           \

@@ -45,6 +45,9 @@ result sqlite_dump(sqlite3 *db, struct text *out) {
         {&shape_key, "id"},
         {&shape_answer, "position"},
         {&shape_sighting, "kind, whose, what, livemode"},
+        {&shape_site, "number"},
+        {&shape_object, "number"},
+        {&shape_link, "above, below"},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         TRY(dump_table(db, tables[i].shape, tables[i].order, out));

@@ -17,6 +17,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "rules/retry.h"
+#include "rules/site_object.h"
 
 enum event_status { EVENT_PENDING, EVENT_DONE, EVENT_FAILED, EVENT_IGNORED };
 
@@ -55,7 +56,10 @@ struct event_row {
     bytes api_version, context, object_id, object_type, request_id, idempotency_key, snapshot_id;
     enum event_status status;
     bytes error;
+    uint64_t object; // that it speaks of (site_object.number); 0 where there were no sites
+    int64_t site;    // number of its site, EVENT_UNCLAIMED, or 0 where there were no sites
 };
+#define EVENT_UNCLAIMED INT64_C(-1)
 
 struct receipt_row {
     uint64_t seq; // journal position
@@ -100,6 +104,16 @@ struct destination_row {
     bool held;
     bytes hold_reason;
     int64_t held_at;
+};
+
+struct site_row {
+    int64_t number; // from 1, for ever the same name
+    bytes name;
+};
+
+// Something belongs to something, by the numbers of both; site_object.above read backwards.
+struct link_row {
+    uint64_t above, below;
 };
 
 enum suspense_state { SUSPENSE_WAITING, SUSPENSE_BOOKED, SUSPENSE_DROPPED };
@@ -187,6 +201,13 @@ struct store {
     must result (*event_status)(struct store *s, uint64_t seq, enum event_status status,
                                 bytes error);
 
+    must result (*event_site)(struct store *s, uint64_t seq, uint64_t object, int64_t site);
+    // Unclaimed events above `after`, by seq, at most max: of an object, and all.
+    must result (*unclaimed_of)(struct store *s, uint64_t object, uint64_t after, size_t max,
+                                struct arena *a, uint64_t **out, size_t *n);
+    must result (*unclaimed)(struct store *s, uint64_t after, size_t max, struct arena *a,
+                             uint64_t **out, size_t *n);
+
     // `body` is stored when row->body_seq == row->seq.
     must result (*receipt_insert)(struct store *s, const struct receipt_row *row, bytes body);
     must result (*receipt_get)(struct store *s, uint64_t seq, struct arena *a,
@@ -226,6 +247,25 @@ struct store {
         struct store *s, const struct destination_row *row); // by number; inserts or replaces
     must result (*destinations)(struct store *s, struct arena *a, struct destination_row **out,
                                 size_t *n); // by number
+
+    must result (*site_put)(struct store *s, const struct site_row *row); // by number
+    must result (*sites)(struct store *s, struct arena *a, struct site_row **out,
+                         size_t *n); // by number
+    // By owner, livemode and key. ABSENT.
+    must result (*object_find)(struct store *s, bytes owner, bool livemode, bytes key,
+                               struct arena *a, struct site_object *out);
+    must result (*object_get)(struct store *s, uint64_t number, struct arena *a,
+                              struct site_object *out); // ABSENT
+    // By number; inserts or replaces, its key never changes.
+    must result (*object_put)(struct store *s, const struct site_object *row);
+    must result (*object_last)(struct store *s, uint64_t *number); // 0: there are none
+    // Objects above `after`, by number, at most max.
+    must result (*objects)(struct store *s, uint64_t after, size_t max, struct arena *a,
+                           struct site_object **out, size_t *n);
+    must result (*link_put)(struct store *s, const struct link_row *row); // there already: OK
+    // What is below an object, above the number `after`, by number, at most max.
+    must result (*links_below)(struct store *s, uint64_t above, uint64_t after, size_t max,
+                               struct arena *a, uint64_t **out, size_t *n);
 
     must result (*suspense_put)(struct store *s, const struct suspense_row *row); // by position
     must result (*suspense_get)(struct store *s, uint64_t position, struct arena *a,

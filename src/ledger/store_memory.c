@@ -1,59 +1,19 @@
 // SPDX-License-Identifier: MIT
-// A row is never changed: another one takes its place, and
-// the log keeps the one that was there until the commit. Indexes follow from the rows.
+// A row is never changed: another one takes its place, and the log keeps the one that was there
+// until the commit. Indexes follow from the rows.
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/ensure.h"
 #include "base/map.h"
 #include "base/memory.h"
-#include "ledger/memory_table.h"
-#include "ledger/rows.h"
-
-enum table_id {
-    STATE,
-    PLANS,
-    EVENTS,
-    RECEIPTS,
-    BODIES,
-    DELIVERIES,
-    ATTEMPTS,
-    DESTINATIONS,
-    SUSPENDED,
-    KEYS,
-    ANSWERS,
-    SIGHTINGS,
-    TABLES
-};
+#include "ledger/memory_internal.h"
 
 static const struct shape *const shapes[TABLES] = {
-    &shape_state,    &shape_plan,     &shape_event,   &shape_receipt,
-    &shape_body,     &shape_delivery, &shape_attempt, &shape_destination,
-    &shape_suspense, &shape_key,      &shape_answer,  &shape_sighting,
+    &shape_state,    &shape_plan,     &shape_event,       &shape_receipt,  &shape_body,
+    &shape_delivery, &shape_attempt,  &shape_destination, &shape_suspense, &shape_key,
+    &shape_answer,   &shape_sighting, &shape_site,        &shape_object,   &shape_link,
 };
-
-struct change {
-    enum table_id table;
-    struct row_key key;
-    void *before, *after;
-};
-
-struct memory {
-    struct store store;
-    struct table tables[TABLES];
-    struct table receipts_of;   // event_seq, seq
-    struct table deliveries_of; // event_seq, seq
-    struct table open;          // destination, next_at, seq
-    struct map event_keys;      // owner, account, livemode, id
-    struct change *log;
-    size_t log_n, log_cap, mark;
-    bool begun, marked;
-};
-
-static struct memory *self(struct store *s) { return (struct memory *)s; }
-
-static struct row_key key1(uint64_t a) { return (struct row_key){a, 0, 0}; }
-static struct row_key key2(uint64_t a, uint64_t b) { return (struct row_key){a, b, 0}; }
 
 // next_at may be negative; the order stays.
 static uint64_t ordered(int64_t v) { return (uint64_t)v + (UINT64_C(1) << 63); }
@@ -66,7 +26,16 @@ static void event_key(struct text *t, bytes owner, bytes account, bool livemode,
     ensure(!t->failed);
 }
 
+static void place_unclaimed(struct memory *m, const struct event_row *row, void *as) {
+    if (row == NULL || row->site != EVENT_UNCLAIMED)
+        return;
+    table_set(&m->waiting, key2(row->object, row->seq), as);
+    table_set(&m->unclaimed, key1(row->seq), as);
+}
+
 static void index_event(struct memory *m, const struct event_row *before, struct event_row *after) {
+    place_unclaimed(m, before, NULL);
+    place_unclaimed(m, after, after);
     const struct event_row *row = after != NULL ? after : before;
     OWN(text_drop)
     struct text key = {0};
@@ -75,6 +44,16 @@ static void index_event(struct memory *m, const struct event_row *before, struct
         map_put(&m->event_keys, text_bytes(&key), after);
     else
         map_remove(&m->event_keys, text_bytes(&key));
+}
+
+void *memory_object(struct memory *m, bytes owner, bool livemode, bytes key, void *as, bool put) {
+    OWN(text_drop)
+    struct text name = {0};
+    event_key(&name, owner, NO_BYTES, livemode, key);
+    if (!put)
+        return map_get(&m->object_keys, text_bytes(&name));
+    return as != NULL ? map_put(&m->object_keys, text_bytes(&name), as)
+                      : map_remove(&m->object_keys, text_bytes(&name));
 }
 
 static void index_delivery(struct memory *m, struct delivery_row *row, bool add) {
@@ -92,6 +71,9 @@ static void *place_row(struct memory *m, enum table_id id, struct row_key key, v
     } else if (id == RECEIPTS) {
         const struct receipt_row *r = row != NULL ? row : before;
         table_set(&m->receipts_of, key2(r->event_seq, r->seq), row);
+    } else if (id == OBJECTS) {
+        const struct site_object *o = row != NULL ? row : before;
+        memory_object(m, o->owner, o->livemode, o->key, row, true);
     } else if (id == DELIVERIES) {
         if (before != NULL)
             index_delivery(m, before, false);
@@ -101,8 +83,7 @@ static void *place_row(struct memory *m, enum table_id id, struct row_key key, v
     return before;
 }
 
-// Null takes the row away.
-static void change(struct memory *m, enum table_id id, struct row_key key, const void *row) {
+void memory_change(struct memory *m, enum table_id id, struct row_key key, const void *row) {
     ensure(m->begun);
     if (m->log_n == m->log_cap) {
         m->log_cap = m->log_cap > 0 ? m->log_cap * 2 : 64;
@@ -120,32 +101,32 @@ static void back_to(struct memory *m, size_t n) {
     }
 }
 
-static void *row_of(struct memory *m, enum table_id id, struct row_key key) {
+void *memory_row(struct memory *m, enum table_id id, struct row_key key) {
     return table_get(&m->tables[id], key);
 }
 
 static result insert(struct memory *m, enum table_id id, struct row_key key, const void *row) {
-    NEED(row_of(m, id, key) == NULL, EXISTS, "a row with this number is there already");
-    change(m, id, key, row);
+    NEED(memory_row(m, id, key) == NULL, EXISTS, "a row with this number is there already");
+    memory_change(m, id, key, row);
     return OK;
 }
 
-static result copy_out(struct memory *m, enum table_id id, struct row_key key, struct arena *a,
-                       void *out) {
-    const void *row = row_of(m, id, key);
+result memory_copy(struct memory *m, enum table_id id, struct row_key key, struct arena *a,
+                   void *out) {
+    const void *row = memory_row(m, id, key);
     NEED(row != NULL, ABSENT, "there is no such row");
     return row_copy(shapes[id], row, a, out);
 }
 
 static result begin(struct store *s) {
-    struct memory *m = self(s);
+    struct memory *m = memory_of(s);
     ensure(!m->begun);
     m->begun = true;
     return OK;
 }
 
 static result commit(struct store *s) {
-    struct memory *m = self(s);
+    struct memory *m = memory_of(s);
     ensure(m->begun && !m->marked);
     for (size_t i = 0; i < m->log_n; i++)
         free(m->log[i].before);
@@ -155,13 +136,13 @@ static result commit(struct store *s) {
 }
 
 static void rollback(struct store *s) {
-    struct memory *m = self(s);
+    struct memory *m = memory_of(s);
     back_to(m, 0);
     m->begun = m->marked = false;
 }
 
 static result mark(struct store *s) {
-    struct memory *m = self(s);
+    struct memory *m = memory_of(s);
     ensure(m->begun && !m->marked);
     m->mark = m->log_n;
     m->marked = true;
@@ -169,13 +150,13 @@ static result mark(struct store *s) {
 }
 
 static result unmark(struct store *s) {
-    ensure(self(s)->marked);
-    self(s)->marked = false;
+    ensure(memory_of(s)->marked);
+    memory_of(s)->marked = false;
     return OK;
 }
 
 static result undo(struct store *s) {
-    struct memory *m = self(s);
+    struct memory *m = memory_of(s);
     ensure(m->marked);
     back_to(m, m->mark);
     m->marked = false;
@@ -183,31 +164,31 @@ static result undo(struct store *s) {
 }
 
 static result state_get(struct store *s, struct store_state *out) {
-    const struct store_state *row = row_of(self(s), STATE, key1(0));
+    const struct store_state *row = memory_row(memory_of(s), STATE, key1(0));
     *out = row != NULL ? *row : (struct store_state){.next_delivery = 1};
     return OK;
 }
 
 static result state_put(struct store *s, const struct store_state *in) {
-    change(self(s), STATE, key1(0), in);
+    memory_change(memory_of(s), STATE, key1(0), in);
     return OK;
 }
 
 static result blob_get(struct memory *m, enum table_id id, uint64_t key, struct arena *a,
                        bytes *out) {
     struct blob_row row;
-    TRY(copy_out(m, id, key1(key), a, &row));
+    TRY(memory_copy(m, id, key1(key), a, &row));
     *out = row.value;
     return OK;
 }
 
 static result plan_put(struct store *s, uint64_t generation, bytes json) {
-    change(self(s), PLANS, key1(generation), &(struct blob_row){generation, json});
+    memory_change(memory_of(s), PLANS, key1(generation), &(struct blob_row){generation, json});
     return OK;
 }
 
 static result plan_get(struct store *s, uint64_t generation, struct arena *a, bytes *json) {
-    return blob_get(self(s), PLANS, generation, a, json);
+    return blob_get(memory_of(s), PLANS, generation, a, json);
 }
 
 static const struct event_row *event_by_key(struct memory *m, bytes owner, bytes account,
@@ -220,45 +201,65 @@ static const struct event_row *event_by_key(struct memory *m, bytes owner, bytes
 
 static result event_find(struct store *s, bytes owner, bytes account, bool livemode, bytes id,
                          struct arena *a, struct event_row *out) {
-    const struct event_row *row = event_by_key(self(s), owner, account, livemode, id);
+    const struct event_row *row = event_by_key(memory_of(s), owner, account, livemode, id);
     NEED(row != NULL, ABSENT, "there is no such event");
     return row_copy(&shape_event, row, a, out);
 }
 
 static result event_get(struct store *s, uint64_t seq, struct arena *a, struct event_row *out) {
-    return copy_out(self(s), EVENTS, key1(seq), a, out);
+    return memory_copy(memory_of(s), EVENTS, key1(seq), a, out);
 }
 
 static result event_insert(struct store *s, const struct event_row *row) {
-    NEED(event_by_key(self(s), row->owner, row->account, row->livemode, row->id) == NULL, EXISTS,
-         "the event is there already");
-    return insert(self(s), EVENTS, key1(row->seq), row);
+    NEED(event_by_key(memory_of(s), row->owner, row->account, row->livemode, row->id) == NULL,
+         EXISTS, "the event is there already");
+    return insert(memory_of(s), EVENTS, key1(row->seq), row);
 }
 
 static result event_status(struct store *s, uint64_t seq, enum event_status status, bytes error) {
-    const struct event_row *there = row_of(self(s), EVENTS, key1(seq));
+    const struct event_row *there = memory_row(memory_of(s), EVENTS, key1(seq));
     NEED(there != NULL, ABSENT, "there is no such event");
     struct event_row row = *there;
     row.status = status;
     row.error = error;
-    change(self(s), EVENTS, key1(seq), &row);
+    memory_change(memory_of(s), EVENTS, key1(seq), &row);
     return OK;
 }
 
+static result event_site(struct store *s, uint64_t seq, uint64_t object, int64_t site) {
+    const struct event_row *there = memory_row(memory_of(s), EVENTS, key1(seq));
+    NEED(there != NULL, ABSENT, "there is no such event");
+    struct event_row row = *there;
+    row.object = object;
+    row.site = site;
+    memory_change(memory_of(s), EVENTS, key1(seq), &row);
+    return OK;
+}
+
+static result unclaimed_of(struct store *s, uint64_t object, uint64_t after, size_t max,
+                           struct arena *a, uint64_t **out, size_t *n) {
+    return table_numbers(&memory_of(s)->waiting, key2(object, after + 1), true, max, a, out, n);
+}
+
+static result unclaimed(struct store *s, uint64_t after, size_t max, struct arena *a,
+                        uint64_t **out, size_t *n) {
+    return table_numbers(&memory_of(s)->unclaimed, key1(after + 1), false, max, a, out, n);
+}
+
 static result receipt_insert(struct store *s, const struct receipt_row *row, bytes body) {
-    TRY(insert(self(s), RECEIPTS, key1(row->seq), row));
+    TRY(insert(memory_of(s), RECEIPTS, key1(row->seq), row));
     if (row->body_seq == row->seq)
-        change(self(s), BODIES, key1(row->seq), &(struct blob_row){row->seq, body});
+        memory_change(memory_of(s), BODIES, key1(row->seq), &(struct blob_row){row->seq, body});
     return OK;
 }
 
 static result receipt_get(struct store *s, uint64_t seq, struct arena *a, struct receipt_row *out) {
-    return copy_out(self(s), RECEIPTS, key1(seq), a, out);
+    return memory_copy(memory_of(s), RECEIPTS, key1(seq), a, out);
 }
 
 static result receipt_same(struct store *s, uint64_t event_seq, const uint8_t sha256[SHA256_SIZE],
                            struct arena *a, struct receipt_row *out) {
-    const struct table *t = &self(s)->receipts_of;
+    const struct table *t = &memory_of(s)->receipts_of;
     for (size_t i = table_from(t, key1(event_seq)); i < t->n && t->at[i].key.a == event_seq; i++) {
         const struct receipt_row *row = t->at[i].row;
         if (memcmp(row->sha256, sha256, SHA256_SIZE) == 0)
@@ -268,35 +269,34 @@ static result receipt_same(struct store *s, uint64_t event_seq, const uint8_t sh
 }
 
 static result body_get(struct store *s, uint64_t receipt_seq, struct arena *a, bytes *out) {
-    const struct receipt_row *receipt = row_of(self(s), RECEIPTS, key1(receipt_seq));
+    const struct receipt_row *receipt = memory_row(memory_of(s), RECEIPTS, key1(receipt_seq));
     NEED(receipt != NULL, ABSENT, "there is no such receipt");
-    return blob_get(self(s), BODIES, receipt->body_seq, a, out);
+    return blob_get(memory_of(s), BODIES, receipt->body_seq, a, out);
 }
 
 static result delivery_insert(struct store *s, const struct delivery_row *row) {
     NEED(delivery_state_stored(row->state), INVALID, "a delivery's state is not one that is kept");
-    return insert(self(s), DELIVERIES, key1(row->seq), row);
+    return insert(memory_of(s), DELIVERIES, key1(row->seq), row);
 }
 
 static result delivery_update(struct store *s, const struct delivery_row *row) {
     NEED(delivery_state_stored(row->state), INVALID, "a delivery's state is not one that is kept");
-    const struct delivery_row *there = row_of(self(s), DELIVERIES, key1(row->seq));
+    const struct delivery_row *there = memory_row(memory_of(s), DELIVERIES, key1(row->seq));
     NEED(there != NULL, ABSENT, "there is no such delivery");
     NEED(there->event_seq == row->event_seq && there->receipt_seq == row->receipt_seq &&
              there->destination == row->destination && there->created_at == row->created_at &&
              there->replay == row->replay,
          INVALID, "what a delivery is of never changes");
-    change(self(s), DELIVERIES, key1(row->seq), row);
+    memory_change(memory_of(s), DELIVERIES, key1(row->seq), row);
     return OK;
 }
 
 static result delivery_get(struct store *s, uint64_t seq, struct arena *a,
                            struct delivery_row *out) {
-    return copy_out(self(s), DELIVERIES, key1(seq), a, out);
+    return memory_copy(memory_of(s), DELIVERIES, key1(seq), a, out);
 }
 
-// Rows of one shape, gathered in an arena that can only grow at its end.
-static result gather(const struct shape *shape, const void **rows, size_t n, struct arena *a,
+result memory_gather(const struct shape *shape, const void **rows, size_t n, struct arena *a,
                      void **out) {
     *out = n > 0 ? arena_take(a, n * shape->size) : NULL;
     NEED(n == 0 || *out != NULL, MEMORY, "rows are larger than the arena they were asked into");
@@ -307,14 +307,14 @@ static result gather(const struct shape *shape, const void **rows, size_t n, str
 
 static result deliveries_of(struct store *s, uint64_t event_seq, struct arena *a,
                             struct delivery_row **out, size_t *n) {
-    const struct table *t = &self(s)->deliveries_of;
+    const struct table *t = &memory_of(s)->deliveries_of;
     size_t from = table_from(t, key1(event_seq)), to = from;
     while (to < t->n && t->at[to].key.a == event_seq)
         to++;
     const void **rows = memory_new(to - from, sizeof *rows);
     for (*n = 0; *n < to - from; ++*n)
         rows[*n] = t->at[from + *n].row;
-    result failed = gather(&shape_delivery, rows, *n, a, (void **)out);
+    result failed = memory_gather(&shape_delivery, rows, *n, a, (void **)out);
     *n = failed == OK ? *n : 0;
     free(rows);
     return failed;
@@ -322,7 +322,7 @@ static result deliveries_of(struct store *s, uint64_t event_seq, struct arena *a
 
 static result deliveries_open(struct store *s, uint32_t destination, uint64_t after, size_t max,
                               struct arena *a, struct delivery_row **out, size_t *n) {
-    const struct table *t = &self(s)->tables[DELIVERIES];
+    const struct table *t = &memory_of(s)->tables[DELIVERIES];
     const void **rows = memory_new(max < t->n ? max : t->n, sizeof *rows);
     *n = 0;
     for (size_t i = table_from(t, key1(after)); i < t->n && *n < max; i++) {
@@ -330,29 +330,29 @@ static result deliveries_open(struct store *s, uint32_t destination, uint64_t af
         if (row->seq > after && row->destination == destination && delivery_state_open(row->state))
             rows[(*n)++] = row;
     }
-    result failed = gather(&shape_delivery, rows, *n, a, (void **)out);
+    result failed = memory_gather(&shape_delivery, rows, *n, a, (void **)out);
     *n = failed == OK ? *n : 0;
     free(rows);
     return failed;
 }
 
 static result attempt_insert(struct store *s, const struct attempt_row *row) {
-    return insert(self(s), ATTEMPTS, key2(row->delivery, row->number), row);
+    return insert(memory_of(s), ATTEMPTS, key2(row->delivery, row->number), row);
 }
 
 // What a delivery carries; null if its event or its body is not there.
 static const struct blob_row *body_of(struct memory *m, const struct delivery_row *d) {
-    const struct receipt_row *receipt = row_of(m, RECEIPTS, key1(d->receipt_seq));
-    if (receipt == NULL || row_of(m, EVENTS, key1(d->event_seq)) == NULL)
+    const struct receipt_row *receipt = memory_row(m, RECEIPTS, key1(d->receipt_seq));
+    if (receipt == NULL || memory_row(m, EVENTS, key1(d->event_seq)) == NULL)
         return NULL;
-    return row_of(m, BODIES, key1(receipt->body_seq));
+    return memory_row(m, BODIES, key1(receipt->body_seq));
 }
 
 static result due_row(struct memory *m, const struct delivery_row *d, bytes body, struct arena *a,
                       struct due_row *out) {
     struct event_row event;
     TRY(row_copy(&shape_delivery, d, a, &out->delivery));
-    TRY(copy_out(m, EVENTS, key1(d->event_seq), a, &event));
+    TRY(memory_copy(m, EVENTS, key1(d->event_seq), a, &event));
     out->event_id = event.id;
     out->account = event.account;
     out->owner = event.owner;
@@ -366,7 +366,7 @@ static result due_row(struct memory *m, const struct delivery_row *d, bytes body
 static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
                   size_t max_bytes, bool (*skip)(void *ctx, uint64_t delivery), void *ctx,
                   struct arena *a, struct due_row **out, size_t *n) {
-    struct memory *m = self(s);
+    struct memory *m = memory_of(s);
     *n = 0;
     max = max < m->open.n ? max : m->open.n;
     *out = arena_take(a, max * sizeof **out);
@@ -392,7 +392,7 @@ static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t 
 
 static result next_due(struct store *s, uint32_t destination,
                        bool (*skip)(void *ctx, uint64_t delivery), void *ctx, int64_t *out) {
-    const struct table *t = &self(s)->open;
+    const struct table *t = &memory_of(s)->open;
     *out = INT64_MAX;
     for (size_t i = table_from(t, key1(destination)); i < t->n; i++) {
         const struct delivery_row *d = t->at[i].row;
@@ -408,7 +408,7 @@ static result next_due(struct store *s, uint32_t destination,
 
 static result destination_find(struct store *s, bytes name, struct arena *a,
                                struct destination_row *out) {
-    const struct table *t = &self(s)->tables[DESTINATIONS];
+    const struct table *t = &memory_of(s)->tables[DESTINATIONS];
     for (size_t i = 0; i < t->n; i++) {
         const struct destination_row *row = t->at[i].row;
         if (bytes_equal(row->name, name))
@@ -418,19 +418,19 @@ static result destination_find(struct store *s, bytes name, struct arena *a,
 }
 
 static result destination_put(struct store *s, const struct destination_row *row) {
-    const struct table *t = &self(s)->tables[DESTINATIONS];
+    const struct table *t = &memory_of(s)->tables[DESTINATIONS];
     for (size_t i = 0; i < t->n; i++) {
         const struct destination_row *other = t->at[i].row;
         NEED(other->number == row->number || !bytes_equal(other->name, row->name), EXISTS,
              "another destination has this name");
     }
-    change(self(s), DESTINATIONS, key1(row->number), row);
+    memory_change(memory_of(s), DESTINATIONS, key1(row->number), row);
     return OK;
 }
 
 static result destinations(struct store *s, struct arena *a, struct destination_row **out,
                            size_t *n) {
-    const struct table *t = &self(s)->tables[DESTINATIONS];
+    const struct table *t = &memory_of(s)->tables[DESTINATIONS];
     struct destination_row *rows = t->n > 0 ? arena_take(a, t->n * sizeof *rows) : NULL;
     *out = NULL;
     *n = 0;
@@ -443,13 +443,13 @@ static result destinations(struct store *s, struct arena *a, struct destination_
 }
 
 static result suspense_put(struct store *s, const struct suspense_row *row) {
-    change(self(s), SUSPENDED, key1(row->position), row);
+    memory_change(memory_of(s), SUSPENDED, key1(row->position), row);
     return OK;
 }
 
 static result suspense_get(struct store *s, uint64_t position, struct arena *a,
                            struct suspense_row *out) {
-    return copy_out(self(s), SUSPENDED, key1(position), a, out);
+    return memory_copy(memory_of(s), SUSPENDED, key1(position), a, out);
 }
 
 // Keys are few: their number in the table is the order in which they came.
@@ -462,30 +462,31 @@ static const struct entry *key_entry(struct memory *m, bytes id) {
 }
 
 static result key_put(struct store *s, const struct key_row *row) {
-    const struct entry *there = key_entry(self(s), row->id);
-    change(self(s), KEYS, there != NULL ? there->key : key1(self(s)->tables[KEYS].n), row);
+    const struct entry *there = key_entry(memory_of(s), row->id);
+    memory_change(memory_of(s), KEYS,
+                  there != NULL ? there->key : key1(memory_of(s)->tables[KEYS].n), row);
     return OK;
 }
 
 static result key_get(struct store *s, bytes id, struct arena *a, struct key_row *out) {
-    const struct entry *there = key_entry(self(s), id);
+    const struct entry *there = key_entry(memory_of(s), id);
     NEED(there != NULL, ABSENT, "there is no such key");
     return row_copy(&shape_key, there->row, a, out);
 }
 
 static result answer_put(struct store *s, const struct answer_row *row) {
-    change(self(s), ANSWERS, key1(row->position), row);
+    memory_change(memory_of(s), ANSWERS, key1(row->position), row);
     return OK;
 }
 
 static result answer_get(struct store *s, uint64_t position, struct arena *a,
                          struct answer_row *out) {
-    return copy_out(self(s), ANSWERS, key1(position), a, out);
+    return memory_copy(memory_of(s), ANSWERS, key1(position), a, out);
 }
 
 static result answer_find(struct store *s, bytes idempotency_key, struct arena *a,
                           struct answer_row *out) {
-    const struct table *t = &self(s)->tables[ANSWERS];
+    const struct table *t = &memory_of(s)->tables[ANSWERS];
     for (size_t i = t->n; i-- > 0;) {
         const struct answer_row *row = t->at[i].row;
         if (bytes_equal(row->idempotency_key, idempotency_key))
@@ -495,12 +496,12 @@ static result answer_find(struct store *s, bytes idempotency_key, struct arena *
 }
 
 static result answers_drop(struct store *s, int64_t before_ms, size_t max) {
-    const struct table *t = &self(s)->tables[ANSWERS];
+    const struct table *t = &memory_of(s)->tables[ANSWERS];
     size_t kept = 0;
     for (size_t seen = 0; seen < max && kept < t->n; seen++) {
         const struct answer_row *row = t->at[kept].row;
         if (row->time_ms < before_ms)
-            change(self(s), ANSWERS, t->at[kept].key, NULL);
+            memory_change(memory_of(s), ANSWERS, t->at[kept].key, NULL);
         else
             kept++;
     }
@@ -520,22 +521,22 @@ static const struct entry *sighting_entry(struct memory *m, const struct sightin
 }
 
 static result sighting_add(struct store *s, const struct sighting_row *more) {
-    const struct entry *there = sighting_entry(self(s), more);
+    const struct entry *there = sighting_entry(memory_of(s), more);
     NEED(there != NULL, ABSENT, "this was not seen before");
     struct sighting_row row = *(const struct sighting_row *)there->row;
     sighting_merge(&row, more);
-    change(self(s), SIGHTINGS, there->key, &row);
+    memory_change(memory_of(s), SIGHTINGS, there->key, &row);
     return OK;
 }
 
 static result sighting_insert(struct store *s, const struct sighting_row *row) {
-    NEED(sighting_entry(self(s), row) == NULL, EXISTS, "this was seen before");
-    change(self(s), SIGHTINGS, key1(self(s)->tables[SIGHTINGS].n), row);
+    NEED(sighting_entry(memory_of(s), row) == NULL, EXISTS, "this was seen before");
+    memory_change(memory_of(s), SIGHTINGS, key1(memory_of(s)->tables[SIGHTINGS].n), row);
     return OK;
 }
 
 static result sighting_count(struct store *s, enum sighting kind, uint64_t *out) {
-    const struct table *t = &self(s)->tables[SIGHTINGS];
+    const struct table *t = &memory_of(s)->tables[SIGHTINGS];
     *out = 0;
     for (size_t i = 0; i < t->n; i++)
         *out += ((const struct sighting_row *)t->at[i].row)->kind == kind;
@@ -557,7 +558,7 @@ static int by_key_id(const void *x, const void *y) {
 }
 
 static result dump(struct store *s, struct text *out) {
-    struct memory *m = self(s);
+    struct memory *m = memory_of(s);
     for (unsigned id = 0; id < TABLES; id++) {
         struct table t = m->tables[id];
         if (t.n == 0)
@@ -579,7 +580,7 @@ static result dump(struct store *s, struct text *out) {
 static const char *message(struct store *s) { return ""; }
 
 static void close_memory(struct store *s) {
-    struct memory *m = self(s);
+    struct memory *m = memory_of(s);
     if (m == NULL)
         return;
     rollback(s);
@@ -591,7 +592,10 @@ static void close_memory(struct store *s) {
     free(m->receipts_of.at);
     free(m->deliveries_of.at);
     free(m->open.at);
+    free(m->waiting.at);
+    free(m->unclaimed.at);
     map_drop(&m->event_keys);
+    map_drop(&m->object_keys);
     free(m->log);
     free(m);
 }
@@ -615,6 +619,9 @@ struct store *store_memory(void) {
         .event_get = event_get,
         .event_insert = event_insert,
         .event_status = event_status,
+        .event_site = event_site,
+        .unclaimed_of = unclaimed_of,
+        .unclaimed = unclaimed,
         .receipt_insert = receipt_insert,
         .receipt_get = receipt_get,
         .receipt_same = receipt_same,
@@ -645,5 +652,6 @@ struct store *store_memory(void) {
         .message = message,
         .close = close_memory,
     };
+    memory_site_operations(&m->store);
     return &m->store;
 }

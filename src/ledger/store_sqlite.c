@@ -6,134 +6,7 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "ledger/sqlite_internal.h"
-
-// Numbers in the statements and in migrations.def.
-_Static_assert(DELIVERY_DUE == 0 && DELIVERY_WAITING == 2 && DELIVERY_DONE == 3 &&
-                   DELIVERY_DEAD == 4 && DELIVERY_CANCELLED == 6 && DELIVERY_PARKED == 7 &&
-                   DELIVERY_SUPERSEDED == 8,
-               "ledgers hold these numbers");
-_Static_assert(EVENT_PENDING == 0 && EVENT_DONE == 1 && EVENT_FAILED == 2 && EVENT_IGNORED == 3,
-               "ledgers hold these numbers");
-_Static_assert(OUTCOME_DONE == 0 && OUTCOME_FAILED == 1 && OUTCOME_NOT_YET == 2,
-               "ledgers hold these numbers");
-
-enum statement {
-    BEGIN,
-    COMMIT,
-    MARK,
-    UNMARK,
-    UNDO,
-    STATE_GET,
-    STATE_PUT,
-    PLAN_PUT,
-    PLAN_GET,
-    EVENT_FIND,
-    EVENT_GET,
-    EVENT_INSERT,
-    EVENT_STATUS,
-    RECEIPT_INSERT,
-    RECEIPT_GET,
-    RECEIPT_SAME,
-    BODY_INSERT,
-    BODY_GET,
-    DELIVERY_INSERT,
-    DELIVERY_UPDATE,
-    DELIVERY_GET,
-    DELIVERIES_OF,
-    FIRST_OPEN,
-    DELIVERIES_OPEN,
-    ATTEMPT_INSERT,
-    DUE,
-    DUE_ROW,
-    NEXT_DUE,
-    DESTINATION_FIND,
-    DESTINATION_PUT,
-    DESTINATIONS,
-    SUSPENSE_PUT,
-    SUSPENSE_GET,
-    KEY_PUT,
-    KEY_GET,
-    ANSWER_PUT,
-    ANSWER_GET,
-    ANSWER_FIND,
-    ANSWERS_DROP,
-    SIGHTING_ADD,
-    SIGHTING_INSERT,
-    SIGHTING_COUNT,
-    STATEMENTS
-};
-
-static const char *const statements[STATEMENTS] = {
-    [BEGIN] = "BEGIN IMMEDIATE",
-    [COMMIT] = "COMMIT",
-    [MARK] = "SAVEPOINT mark",
-    [UNMARK] = "RELEASE mark",
-    [UNDO] = "ROLLBACK TO mark",
-    [STATE_GET] = "SELECT {state} FROM state",
-    [STATE_PUT] = "REPLACE INTO state (one, {state,}) VALUES (0, {state?})",
-    [PLAN_PUT] = "INSERT INTO plan ({plan,}) VALUES ({plan?})"
-                 " ON CONFLICT (generation) DO UPDATE SET {plan=}",
-    [PLAN_GET] = "SELECT json FROM plan WHERE generation = ?1",
-    [EVENT_FIND] = "SELECT {event} FROM event"
-                   " WHERE id = ?1 AND account = ?2 AND owner = ?3 AND livemode = ?4",
-    [EVENT_GET] = "SELECT {event} FROM event WHERE seq = ?1",
-    [EVENT_INSERT] = "INSERT INTO event ({event,}) VALUES ({event?})",
-    [EVENT_STATUS] = "UPDATE event SET status = ?2, error = ?3 WHERE seq = ?1",
-    [RECEIPT_INSERT] = "INSERT INTO receipt ({receipt,}) VALUES ({receipt?})",
-    [RECEIPT_GET] = "SELECT {receipt} FROM receipt WHERE seq = ?1",
-    [RECEIPT_SAME] =
-        "SELECT {receipt} FROM receipt WHERE seq = ?1 AND event_seq = ?1 AND sha256 = ?2 UNION ALL "
-        "SELECT {receipt} FROM receipt WHERE event_seq = ?1 AND event_seq <> seq AND sha256 = ?2"
-        " ORDER BY 1 LIMIT 1",
-    [BODY_INSERT] = "INSERT INTO body (receipt_seq, payload) VALUES (?1, ?2)"
-                    " ON CONFLICT (receipt_seq) DO UPDATE SET payload = excluded.payload",
-    [BODY_GET] = "SELECT payload FROM body WHERE receipt_seq ="
-                 " (SELECT body_seq FROM receipt WHERE seq = ?1)",
-    [DELIVERY_INSERT] = "INSERT INTO delivery ({delivery,}) VALUES ({delivery?})",
-    [DELIVERY_UPDATE] = "UPDATE delivery SET state = ?5, attempts = ?6, failures = ?7,"
-                        " not_yets = ?8, next_at = ?10, ended_at = ?11, last_error = ?13"
-                        " WHERE seq = ?1 AND event_seq = ?2 AND receipt_seq = ?3"
-                        " AND destination = ?4 AND created_at = ?9 AND replay = ?12",
-    [DELIVERY_GET] = "SELECT {delivery} FROM delivery WHERE seq = ?1",
-    [DELIVERIES_OF] = "SELECT {delivery} FROM delivery WHERE event_seq = ?1 ORDER BY seq",
-    [FIRST_OPEN] = "SELECT min(seq) FROM delivery INDEXED BY delivery_due"
-                   " WHERE destination = ?1 AND state IN (0, 2)",
-    [DELIVERIES_OPEN] = "SELECT {delivery} FROM delivery NOT INDEXED WHERE seq > ?2"
-                        " AND destination = ?1 AND state IN (0, 2) ORDER BY seq LIMIT ?3",
-    [ATTEMPT_INSERT] = "INSERT INTO attempt ({attempt,}) VALUES ({attempt?})",
-    [DUE] = "SELECT seq FROM delivery INDEXED BY delivery_due"
-            " WHERE destination = ?1 AND state IN (0, 2) AND next_at <= ?2 ORDER BY next_at, seq",
-    [DUE_ROW] =
-        "SELECT {delivery}, event.id, event.account, event.owner, event.type,"
-        " event.livemode, body.payload FROM delivery JOIN event ON event.seq = delivery.event_seq"
-        " JOIN receipt ON receipt.seq = delivery.receipt_seq"
-        " JOIN body ON body.receipt_seq = receipt.body_seq WHERE delivery.seq = ?1",
-    [NEXT_DUE] = "SELECT seq, next_at FROM delivery INDEXED BY delivery_due"
-                 " WHERE destination = ?1 AND state IN (0, 2) ORDER BY next_at, seq",
-    [DESTINATION_FIND] = "SELECT {destination} FROM destination WHERE name = ?1",
-    [DESTINATION_PUT] = "INSERT INTO destination ({destination,}) VALUES ({destination?})"
-                        " ON CONFLICT (number) DO UPDATE SET {destination=}",
-    [DESTINATIONS] = "SELECT {destination} FROM destination ORDER BY number",
-    [SUSPENSE_PUT] = "INSERT INTO suspended ({suspended,}) VALUES ({suspended?})"
-                     " ON CONFLICT (position) DO UPDATE SET {suspended=}",
-    [SUSPENSE_GET] = "SELECT {suspended} FROM suspended WHERE position = ?1",
-    [KEY_PUT] = "INSERT INTO api_key ({api_key,}) VALUES ({api_key?})"
-                " ON CONFLICT (id) DO UPDATE SET {api_key=}",
-    [KEY_GET] = "SELECT {api_key} FROM api_key WHERE id = ?1",
-    [ANSWER_PUT] = "INSERT INTO answer ({answer,}) VALUES ({answer?})"
-                   " ON CONFLICT (position) DO UPDATE SET {answer=}",
-    [ANSWER_GET] = "SELECT {answer} FROM answer WHERE position = ?1",
-    [ANSWER_FIND] = "SELECT {answer} FROM answer INDEXED BY answer_key WHERE idempotency_key = ?1"
-                    " AND idempotency_key <> '' ORDER BY position DESC LIMIT 1",
-    [ANSWERS_DROP] = "DELETE FROM answer WHERE time_ms < ?1 AND position IN"
-                     " (SELECT position FROM answer WHERE position > 0 ORDER BY position LIMIT ?2)",
-    [SIGHTING_ADD] = "UPDATE sighting SET first_at = min(first_at, ?5),"
-                     " last_at = max(last_at, ?6), count = count + ?7,"
-                     " deauthorized = max(deauthorized, ?8), created = max(created, ?9)"
-                     " WHERE kind = ?1 AND whose = ?2 AND what = ?3 AND livemode = ?4",
-    [SIGHTING_INSERT] = "INSERT INTO sighting ({sighting,}) VALUES ({sighting?})",
-    [SIGHTING_COUNT] = "SELECT count(*) FROM sighting WHERE kind = ?1",
-};
+#include "ledger/sqlite_statements.h"
 
 struct sqlite_store {
     struct store store;
@@ -347,6 +220,60 @@ static result event_status(struct store *s, uint64_t seq, enum event_status stat
     return OK;
 }
 
+static int64_t limit(size_t max) { return max < INT64_MAX ? (int64_t)max : INT64_MAX; }
+
+// The numbers of a statement's first column, behind ?1 and at most ?2.
+static result numbers(sqlite3_stmt *q, uint64_t after, size_t max, struct arena *a, uint64_t **out,
+                      size_t *n) {
+    OWN(heap_drop_rows)
+    uint64_t *rows = NULL;
+    size_t count = 0, cap = 0;
+    int code;
+    *out = NULL;
+    *n = 0;
+    sqlite3_bind_int64(q, 1, (int64_t)after);
+    sqlite3_bind_int64(q, 2, limit(max));
+    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
+        if (count == cap) {
+            cap = cap > 0 ? cap * 2 : 16;
+            rows = memory_grow(rows, cap, sizeof *rows);
+        }
+        rows[count++] = (uint64_t)sqlite3_column_int64(q, 0);
+    }
+    TRY(sqlite_failed(code));
+    if (count == 0)
+        return OK;
+    *out = arena_take(a, count * sizeof **out);
+    NEED(*out != NULL, MEMORY, "numbers are larger than the arena they were asked into");
+    memcpy(*out, rows, count * sizeof **out);
+    *n = count;
+    return OK;
+}
+
+static result event_site(struct store *s, uint64_t seq, uint64_t object, int64_t site) {
+    TRY(in_transaction(self(s)));
+    STATEMENT(q, s, EVENT_SITE);
+    sqlite3_bind_int64(q, 1, (int64_t)seq);
+    sqlite3_bind_int64(q, 2, (int64_t)object);
+    sqlite3_bind_int64(q, 3, site);
+    TRY(step(q));
+    NEED(sqlite3_changes(self(s)->file.db) > 0, ABSENT, "there is no such event");
+    return OK;
+}
+
+static result unclaimed_of(struct store *s, uint64_t object, uint64_t after, size_t max,
+                           struct arena *a, uint64_t **out, size_t *n) {
+    STATEMENT(q, s, UNCLAIMED_OF);
+    sqlite3_bind_int64(q, 3, (int64_t)object);
+    return numbers(q, after, max, a, out, n);
+}
+
+static result unclaimed(struct store *s, uint64_t after, size_t max, struct arena *a,
+                        uint64_t **out, size_t *n) {
+    STATEMENT(q, s, UNCLAIMED);
+    return numbers(q, after, max, a, out, n);
+}
+
 static result receipt_insert(struct store *s, const struct receipt_row *row, bytes body) {
     TRY(put(s, RECEIPT_INSERT, &shape_receipt, row));
     if (row->body_seq != row->seq)
@@ -417,7 +344,7 @@ static result deliveries_open(struct store *s, uint32_t destination, uint64_t af
     STATEMENT(q, s, DELIVERIES_OPEN);
     sqlite3_bind_int64(q, 1, destination);
     sqlite3_bind_int64(q, 2, (int64_t)after);
-    sqlite3_bind_int64(q, 3, max < INT64_MAX ? (int64_t)max : INT64_MAX);
+    sqlite3_bind_int64(q, 3, limit(max));
     return all_rows(q, &shape_delivery, a, (void **)out, n);
 }
 
@@ -515,6 +442,59 @@ static result destinations(struct store *s, struct arena *a, struct destination_
     return all_rows(q, &shape_destination, a, (void **)out, n);
 }
 
+static result site_put(struct store *s, const struct site_row *row) {
+    return put(s, SITE_PUT, &shape_site, row);
+}
+
+static result sites(struct store *s, struct arena *a, struct site_row **out, size_t *n) {
+    STATEMENT(q, s, SITES);
+    return all_rows(q, &shape_site, a, (void **)out, n);
+}
+
+static result object_find(struct store *s, bytes owner, bool livemode, bytes key, struct arena *a,
+                          struct site_object *out) {
+    STATEMENT(q, s, OBJECT_FIND);
+    sqlite_bind_bytes(q, 1, key);
+    sqlite_bind_bytes(q, 2, owner);
+    sqlite3_bind_int64(q, 3, livemode);
+    return one_row(q, &shape_object, a, out);
+}
+
+static result object_get(struct store *s, uint64_t number, struct arena *a,
+                         struct site_object *out) {
+    return get(s, OBJECT_GET, number, &shape_object, a, out);
+}
+
+static result object_put(struct store *s, const struct site_object *row) {
+    return put(s, OBJECT_PUT, &shape_object, row);
+}
+
+static result object_last(struct store *s, uint64_t *number) {
+    STATEMENT(q, s, OBJECT_LAST);
+    TRY(step(q));
+    *number = (uint64_t)sqlite3_column_int64(q, 0);
+    return OK;
+}
+
+static result objects(struct store *s, uint64_t after, size_t max, struct arena *a,
+                      struct site_object **out, size_t *n) {
+    STATEMENT(q, s, OBJECTS);
+    sqlite3_bind_int64(q, 1, (int64_t)after);
+    sqlite3_bind_int64(q, 2, limit(max));
+    return all_rows(q, &shape_object, a, (void **)out, n);
+}
+
+static result link_put(struct store *s, const struct link_row *row) {
+    return put(s, LINK_PUT, &shape_link, row);
+}
+
+static result links_below(struct store *s, uint64_t above, uint64_t after, size_t max,
+                          struct arena *a, uint64_t **out, size_t *n) {
+    STATEMENT(q, s, LINKS_BELOW);
+    sqlite3_bind_int64(q, 3, (int64_t)above);
+    return numbers(q, after, max, a, out, n);
+}
+
 static result suspense_put(struct store *s, const struct suspense_row *row) {
     return put(s, SUSPENSE_PUT, &shape_suspense, row);
 }
@@ -609,6 +589,9 @@ static const struct store operations = {
     .event_get = event_get,
     .event_insert = event_insert,
     .event_status = event_status,
+    .event_site = event_site,
+    .unclaimed_of = unclaimed_of,
+    .unclaimed = unclaimed,
     .receipt_insert = receipt_insert,
     .receipt_get = receipt_get,
     .receipt_same = receipt_same,
@@ -624,6 +607,15 @@ static const struct store operations = {
     .destination_find = destination_find,
     .destination_put = destination_put,
     .destinations = destinations,
+    .site_put = site_put,
+    .sites = sites,
+    .object_find = object_find,
+    .object_get = object_get,
+    .object_put = object_put,
+    .object_last = object_last,
+    .objects = objects,
+    .link_put = link_put,
+    .links_below = links_below,
     .suspense_put = suspense_put,
     .suspense_get = suspense_get,
     .key_put = key_put,
@@ -648,7 +640,7 @@ static result prepare(struct sqlite_store *m, struct text *why) {
         bool now = !m->file.waits || i == STATE_GET || i == PLAN_GET;
         if (!now || m->prepared[i] != NULL)
             continue;
-        result failed = sqlite_prepare(m->file.db, statements[i], &m->prepared[i]);
+        result failed = sqlite_prepare(m->file.db, sqlite_statements[i], &m->prepared[i]);
         if (failed == OK)
             continue;
         text_addf(why, "%s: a statement of the ledger cannot be prepared: %s", m->path,

@@ -28,7 +28,8 @@ struct story {
     uint64_t position;
     uint64_t generation; // what records say that they were taken under
     uint64_t seed;
-    int64_t late_ms; // added to the time of records
+    int64_t late_ms;   // added to the time of records
+    const char *sites; // JSON of the plan's sites from the next adoption on, or null
 };
 
 #define EACH_TELLER(t_, s_) for (struct teller *t_ = (s_)->tellers; t_ < (s_)->tellers + 2; t_++)
@@ -72,6 +73,10 @@ static inline void view_event(struct text *v, const struct event_row *e) {
               (int)e->type.n, e->type.p, e->livemode ? "live" : "test");
     if (e->account.n > 0)
         text_addf(v, " of %.*s", (int)e->account.n, e->account.p);
+    if (e->site == EVENT_UNCLAIMED)
+        text_adds(v, ", unclaimed");
+    else if (e->site != 0)
+        text_addf(v, ", site %lld", (long long)e->site);
     if (e->thin)
         text_adds(v, ", thin");
     if (e->snapshot_id.n > 0)
@@ -256,6 +261,14 @@ struct to {
     "[{\"types\":[" types_ "],\"accounts\":[],\"sources\":[" sources_                              \
     "],\"secrets\":[],\"scope\":\"any\",\"where\":[]}]"
 
+#define FOR_SITE(name_)                                                                            \
+    {                                                                                              \
+        name_, "both",                                                                             \
+            "[{\"types\":[],\"accounts\":[],\"sources\":[],\"secrets\":[],\"scope\":\"any\","      \
+            "\"where\":[],\"sites\":[\"" name_ "\"]}]",                                            \
+            "1000"                                                                                 \
+    }
+
 static inline void adopt(struct story *s, const char *title, const struct to *to, size_t n) {
     OWN(text_drop)
     struct text json = {0};
@@ -267,7 +280,10 @@ static inline void adopt(struct story *s, const char *title, const struct to *to
                   "\"concurrency\":4}",
                   i > 0 ? "," : "", to[i].name, to[i].livemode,
                   to[i].match == NULL ? "null" : to[i].match, to[i].retry);
-    text_adds(&json, "]}");
+    text_adds(&json, "]");
+    if (s->sites != NULL)
+        text_addf(&json, ",\"sites\":%s", s->sites);
+    text_adds(&json, "}");
     tell(s, RECORD_PLAN, text_bytes(&json), title);
     s->generation = s->position;
 }

@@ -92,8 +92,9 @@ static void test_statements_use_indexes(void **state) {
         seen++;
         while (sqlite3_step(explain) == SQLITE_ROW) {
             const char *detail = (const char *)sqlite3_column_text(explain, 3);
-            bool small =
-                strcmp(detail, "SCAN state") == 0 || strcmp(detail, "SCAN destination") == 0;
+            bool small = strcmp(detail, "SCAN state") == 0 ||
+                         strcmp(detail, "SCAN destination") == 0 ||
+                         strcmp(detail, "SCAN site") == 0;
             if (!small &&
                 (strncmp(detail, "SCAN", 4) == 0 || strstr(detail, "TEMP B-TREE") != NULL))
                 fail_msg("%s in %s", detail, sqlite3_sql(s));

@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: MIT
+// Objects that were asked for are kept in memory, written ones too, until they are too many or a
+// record is undone.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ensure.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "ledger/book_site_internal.h"
+#include "ledger/rows.h"
+
+#define KNOWN_MAX 65536 // objects kept in memory from one event to the next
+#define PAGE 500
+
+static void knowns_push(struct knowns *list, struct known *k) {
+    if (list->n == list->cap) {
+        list->cap = list->cap > 0 ? list->cap * 2 : 64;
+        list->at = memory_grow(list->at, list->cap, sizeof *list->at);
+    }
+    list->at[list->n++] = k;
+}
+
+void site_forget_objects(struct book_sites *s) {
+    bytes key;
+    void *value;
+    for (size_t at = 0; map_next(&s->by_number, &at, &key, &value);) {
+        struct known *k = value;
+        free(k->row);
+        free(k);
+    }
+    map_drop(&s->by_number);
+    map_drop(&s->by_key);
+}
+
+void book_sites_forget(struct book *b) {
+    struct book_sites *s = b->sites;
+    if (s == NULL)
+        return;
+    site_forget_objects(s);
+    site_claims_close(s->claims);
+    text_drop(&s->key);
+    free(s->numbers);
+    free(s->queue.at);
+    free(s->dirty.at);
+    free(s->stirred.at);
+    free(s->search.at);
+    free(s->late);
+    free(s);
+    b->sites = NULL;
+}
+
+size_t site_plan_index(void *ctx, int64_t number) {
+    const struct book *b = ctx;
+    for (size_t i = 0; i < b->plan->site_count; i++)
+        if (b->sites->numbers[i] == number)
+            return i;
+    return SIZE_MAX;
+}
+
+static result world_node(void *ctx, uint64_t number, struct site_node **out);
+
+result site_ready(struct book *b) {
+    if (b->sites != NULL)
+        return OK;
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    struct site_row *rows = NULL;
+    uint64_t *some, last;
+    size_t n = 0, some_count = 0;
+    TRY(b->store->sites(b->store, &a, &rows, &n));
+    TRY(b->store->object_last(b->store, &last));
+    TRY(b->store->unclaimed(b->store, 0, 1, &a, &some, &some_count));
+    struct book_sites *s = b->sites = NEW(struct book_sites);
+    s->last = last;
+    s->any_unclaimed = some_count > 0;
+    s->claims = site_claims_open(b->plan);
+    s->world = (struct site_world){.node = world_node, .site = site_plan_index, .ctx = b};
+    s->numbers = memory_new(b->plan->site_count, sizeof *s->numbers);
+    for (size_t i = 0; i < b->plan->site_count; i++)
+        for (size_t k = 0; k < n; k++)
+            if (bytes_equal(rows[k].name, b->plan->sites[i].name))
+                s->numbers[i] = rows[k].number;
+    return OK;
+}
+
+static void join_own(void *ctx, size_t site) {
+    struct book *b = ((void **)ctx)[0];
+    struct known *k = ((void **)ctx)[1];
+    k->own = site_join(k->own, b->sites->numbers[site]);
+}
+
+void site_ask_claims(struct book *b, struct known *k) {
+    k->own = SITE_NONE;
+    size_t own = site_claimed(b->sites->claims, k->row, join_own, (void *[]){b, k});
+    size_t by_hand =
+        k->row->assigned == SITE_NONE ? SIZE_MAX : site_plan_index(b, k->row->assigned);
+    if (by_hand != SIZE_MAX) {
+        own = by_hand;
+        k->own = site_join(k->own, k->row->assigned);
+    }
+    site_node_init(&k->node, k->row, own);
+}
+
+static bytes key_of(struct book_sites *s, const struct site_object *o) {
+    text_reset(&s->key);
+    text_add(&s->key, o->owner);
+    text_addc(&s->key, o->livemode ? '\1' : '\0');
+    text_add(&s->key, o->key);
+    ensure(!s->key.failed);
+    return text_bytes(&s->key);
+}
+
+static struct known *keep(struct book *b, const struct site_object *row) {
+    struct book_sites *s = b->sites;
+    struct known *k = NEW(struct known);
+    k->row = row_new(&shape_object, row);
+    site_ask_claims(b, k);
+    map_put(&s->by_number, bytes_from(&row->number, sizeof row->number), k);
+    map_put(&s->by_key, key_of(s, row), k);
+    return k;
+}
+
+result site_known(struct book *b, uint64_t number, struct known **out) {
+    *out = map_get(&b->sites->by_number, bytes_from(&number, sizeof number));
+    if (*out != NULL)
+        return OK;
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    struct site_object row;
+    TRY(b->store->object_get(b->store, number, &a, &row));
+    *out = keep(b, &row);
+    return OK;
+}
+
+static result world_node(void *ctx, uint64_t number, struct site_node **out) {
+    struct known *k;
+    TRY(site_known(ctx, number, &k));
+    *out = &k->node;
+    return OK;
+}
+
+static void soil(struct book_sites *s, struct known *k) {
+    if (!k->dirty)
+        knowns_push(&s->dirty, k);
+    k->dirty = true;
+}
+
+static void enqueue(struct book_sites *s, struct known *k) {
+    if (!k->queued)
+        knowns_push(&s->queue, k);
+    k->queued = true;
+}
+
+// Something was learnt of it: whoever waits for its site, or for one below it, may have it now.
+static void stir(struct book_sites *s, struct known *k) {
+    if (!k->stirred)
+        knowns_push(&s->stirred, k);
+    k->stirred = true;
+}
+
+// By its key; a new one if it was never named.
+static result known_named(struct book *b, const struct site_object *named, struct known **out) {
+    struct book_sites *s = b->sites;
+    *out = map_get(&s->by_key, key_of(s, named));
+    if (*out != NULL)
+        return OK;
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    struct site_object row;
+    result found =
+        b->store->object_find(b->store, named->owner, named->livemode, named->key, &a, &row);
+    if (found == OK) {
+        *out = keep(b, &row);
+        return OK;
+    }
+    if (!failed_as(found, FAIL_ABSENT))
+        return found;
+    row = *named;
+    row.number = ++s->last;
+    *out = keep(b, &row);
+    (*out)->fresh = true;
+    soil(s, *out);
+    enqueue(s, *out);
+    return OK;
+}
+
+void site_replace(struct book *b, struct known *k, const struct site_object *row) {
+    struct site_object *before = k->row;
+    k->row = row_new(&shape_object, row);
+    free(before);
+    site_ask_claims(b, k);
+    soil(b->sites, k);
+    enqueue(b->sites, k);
+    stir(b->sites, k);
+}
+
+static void met(struct book *b, struct known *k, uint64_t mark, int64_t created) {
+    OWN(text_drop)
+    struct text claims = {0};
+    site_met_add(k->row->claims, &(struct site_met){mark, created}, &claims);
+    if (claims.n == 0)
+        return;
+    struct site_object row = *k->row;
+    row.claims = text_bytes(&claims);
+    site_replace(b, k, &row);
+}
+
+static result put_below(struct book *b, struct known *above, struct known *below) {
+    if (site_numbers_have(below->row->above, above->row->number))
+        return OK;
+    OWN(text_drop)
+    struct text numbers = {0};
+    text_add(&numbers, below->row->above);
+    site_numbers_add(&numbers, above->row->number);
+    struct site_object row = *below->row;
+    row.above = text_bytes(&numbers);
+    site_replace(b, below, &row);
+    above->holds = true;
+    return b->store->link_put(b->store, &(struct link_row){above->row->number, below->row->number});
+}
+
+// Calls `each` for all that is below.
+static result for_below(struct book *b, const struct known *above,
+                        void (*each)(struct book_sites *s, struct known *k)) {
+    if (above->fresh && !above->holds)
+        return OK;
+    for (uint64_t after = 0;;) {
+        OWN(arena_drop)
+        struct arena a;
+        arena_init(&a, BOOK_SCRATCH_MAX);
+        uint64_t *numbers = NULL;
+        size_t n = 0;
+        TRY(b->store->links_below(b->store, above->row->number, after, PAGE, &a, &numbers, &n));
+        for (size_t i = 0; i < n; i++) {
+            struct known *k;
+            TRY(site_known(b, numbers[i], &k));
+            each(b->sites, k);
+            after = numbers[i];
+        }
+        if (n < PAGE)
+            return OK;
+    }
+}
+
+// Its evidence from what is above it, and what it tells those above.
+static result spread_one(struct book *b, struct known *k) {
+    struct book_sites *s = b->sites;
+    int64_t evidence = site_join(k->row->evidence, k->own);
+    bool torn_above = false;
+    uint64_t number;
+    for (bytes rest = k->row->above; site_numbers_next(&rest, &number);) {
+        struct known *above;
+        TRY(site_known(b, number, &above));
+        evidence = site_join(evidence, above->row->evidence);
+        torn_above = torn_above || above->row->evidence == SITE_MANY;
+    }
+    if (evidence != k->row->evidence) {
+        b->tally.contradictions += evidence == SITE_MANY && !torn_above;
+        k->row->evidence = evidence;
+        soil(s, k);
+        stir(s, k);
+        TRY(for_below(b, k, enqueue));
+    }
+    int64_t told = site_join(evidence, k->row->below);
+    for (bytes rest = k->row->above; site_numbers_next(&rest, &number);) {
+        struct known *above;
+        TRY(site_known(b, number, &above));
+        int64_t below = site_join(above->row->below, told);
+        if (below == above->row->below)
+            continue;
+        above->row->below = below;
+        soil(s, above);
+        stir(s, above);
+        enqueue(s, above);
+    }
+    return OK;
+}
+
+static result spread(struct book *b) {
+    struct book_sites *s = b->sites;
+    for (size_t i = 0; i < s->queue.n; i++) {
+        struct known *k = s->queue.at[i];
+        k->queued = false;
+        TRY(spread_one(b, k));
+    }
+    s->queue.n = 0;
+    return OK;
+}
+
+static result write_dirty(struct book *b) {
+    struct book_sites *s = b->sites;
+    for (size_t i = 0; i < s->dirty.n; i++) {
+        struct known *k = s->dirty.at[i];
+        TRY(b->store->object_put(b->store, k->row));
+        k->dirty = k->fresh = k->holds = false;
+    }
+    s->dirty.n = 0;
+    return OK;
+}
+
+static void search_on(struct book_sites *s, struct known *k) { knowns_push(&s->search, k); }
+
+static result find_waiting_of(struct book *b, const struct known *k, size_t site) {
+    struct book_sites *s = b->sites;
+    for (uint64_t after = 0;;) {
+        OWN(arena_drop)
+        struct arena a;
+        arena_init(&a, BOOK_SCRATCH_MAX);
+        uint64_t *seqs = NULL;
+        size_t n = 0;
+        TRY(b->store->unclaimed_of(b->store, k->row->number, after, PAGE, &a, &seqs, &n));
+        for (size_t i = 0; i < n; i++) {
+            if (s->late_count == s->late_cap) {
+                s->late_cap = s->late_cap > 0 ? s->late_cap * 2 : 16;
+                s->late = memory_grow(s->late, s->late_cap, sizeof *s->late);
+            }
+            s->late[s->late_count++] = (struct late){seqs[i], site};
+            after = seqs[i];
+        }
+        if (n < PAGE)
+            return OK;
+    }
+}
+
+// The unclaimed events whose objects have a site now, among what was stirred and all below it.
+static result find_waiting(struct book *b) {
+    struct book_sites *s = b->sites;
+    s->visits++;
+    s->search.n = s->late_count = 0;
+    for (size_t i = 0; i < s->stirred.n; i++) {
+        s->stirred.at[i]->stirred = false;
+        search_on(s, s->stirred.at[i]);
+    }
+    s->stirred.n = 0;
+    while (s->any_unclaimed && s->search.n > 0) {
+        struct known *k = s->search.at[--s->search.n];
+        size_t site;
+        if (k->visit == s->visits || (k->fresh && !k->holds))
+            continue;
+        k->visit = s->visits;
+        TRY(site_of(&s->world, &k->node, &site));
+        if (site == SIZE_MAX)
+            continue;
+        if (!k->fresh && !b->plan->sites[site].late_left)
+            TRY(find_waiting_of(b, k, site));
+        // What a shared one learnt from below stays with it.
+        bool taught = k->node.own != SIZE_MAX || k->node.taught != SIZE_MAX;
+        if (!k->node.shared || taught)
+            TRY(for_below(b, k, search_on));
+    }
+    return OK;
+}
+
+static int by_seq(const void *x, const void *y) {
+    uint64_t a = ((const struct late *)x)->seq, b = ((const struct late *)y)->seq;
+    return (a > b) - (a < b);
+}
+
+result site_route(struct book *b, uint64_t seq, size_t site, int64_t now_ms) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    struct store *s = b->store;
+    struct event_row row;
+    TRY(s->event_get(s, seq, &a, &row));
+    if (row.site != EVENT_UNCLAIMED)
+        return OK;
+    row.site = b->sites->numbers[site];
+    TRY(s->event_site(s, seq, row.object, row.site));
+    struct receipt_row receipt;
+    TRY(s->receipt_get(s, seq, &a, &receipt));
+    bytes body;
+    TRY(s->body_get(s, seq, &a, &body));
+    OWN(event_drop)
+    struct event e = {0};
+    TRY(event_parse(body, &e, NULL));
+    struct match_facts unclaimed = book_facts(&e, receipt.source, receipt.secret_label, NO_BYTES);
+    struct match_facts claimed = unclaimed;
+    claimed.site = b->plan->sites[site].name;
+    struct owing owing = {
+        .plan = b->plan,
+        .event = &row,
+        .receipt = seq,
+        .now_ms = now_ms,
+        .facts = &claimed,
+        .except = &unclaimed,
+    };
+    b->tally.late_routed++;
+    bool owed = false;
+    TRY(book_owe_matching(b, &owing, &a, &owed));
+    return owed ? book_settle(b, seq, &a) : OK;
+}
+
+static result route_waiting(struct book *b, int64_t now_ms) {
+    struct book_sites *s = b->sites;
+    if (s->late_count == 0)
+        return OK;
+    qsort(s->late, s->late_count, sizeof *s->late, by_seq);
+    for (size_t i = 0; i < s->late_count; i++)
+        TRY(site_route(b, s->late[i].seq, s->late[i].site, now_ms));
+    s->late_count = 0;
+    return OK;
+}
+
+void site_start(struct book_sites *s) {
+    if (s->by_number.n > KNOWN_MAX)
+        site_forget_objects(s);
+    s->queue.n = s->dirty.n = s->stirred.n = 0;
+}
+
+result site_settle(struct book *b, int64_t now_ms) {
+    TRY(spread(b));
+    TRY(find_waiting(b));
+    TRY(write_dirty(b));
+    return route_waiting(b, now_ms);
+}
+
+result site_learn(struct book *b, const struct event *e, bytes owner, int64_t now_ms,
+                  struct arena *a, struct known **out) {
+    struct site_facts f;
+    TRY(site_ready(b));
+    TRY(site_read(b->sites->claims, e, a, &f));
+    struct known **known = arena_take(a, f.object_count * sizeof *known);
+    NEED(known != NULL, MEMORY, "an event's objects do not fit the arena");
+    site_start(b->sites);
+    b->tally.sites_cut += f.cut;
+    for (size_t i = 0; i < f.object_count; i++) {
+        struct site_object named = {
+            .owner = owner,
+            .livemode = e->livemode,
+            .key = f.objects[i].key,
+            .type = f.objects[i].type,
+        };
+        TRY(known_named(b, &named, &known[i]));
+    }
+    for (size_t i = 0; i < f.link_count; i++)
+        TRY(put_below(b, known[f.links[i].above], known[f.links[i].below]));
+    for (size_t i = 0; i < f.met_count; i++)
+        met(b, known[f.met[i].object], f.met[i].mark, e->created);
+    *out = known[0];
+    return site_settle(b, now_ms);
+}
+
+static result number_of_site(struct book *b, struct known *k, int64_t *out) {
+    size_t site;
+    TRY(site_of(&b->sites->world, &k->node, &site));
+    *out = site == SIZE_MAX ? EVENT_UNCLAIMED : b->sites->numbers[site];
+    return OK;
+}
+
+result book_site_learn(struct book *b, const struct event *e, bytes owner, int64_t now_ms,
+                       struct arena *a, uint64_t *object, int64_t *site) {
+    struct known *k;
+    *object = 0;
+    *site = 0;
+    if (b->plan == NULL || b->plan->site_count == 0)
+        return OK;
+    TRY(site_learn(b, e, owner, now_ms, a, &k));
+    *object = k->row->number;
+    TRY(number_of_site(b, k, site));
+    b->sites->any_unclaimed = b->sites->any_unclaimed || *site == EVENT_UNCLAIMED;
+    return OK;
+}
+
+result book_site_name(struct book *b, int64_t site, struct arena *a, bytes *out) {
+    *out = NO_BYTES;
+    if (site <= 0)
+        return OK;
+    if (b->sites != NULL) {
+        size_t i = site_plan_index(b, site);
+        if (i != SIZE_MAX) {
+            *out = b->plan->sites[i].name;
+            return OK;
+        }
+    }
+    struct site_row *rows = NULL;
+    size_t n = 0;
+    TRY(b->store->sites(b->store, a, &rows, &n));
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].number == site)
+            *out = rows[i].name;
+    return OK;
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "ledger/book_site_internal.h"
+
+#define PAGE 500
+
+static result name_sites(struct book *b, struct arena *a) {
+    struct site_row *rows = NULL;
+    size_t n = 0;
+    TRY(b->store->sites(b->store, a, &rows, &n));
+    int64_t last = (int64_t)n;
+    for (size_t i = 0; i < b->plan->site_count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < n; k++)
+            known = known || bytes_equal(rows[k].name, b->plan->sites[i].name);
+        if (!known)
+            TRY(b->store->site_put(b->store, &(struct site_row){++last, b->plan->sites[i].name}));
+    }
+    return OK;
+}
+
+// All objects' evidence anew, under the claims of the plan in force.
+struct relearning {
+    struct book *book;
+    size_t n;
+    int64_t *own, *evidence, *below, *evidence_before, *below_before;
+    size_t *above; // where in `numbers`
+    struct text numbers;
+};
+
+static void relearning_drop(struct relearning *l) {
+    free(l->own);
+    free(l->evidence);
+    free(l->below);
+    free(l->evidence_before);
+    free(l->below_before);
+    free(l->above);
+    text_drop(&l->numbers);
+}
+
+static bytes above_of(const struct relearning *l, size_t i) {
+    return bytes_slice(text_bytes(&l->numbers), l->above[i], l->above[i + 1]);
+}
+
+static void relearn_row(struct relearning *l, struct site_object *row) {
+    struct known k = {.row = row};
+    site_ask_claims(l->book, &k);
+    size_t i = row->number;
+    l->own[i] = k.own;
+    l->evidence_before[i] = row->evidence;
+    l->below_before[i] = row->below;
+    l->above[i] = l->numbers.n;
+    text_add(&l->numbers, row->above);
+    l->above[i + 1] = l->numbers.n;
+}
+
+static result relearn_read(struct relearning *l) {
+    struct store *s = l->book->store;
+    for (uint64_t after = 0; after < l->n;) {
+        OWN(arena_drop)
+        struct arena a;
+        arena_init(&a, BOOK_SCRATCH_MAX);
+        struct site_object *rows = NULL;
+        size_t n = 0;
+        TRY(s->objects(s, after, PAGE, &a, &rows, &n));
+        NEED(n > 0 && rows[0].number == after + 1 && rows[n - 1].number == after + n, CORRUPT,
+             "the numbers of objects have gaps");
+        for (size_t i = 0; i < n; i++)
+            relearn_row(l, &rows[i]);
+        after += n;
+    }
+    NEED(!l->numbers.failed, MEMORY, "the objects of all events do not fit the memory");
+    return OK;
+}
+
+static void relearn_spread(struct relearning *l) {
+    uint64_t above;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = 1; i <= l->n; i++) {
+            int64_t e = site_join(l->evidence[i], l->own[i]);
+            for (bytes rest = above_of(l, i); site_numbers_next(&rest, &above);)
+                e = site_join(e, l->evidence[above]);
+            changed = changed || e != l->evidence[i];
+            l->evidence[i] = e;
+        }
+    }
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = l->n; i > 0; i--) {
+            int64_t told = site_join(l->evidence[i], l->below[i]);
+            for (bytes rest = above_of(l, i); site_numbers_next(&rest, &above);) {
+                int64_t b = site_join(l->below[above], told);
+                changed = changed || b != l->below[above];
+                l->below[above] = b;
+            }
+        }
+    }
+}
+
+static result relearn_write(struct relearning *l) {
+    struct store *s = l->book->store;
+    for (size_t i = 1; i <= l->n; i++) {
+        if (l->evidence[i] == l->evidence_before[i] && l->below[i] == l->below_before[i])
+            continue;
+        OWN(arena_drop)
+        struct arena a;
+        arena_init(&a, BOOK_SCRATCH_MAX);
+        struct site_object row;
+        TRY(s->object_get(s, i, &a, &row));
+        row.evidence = l->evidence[i];
+        row.below = l->below[i];
+        TRY(s->object_put(s, &row));
+    }
+    return OK;
+}
+
+static result relearn(struct book *b) {
+    size_t n = b->sites->last;
+    OWN(relearning_drop)
+    struct relearning l = {
+        .book = b,
+        .n = n,
+        .own = memory_new(n + 2, sizeof *l.own),
+        .evidence = memory_new(n + 2, sizeof *l.evidence),
+        .below = memory_new(n + 2, sizeof *l.below),
+        .evidence_before = memory_new(n + 2, sizeof *l.evidence_before),
+        .below_before = memory_new(n + 2, sizeof *l.below_before),
+        .above = memory_new(n + 2, sizeof *l.above),
+        .numbers = {.max = SIZE_MAX},
+    };
+    TRY(relearn_read(&l));
+    relearn_spread(&l);
+    return relearn_write(&l);
+}
+
+// An unclaimed event is read again: claims that are new may ask for what it says.
+static result claim_again(struct book *b, uint64_t seq, int64_t now_ms) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    struct store *s = b->store;
+    struct event_row row;
+    TRY(s->event_get(s, seq, &a, &row));
+    if (row.site != EVENT_UNCLAIMED)
+        return OK; // one before it taught it
+    bytes body;
+    TRY(s->body_get(s, seq, &a, &body));
+    OWN(event_drop)
+    struct event e = {0};
+    TRY(event_parse(body, &e, NULL));
+    struct known *k;
+    size_t site;
+    TRY(site_learn(b, &e, row.owner, now_ms, &a, &k));
+    TRY(site_of(&b->sites->world, &k->node, &site));
+    if (site == SIZE_MAX || b->plan->sites[site].late_left)
+        return OK;
+    return site_route(b, seq, site, now_ms);
+}
+
+result book_sites_adopt(struct book *b, const struct plan *before, int64_t now_ms,
+                        struct arena *a) {
+    book_sites_forget(b);
+    if (b->plan->site_count == 0 || (before != NULL && plan_sites_equal(before, b->plan)))
+        return OK;
+    TRY(name_sites(b, a));
+    TRY(site_ready(b));
+    TRY(relearn(b));
+    for (uint64_t after = 0;;) {
+        OWN(arena_drop)
+        struct arena page;
+        arena_init(&page, BOOK_SCRATCH_MAX);
+        uint64_t *seqs = NULL;
+        size_t n = 0;
+        TRY(b->store->unclaimed(b->store, after, PAGE, &page, &seqs, &n));
+        for (size_t i = 0; i < n; i++) {
+            TRY(claim_again(b, seqs[i], now_ms));
+            after = seqs[i];
+        }
+        if (n < PAGE)
+            return OK;
+    }
+}
+
+result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now_ms,
+                        const char **refused) {
+    *refused = NULL;
+    if (b->plan == NULL || b->plan->site_count == 0) {
+        *refused = "the configuration has no sites";
+        return OK;
+    }
+    TRY(site_ready(b));
+    size_t index = plan_site_find(b->plan, site);
+    if (site.n > 0 && index == SIZE_MAX) {
+        *refused = "the configuration has no site of this name";
+        return OK;
+    }
+    struct known *k;
+    site_start(b->sites);
+    result found = site_known(b, object, &k);
+    if (failed_as(found, FAIL_ABSENT)) {
+        *refused = "no event has named such an object";
+        return OK;
+    }
+    TRY(found);
+    struct site_object row = *k->row;
+    int64_t before = row.assigned;
+    row.assigned = site.n > 0 ? b->sites->numbers[index] : SITE_NONE;
+    site_replace(b, k, &row);
+    TRY(site_settle(b, now_ms));
+    if (before == SITE_NONE || before == row.assigned)
+        return OK;
+    site_forget_objects(b->sites); // what was taught by the former word is taken back everywhere
+    return relearn(b);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// What the files of sites in the books share: book_site.c (what an event teaches, and who is routed
+// for it), book_site_adopt.c (a configuration's claims, and a site by hand).
+#ifndef LEDGER_BOOK_SITE_INTERNAL_H
+#define LEDGER_BOOK_SITE_INTERNAL_H
+
+#include "base/map.h"
+#include "ledger/book_internal.h"
+#include "rules/site.h"
+
+// An object at hand: as it is stored, or will be once what is under way is settled.
+struct known {
+    struct site_node node; // node.object is `row`
+    struct site_object *row;
+    int64_t own;    // evidence of the claims on itself
+    uint64_t visit; // of the search for waiting events that saw it last
+    // Of the learning under way:
+    bool fresh; // not in the store yet
+    bool holds; // something was put below it
+    bool dirty, queued, stirred;
+};
+
+struct knowns {
+    struct known **at;
+    size_t n, cap;
+};
+
+struct late {
+    uint64_t seq;
+    size_t site;
+};
+
+struct book_sites {
+    struct site_claims *claims;
+    int64_t *numbers; // of the plan's sites
+    struct site_world world;
+    struct map by_key, by_number;
+    struct text key; // scratch
+    uint64_t last;   // number of the newest object
+    uint64_t visits;
+    bool any_unclaimed; // may there be unclaimed events?
+    struct knowns queue, dirty, stirred, search;
+    struct late *late;
+    size_t late_count, late_cap;
+};
+
+// Makes b->sites ready for the plan in force, which has sites.
+must result site_ready(struct book *b);
+void site_forget_objects(struct book_sites *s);
+size_t site_plan_index(void *book, int64_t number); // SIZE_MAX: no site of the plan in force
+// What the claims of the plan in force say of the object itself.
+void site_ask_claims(struct book *b, struct known *k);
+must result site_known(struct book *b, uint64_t number, struct known **out); // ABSENT
+
+// Learning: start, changes, settle. Between start and settle no object at hand is forgotten.
+void site_start(struct book_sites *s);
+// Takes a row with changed bytes in place of the one that is there.
+void site_replace(struct book *b, struct known *k, const struct site_object *row);
+// What was set going is carried to its end and written, and who waited for it is routed.
+must result site_settle(struct book *b, int64_t now_ms);
+
+// All of it for one event; the object that it speaks of comes out.
+must result site_learn(struct book *b, const struct event *e, bytes owner, int64_t now_ms,
+                       struct arena *a, struct known **out);
+// What an unclaimed event owes now that its site is known: to destinations that the site adds.
+must result site_route(struct book *b, uint64_t seq, size_t site, int64_t now_ms);
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// What the files of the memory store share.
+#ifndef LEDGER_MEMORY_INTERNAL_H
+#define LEDGER_MEMORY_INTERNAL_H
+
+#include "base/map.h"
+#include "ledger/memory_table.h"
+#include "ledger/rows.h"
+
+enum table_id {
+    STATE,
+    PLANS,
+    EVENTS,
+    RECEIPTS,
+    BODIES,
+    DELIVERIES,
+    ATTEMPTS,
+    DESTINATIONS,
+    SUSPENDED,
+    KEYS,
+    ANSWERS,
+    SIGHTINGS,
+    SITES,
+    OBJECTS,
+    LINKS,
+    TABLES
+};
+
+struct change {
+    enum table_id table;
+    struct row_key key;
+    void *before, *after;
+};
+
+struct memory {
+    struct store store;
+    struct table tables[TABLES];
+    struct table receipts_of;   // event_seq, seq
+    struct table deliveries_of; // event_seq, seq
+    struct table open;          // destination, next_at, seq
+    struct table waiting;       // object, seq of unclaimed events
+    struct table unclaimed;     // seq
+    struct map event_keys;      // owner, account, livemode, id
+    struct map object_keys;     // owner, livemode, key
+    struct change *log;
+    size_t log_n, log_cap, mark;
+    bool begun, marked;
+};
+
+static inline struct memory *memory_of(struct store *s) { return (struct memory *)s; }
+
+// Puts a row in place, indexes included; null takes it away.
+void memory_change(struct memory *m, enum table_id id, struct row_key key, const void *row);
+void *memory_row(struct memory *m, enum table_id id, struct row_key key); // null: not there
+must result memory_copy(struct memory *m, enum table_id id, struct row_key key, struct arena *a,
+                        void *out); // ABSENT
+// Rows of one shape, gathered in an arena that can only grow at its end.
+must result memory_gather(const struct shape *shape, const void **rows, size_t n, struct arena *a,
+                          void **out);
+// The object of a key; `put`: sets it to `as`, or with null removes it.
+void *memory_object(struct memory *m, bytes owner, bool livemode, bytes key, void *as, bool put);
+
+// Sets the operations on sites and objects.
+void memory_site_operations(struct store *s);
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// The SQL of the SQLite store, a statement each; columns as sqlite_prepare fills them in.
+#ifndef LEDGER_SQLITE_STATEMENTS_H
+#define LEDGER_SQLITE_STATEMENTS_H
+
+enum statement {
+    BEGIN,
+    COMMIT,
+    MARK,
+    UNMARK,
+    UNDO,
+    STATE_GET,
+    STATE_PUT,
+    PLAN_PUT,
+    PLAN_GET,
+    EVENT_FIND,
+    EVENT_GET,
+    EVENT_INSERT,
+    EVENT_STATUS,
+    EVENT_SITE,
+    UNCLAIMED_OF,
+    UNCLAIMED,
+    RECEIPT_INSERT,
+    RECEIPT_GET,
+    RECEIPT_SAME,
+    BODY_INSERT,
+    BODY_GET,
+    DELIVERY_INSERT,
+    DELIVERY_UPDATE,
+    DELIVERY_GET,
+    DELIVERIES_OF,
+    FIRST_OPEN,
+    DELIVERIES_OPEN,
+    ATTEMPT_INSERT,
+    DUE,
+    DUE_ROW,
+    NEXT_DUE,
+    DESTINATION_FIND,
+    DESTINATION_PUT,
+    DESTINATIONS,
+    SUSPENSE_PUT,
+    SUSPENSE_GET,
+    KEY_PUT,
+    KEY_GET,
+    ANSWER_PUT,
+    ANSWER_GET,
+    ANSWER_FIND,
+    ANSWERS_DROP,
+    SIGHTING_ADD,
+    SIGHTING_INSERT,
+    SIGHTING_COUNT,
+    SITE_PUT,
+    SITES,
+    OBJECT_FIND,
+    OBJECT_GET,
+    OBJECT_PUT,
+    OBJECT_LAST,
+    OBJECTS,
+    LINK_PUT,
+    LINKS_BELOW,
+    STATEMENTS
+};
+
+extern const char *const sqlite_statements[STATEMENTS];
+
+#endif

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+// Many sites on one account: whatever the order of events, each is its own site's in the end, and
+// the same is known.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ledger/book.h"
+#include "ledger_world.h"
+#include "rules/record.h"
+#include "site_history.h"
+
+#define SITES 50
+#define CUSTOMERS 3 // of each site
+#define ORDERS 4
+#define BATCH 64
+
+struct house {
+    struct world world;
+    struct book book;
+    uint64_t position, generation;
+    bool begun;
+    bool reopen; // the books, now and then
+};
+
+static void touched(void *ctx, uint32_t destination) {}
+
+static void open_books(struct house *h) {
+    h->book = (struct book){.touched = touched};
+    assert_ok(book_open(&h->book, h->world.store));
+}
+
+static void commit(struct house *h) {
+    if (h->begun)
+        assert_ok(book_commit(&h->book));
+    h->begun = false;
+    h->book.tally = (struct book_tally){0};
+}
+
+static void book_now(struct house *h, uint8_t kind, bytes payload) {
+    struct record r = {
+        .position = ++h->position,
+        .time_ms = (int64_t)h->position,
+        .generation = h->generation,
+        .kind = kind,
+        .payload = payload,
+    };
+    if (!h->begun)
+        assert_ok(h->world.store->begin(h->world.store));
+    h->begun = true;
+    assert_ok(book_record(&h->book, &r));
+    if (h->position % BATCH == 0)
+        commit(h);
+    if (h->reopen && h->position % 97 == 0) {
+        commit(h);
+        book_close(&h->book);
+        open_books(h);
+    }
+}
+
+static void book_body(struct house *h, const char *body) {
+    OWN(text_drop)
+    struct text payload = {0};
+    struct receipt_record r = {.source = B("/a"),
+                               .owner = B("main"),
+                               .secret_label = B("ring"),
+                               .livemode = MODE_BOTH,
+                               .body = bytes_of(body)};
+    receipt_encode(&r, &payload);
+    book_now(h, RECORD_EVENT, text_bytes(&payload));
+}
+
+static void add_site(struct text *t, int i, const char *claim) {
+    text_addf(t, "%s{\"name\":\"s%d\",\"late\":\"route\",\"claims\":[", i > 0 ? "," : "", i);
+    if (claim != NULL)
+        text_addf(t, claim, i);
+    text_adds(t, "]}");
+}
+
+#define BY_METADATA "{\"where\":[{\"path\":\"data.object.metadata.site\",\"values\":[\"s%d\"]}]}"
+#define BY_PRICE "{\"prices\":[\"price_%d\"]}"
+
+// A destination for each site, and one for what has none; claim: of each site, by its number.
+static void adopt_claims(struct house *h, const char *claim) {
+    OWN(text_drop)
+    struct text t = {0};
+    text_adds(&t, "{\"sources\":[],\"destinations\":[");
+    for (int i = 0; i <= SITES; i++) {
+        char name[20];
+        snprintf(name, sizeof name, i < SITES ? "s%d" : "unclaimed", i);
+        text_addf(&t,
+                  "%s{\"name\":\"to_%s\",\"kind\":\"http\",\"url\":\"http://h/\",\"fingerprint\":"
+                  "\"\",\"livemode\":\"both\",\"match\":[{\"types\":[],\"accounts\":[],"
+                  "\"sources\":[],\"secrets\":[],\"scope\":\"any\",\"where\":[],\"sites\":"
+                  "[\"%s\"]}],\"timeout_ms\":1000,\"retry_ms\":[1],\"concurrency\":4}",
+                  i > 0 ? "," : "", name, name);
+    }
+    text_adds(&t, "],\"sites\":[");
+    for (int i = 0; i < SITES; i++)
+        add_site(&t, i, claim);
+    text_adds(&t, "]}");
+    book_now(h, RECORD_PLAN, text_bytes(&t));
+    h->generation = h->position;
+}
+
+static struct house *house_open(bool sqlite) {
+    struct house *h = NEW(struct house);
+    if (sqlite) {
+        assert_int_equal(world_sqlite(&h->world), 0);
+    } else {
+        h->world.store = store_memory();
+        arena_init(&h->world.arena, 64 << 20);
+    }
+    open_books(h);
+    return h;
+}
+
+static void house_close(struct house *h) {
+    book_close(&h->book);
+    world_close(&h->world);
+    free(h);
+}
+
+static void event_of(struct house *h, const struct told *told, struct event_row *out) {
+    bytes id = bytes_slice(bytes_of(told->body), sizeof "{\"id\":\"" - 1, SIZE_MAX);
+    struct store *s = h->world.store;
+    id = bytes_cut(&id, '"');
+    assert_ok(s->event_find(s, B("main"), NO_BYTES, true, id, &h->world.arena, out));
+}
+
+// The event's site, and who was owed it: its site once, nobody else but those who get the
+// unclaimed.
+static void assert_its_own(struct house *h, const struct told *told) {
+    struct event_row e;
+    struct delivery_row *d;
+    size_t n;
+    struct store *s = h->world.store;
+    event_of(h, told, &e);
+    if (e.site != told->site + 1)
+        fail_msg("site %lld instead of %d: %s", (long long)e.site, told->site + 1, told->body);
+    assert_ok(s->deliveries_of(s, e.seq, &h->world.arena, &d, &n));
+    int own = 0;
+    for (size_t i = 0; i < n; i++) {
+        own += d[i].destination == (uint32_t)told->site + 1;
+        assert_true(d[i].destination == (uint32_t)told->site + 1 || d[i].destination == SITES + 1);
+    }
+    assert_int_equal(own, 1);
+    assert_true(n <= 2);
+}
+
+static int by_text(const void *x, const void *y) {
+    return strcmp(*(char *const *)x, *(char *const *)y);
+}
+
+// What is known of objects, without the numbers that the order of arrival gave them.
+static char *known_to(struct house *h) {
+    struct store *s = h->world.store;
+    struct site_object *rows;
+    size_t n;
+    OWN(text_drop)
+    struct text all = {0};
+    arena_drop(&h->world.arena);
+    assert_ok(s->objects(s, 0, SIZE_MAX, &h->world.arena, &rows, &n));
+    char **lines = memory_new(n, sizeof *lines);
+    for (size_t i = 0; i < n; i++) {
+        char *above[64];
+        size_t count = 0;
+        uint64_t number;
+        struct text line = {0};
+        for (bytes rest = rows[i].above; site_numbers_next(&rest, &number);)
+            above[count++] = bytes_strdup(rows[number - 1].key);
+        qsort(above, count, sizeof *above, by_text);
+        text_addf(&line, "%.*s evidence %lld below %lld claims ", (int)rows[i].key.n, rows[i].key.p,
+                  (long long)rows[i].evidence, (long long)rows[i].below);
+        text_add_hex(&line, rows[i].claims);
+        for (size_t k = 0; k < count; k++) {
+            text_addf(&line, " under %s", above[k]);
+            free(above[k]);
+        }
+        text_addc(&line, '\n');
+        lines[i] = text_give(&line);
+    }
+    qsort(lines, n, sizeof *lines, by_text);
+    for (size_t i = 0; i < n; i++) {
+        text_adds(&all, lines[i]);
+        free(lines[i]);
+    }
+    free(lines);
+    return text_give(&all);
+}
+
+enum when { CLAIMS_FIRST, CLAIMS_LAST, CLAIMS_BETWEEN };
+
+static char *live_through(struct history *history, const char *claim, enum when when, bool sqlite) {
+    struct house *h = house_open(sqlite);
+    h->reopen = when == CLAIMS_BETWEEN;
+    adopt_claims(h, when == CLAIMS_FIRST ? claim : NULL);
+    for (size_t i = 0; i < history->n; i++) {
+        if (when == CLAIMS_BETWEEN && i == history->n / 2)
+            adopt_claims(h, claim);
+        book_body(h, history->at[i].body);
+    }
+    if (when == CLAIMS_LAST)
+        adopt_claims(h, claim);
+    for (size_t i = 0; i < history->n; i++) {
+        arena_drop(&h->world.arena);
+        if (history->at[i].site >= 0)
+            assert_its_own(h, &history->at[i]);
+    }
+    commit(h);
+    char *known = known_to(h);
+    house_close(h);
+    return known;
+}
+
+static void in_any_order(bool metadata, bool prices, const char *claim) {
+    struct history h = history_of(SITES, CUSTOMERS, metadata, prices);
+    char *first = live_through(&h, claim, CLAIMS_FIRST, false);
+    for (uint64_t seed = 1; seed <= ORDERS; seed++) {
+        history_shuffle(&h, seed);
+        char *known = live_through(&h, claim, CLAIMS_FIRST, seed == 1);
+        assert_string_equal(known, first);
+        free(known);
+    }
+    static const enum when whens[] = {CLAIMS_LAST, CLAIMS_BETWEEN};
+    for (size_t i = 0; i < 2; i++) {
+        char *known = live_through(&h, claim, whens[i], false);
+        assert_string_equal(known, first);
+        free(known);
+    }
+    free(first);
+    history_drop(&h);
+}
+
+static void customers_carry_metadata(void **state) { in_any_order(true, false, BY_METADATA); }
+static void prices_are_claimed(void **state) { in_any_order(false, true, BY_PRICE); }
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(customers_carry_metadata),
+        cmocka_unit_test(prices_are_claimed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
