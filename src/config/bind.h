@@ -39,10 +39,14 @@ must result bind_waits(struct binding *b, const struct node *map, enum key key, 
 bytes bind_fingerprint(struct binding *b, bytes secret); // empty for an empty secret
 
 must result bind_sources(struct binding *b);
-must result bind_destinations(struct binding *b); // after the sources
+must result bind_sites(struct binding *b);
+must result bind_destinations(struct binding *b); // after the sources and sites
 // Of a destination of kind command: its handler, and of the plan what it says of it.
 must result bind_handler(struct binding *b, struct node *map, struct handler *out,
                          struct plan_destination *plan);
+// Paths with the values that they may have; none when absent or bad.
+must result bind_where(struct binding *b, const struct node *of, struct plan_where **out,
+                       size_t *count);
 must result bind_rules(struct binding *b, struct node *list, struct plan_destination *d);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "config/bind.h"
+#include "rules/site.h"
 #include "stripe/types.h"
 
 #define SHOWN_NAMES 20 // sources or labels listed in a message
@@ -81,9 +82,22 @@ static void check_label(struct reading *r, const struct plan *plan, struct node 
                  "itself");
 }
 
+static void check_site(struct reading *r, const struct plan *plan, struct node *n) {
+    if (n->bad || bytes_equal(n->text, B(SITE_UNCLAIMED)) ||
+        plan_site_find(plan, n->text) != SIZE_MAX)
+        return;
+    OWN(text_drop)
+    struct text known = {0};
+    for (size_t i = 0; i < plan->site_count && i < SHOWN_NAMES; i++) {
+        text_add(&known, plan->sites[i].name);
+        text_adds(&known, ", ");
+    }
+    complain(r, n, "no site has this name; expected one of: %s" SITE_UNCLAIMED, text_str(&known));
+}
+
 static void check_rule(struct binding *b, struct node *map) {
     static const enum key lists[] = {KEY_MATCH_TYPES, KEY_MATCH_ACCOUNTS, KEY_MATCH_SOURCES,
-                                     KEY_MATCH_SECRETS};
+                                     KEY_MATCH_SECRETS, KEY_MATCH_SITES};
     bool asks =
         tree_get(map, KEY_MATCH_WHERE) != NULL || bind_scope(map, KEY_MATCH_SCOPE) != SCOPE_ANY;
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
@@ -94,6 +108,7 @@ static void check_rule(struct binding *b, struct node *map) {
             case KEY_MATCH_TYPES: check_type(b->r, n); break;
             case KEY_MATCH_ACCOUNTS: check_account(b->r, n); break;
             case KEY_MATCH_SOURCES: check_source(b->r, &b->plan, n); break;
+            case KEY_MATCH_SITES: check_site(b->r, &b->plan, n); break;
             default: check_label(b->r, &b->plan, n); break;
             }
         }
@@ -102,13 +117,14 @@ static void check_rule(struct binding *b, struct node *map) {
         complain(b->r, map, "this rule asks for nothing; leave match out to get every event");
 }
 
-static result bind_where(struct binding *b, const struct node *of, struct plan_rule *rule) {
-    bool given = of != NULL && !of->bad;
-    rule->where_count = given ? of->count : 0;
-    TRY(bind_take(b, rule->where_count, sizeof(*rule->wheres), &rule->wheres));
+result bind_where(struct binding *b, const struct node *of, struct plan_where **out,
+                  size_t *count) {
+    bool given = of != NULL && !of->bad && of->shape == NODE_MAP;
+    *count = given ? of->count : 0;
+    TRY(bind_take(b, *count, sizeof(**out), out));
     size_t i = 0;
     for (struct node *n = given ? of->first : NULL; n != NULL; n = n->next) {
-        struct plan_where *where = &rule->wheres[i++];
+        struct plan_where *where = &(*out)[i++];
         TRY(bind_copy(b, n->key, &where->path));
         where->value_count = bind_count(n);
         TRY(bind_take(b, where->value_count, sizeof(bytes), &where->values));
@@ -126,7 +142,8 @@ static result bind_rule(struct binding *b, struct node *map, struct plan_rule *r
     TRY(bind_texts(b, map, KEY_MATCH_SOURCES, &rule->sources, &rule->source_count));
     TRY(bind_texts(b, map, KEY_MATCH_SECRETS, &rule->secrets, &rule->secret_count));
     rule->scope = bind_scope(map, KEY_MATCH_SCOPE);
-    return bind_where(b, tree_get(map, KEY_MATCH_WHERE), rule);
+    TRY(bind_texts(b, map, KEY_MATCH_SITES, &rule->sites, &rule->site_count));
+    return bind_where(b, tree_get(map, KEY_MATCH_WHERE), &rule->wheres, &rule->where_count);
 }
 
 result bind_rules(struct binding *b, struct node *list, struct plan_destination *d) {

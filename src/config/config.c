@@ -146,6 +146,7 @@ static result bind_all(struct reading *r, struct node *root, struct config *c) {
     TRY(bind_places(&b));
     TRY(bind_limits(&b));
     TRY(bind_sources(&b));
+    TRY(bind_sites(&b));
     TRY(bind_destinations(&b));
     NEED(r->error_count == 0, INVALID, "the configuration has errors");
     return make_plan(&b);

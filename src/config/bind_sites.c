@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "config/bind.h"
+#include "rules/site.h"
+
+static const struct {
+    enum key key;
+    enum claim_kind kind;
+} claim_keys[] = {
+    {KEY_SITE_CLAIM_WHERE, CLAIM_WHERE},
+    {KEY_SITE_CLAIM_PRICES, CLAIM_PRICES},
+    {KEY_SITE_CLAIM_PRODUCTS, CLAIM_PRODUCTS},
+    {KEY_SITE_CLAIM_CUSTOMERS, CLAIM_CUSTOMERS},
+    {KEY_SITE_CLAIM_SUBSCRIPTIONS, CLAIM_SUBSCRIPTIONS},
+    {KEY_SITE_CLAIM_ACCOUNTS, CLAIM_ACCOUNTS},
+};
+
+#define CLAIM_KEYS (sizeof claim_keys / sizeof claim_keys[0])
+
+static void check_ids(struct reading *r, struct node *of, enum claim_kind kind) {
+    for (struct node *n = bind_first(of); n != NULL; n = bind_next(of, n)) {
+        if (n->bad)
+            continue;
+        if (n->text.n == 0 || n->text.n > EVENT_ID_MAX)
+            complain(r, n, "this is no id of Stripe's; expected 1 to %d characters", EVENT_ID_MAX);
+        else if (kind == CLAIM_ACCOUNTS && !bytes_starts(n->text, B("acct_")))
+            complain(r, n, "this is no connected account; expected acct_…");
+    }
+}
+
+static result bind_claim(struct binding *b, struct node *map, struct plan_claim *out) {
+    const struct node *first = NULL;
+    *out = (struct plan_claim){.kind = CLAIM_WHERE};
+    for (size_t i = 0; i < CLAIM_KEYS; i++) {
+        struct node *n = tree_get(map, claim_keys[i].key);
+        if (n == NULL)
+            continue;
+        if (first != NULL)
+            complain(b->r, n, "this claim has a key already; make two claims of it");
+        first = n;
+        out->kind = claim_keys[i].kind;
+        if (out->kind == CLAIM_WHERE) {
+            TRY(bind_where(b, n, &out->wheres, &out->where_count));
+            continue;
+        }
+        check_ids(b->r, n, out->kind);
+        if (n->shape == NODE_LIST && n->count == 0)
+            complain(b->r, n, "found an empty list; name what is meant or remove the claim");
+        TRY(bind_texts(b, map, claim_keys[i].key, &out->ids, &out->id_count));
+    }
+    if (first == NULL && map->shape == NODE_MAP && !map->bad)
+        complain(b->r, map,
+                 "this claim names nothing; expected where, prices, products, customers, "
+                 "subscriptions or accounts");
+    return OK;
+}
+
+static result bind_site(struct binding *b, struct node *map, struct plan_site *out) {
+    struct node *name = tree_get(map, KEY_SITE_NAME);
+    const struct node *twin = bind_twin(map, KEY_SITE_NAME);
+    if (twin != NULL)
+        complain(b->r, name, "the site in %s has the same name; give each its own",
+                 tree_place(b->r, twin));
+    TRY(bind_text(b, map, KEY_SITE_NAME, &out->name));
+    if (bytes_equal(out->name, B(SITE_UNCLAIMED)))
+        complain(b->r, name, "no site may be called so: rules mean events without a site by it");
+    const struct node *late = tree_get(map, KEY_SITE_LATE);
+    out->late_left = late != NULL && !late->bad && bytes_equal(late->text, B("leave"));
+    struct node *claims = tree_get(map, KEY_SITE_CLAIMS);
+    if (claims == NULL || claims->shape != NODE_LIST)
+        return OK;
+    out->claim_count = claims->count;
+    TRY(bind_take(b, claims->count, sizeof(*out->claims), &out->claims));
+    for (struct node *n = claims->first; n != NULL; n = n->next)
+        TRY(bind_claim(b, n, &out->claims[n->index]));
+    return OK;
+}
+
+result bind_sites(struct binding *b) {
+    struct node *list = tree_get(b->root, KEY_SITES);
+    if (list == NULL || list->shape != NODE_LIST)
+        return OK;
+    if (list->count == 0)
+        complain(b->r, list, "found an empty list; name a site or remove the key");
+    b->plan.site_count = list->count;
+    TRY(bind_take(b, list->count, sizeof(*b->plan.sites), &b->plan.sites));
+    for (struct node *n = list->first; n != NULL; n = n->next)
+        TRY(bind_site(b, n, &b->plan.sites[n->index]));
+    return OK;
+}
