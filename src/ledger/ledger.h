@@ -27,6 +27,7 @@ struct job {
     uint64_t delivery;
     uint32_t attempt; // the number of the attempt to make
     bytes event_id, type, account;
+    bytes site; // name of the event's; empty: it has none
     bool livemode;
     bool replay;
     bytes body;

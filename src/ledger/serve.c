@@ -153,6 +153,7 @@ static void hand_out(struct serve *v, struct take *t, const struct due_row *rows
             .event_id = rows[i].event_id,
             .type = rows[i].type,
             .account = account_of(&rows[i]),
+            .site = rows[i].site,
             .livemode = rows[i].livemode,
             .replay = d->replay,
             .body = rows[i].body,

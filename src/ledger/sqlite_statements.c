@@ -58,11 +58,11 @@ const char *const sqlite_statements[STATEMENTS] = {
     [ATTEMPT_INSERT] = "INSERT INTO attempt ({attempt,}) VALUES ({attempt?})",
     [DUE] = "SELECT seq FROM delivery INDEXED BY delivery_due"
             " WHERE destination = ?1 AND state IN (0, 2) AND next_at <= ?2 ORDER BY next_at, seq",
-    [DUE_ROW] =
-        "SELECT {delivery}, event.id, event.account, event.owner, event.type,"
-        " event.livemode, body.payload FROM delivery JOIN event ON event.seq = delivery.event_seq"
-        " JOIN receipt ON receipt.seq = delivery.receipt_seq"
-        " JOIN body ON body.receipt_seq = receipt.body_seq WHERE delivery.seq = ?1",
+    [DUE_ROW] = "SELECT {delivery}, event.id, event.account, event.owner, event.type,"
+                " event.livemode, body.payload, (SELECT name FROM site WHERE number = event.site)"
+                " FROM delivery JOIN event ON event.seq = delivery.event_seq"
+                " JOIN receipt ON receipt.seq = delivery.receipt_seq"
+                " JOIN body ON body.receipt_seq = receipt.body_seq WHERE delivery.seq = ?1",
     [NEXT_DUE] = "SELECT seq, next_at FROM delivery INDEXED BY delivery_due"
                  " WHERE destination = ?1 AND state IN (0, 2) ORDER BY next_at, seq",
     [DESTINATION_FIND] = "SELECT {destination} FROM destination WHERE name = ?1",

@@ -173,6 +173,7 @@ void sighting_merge(struct sighting_row *into, const struct sighting_row *more);
 struct due_row {
     struct delivery_row delivery;
     bytes event_id, account, owner, type;
+    bytes site; // name of the event's; empty: it has none
     bool livemode;
     bytes body;
 };

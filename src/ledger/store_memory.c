@@ -358,6 +358,10 @@ static result due_row(struct memory *m, const struct delivery_row *d, bytes body
     out->owner = event.owner;
     out->type = event.type;
     out->livemode = event.livemode;
+    const struct site_row *site =
+        event.site > 0 ? memory_row(m, SITES, key1((uint64_t)event.site)) : NULL;
+    out->site = site == NULL ? NO_BYTES : arena_copy(a, site->name);
+    NEED(site == NULL || out->site.p != NULL, MEMORY, "a site's name is larger than the arena");
     out->body = arena_copy(a, body);
     NEED(body.n == 0 || out->body.p != NULL, MEMORY, "a body is larger than the arena");
     return OK;

@@ -371,6 +371,7 @@ static result due_row(struct store *s, int64_t seq, struct arena *a, struct due_
     TRY(text_copy(q, at + 2, a, &out->owner));
     TRY(text_copy(q, at + 3, a, &out->type));
     out->livemode = sqlite3_column_int(q, at + 4) != 0;
+    TRY(text_copy(q, at + 6, a, &out->site));
     return text_copy(q, at + 5, a, &out->body);
 }
 

@@ -298,6 +298,13 @@ static void test_due(void **state) {
     assert_bytes(rows[0].owner, "acct_own");
     assert_bytes(rows[0].type, "customer.created");
     assert_true(rows[0].livemode);
+    assert_true(rows[0].site.n == 0);
+    assert_ok(s->begin(s));
+    assert_ok(s->site_put(s, &(struct site_row){1, B("shop")}));
+    assert_ok(s->event_site(s, 1, 4, 1));
+    assert_ok(s->commit(s));
+    assert_ok(s->due(s, 2, 30, 1, 1, NULL, NULL, a, &rows, &n));
+    assert_bytes(rows[0].site, "shop");
     assert_bytes(rows[0].body, "0123456789");
 
     int64_t next;
@@ -409,6 +416,130 @@ static void test_small_tables(void **state) {
 }
 
 static void dump_of(struct store *s, struct text *out);
+
+static void put_object(struct store *s, uint64_t number, const char *key, bool livemode,
+                       bytes above, int64_t evidence) {
+    assert_ok(s->object_put(s, &(struct site_object){.number = number,
+                                                     .owner = B("main"),
+                                                     .livemode = livemode,
+                                                     .key = bytes_of(key),
+                                                     .type = B("customer"),
+                                                     .above = above,
+                                                     .claims = B("\0\xff"),
+                                                     .assigned = 2,
+                                                     .evidence = evidence,
+                                                     .below = 7}));
+}
+
+static void test_objects(void **state) {
+    struct store *s = of(state);
+    struct arena *a = arena_of(state);
+    struct site_object o, *page;
+    uint64_t last = 9;
+    size_t n = 9;
+    assert_ok(s->object_last(s, &last));
+    assert_true(last == 0);
+    assert_ok(s->begin(s));
+    put_object(s, 1, "cus_1", true, NO_BYTES, 0);
+    put_object(s, 2, "cus_1", false, B("\x01"), SITE_MANY);
+    put_object(s, 3, "cus_2", true, B("\x01\x02"), 4);
+    put_object(s, 1, "cus_1", true, B("\x81\x01"), 5);
+    assert_ok(s->commit(s));
+    assert_ok(s->object_find(s, B("main"), true, B("cus_1"), a, &o));
+    assert_true(o.number == 1 && o.evidence == 5 && o.below == 7 && o.assigned == 2 && o.livemode);
+    assert_bytes(o.above, "\x81\x01");
+    assert_bytes(o.claims, "\0\xff");
+    assert_bytes(o.type, "customer");
+    assert_ok(s->object_find(s, B("main"), false, B("cus_1"), a, &o));
+    assert_true(o.number == 2 && o.evidence == SITE_MANY && !o.livemode);
+    assert_code(s->object_find(s, B("other"), true, B("cus_1"), a, &o), ABSENT);
+    assert_code(s->object_find(s, B("main"), true, B("cus_3"), a, &o), ABSENT);
+    assert_ok(s->object_get(s, 3, a, &o));
+    assert_bytes(o.key, "cus_2");
+    assert_code(s->object_get(s, 4, a, &o), ABSENT);
+    assert_ok(s->object_last(s, &last));
+    assert_true(last == 3);
+    assert_ok(s->objects(s, 1, 1, a, &page, &n));
+    assert_true(n == 1 && page[0].number == 2);
+    assert_ok(s->objects(s, 1, 9, a, &page, &n));
+    assert_true(n == 2 && page[1].number == 3);
+    assert_ok(s->objects(s, 3, 9, a, &page, &n));
+    assert_true(n == 0);
+}
+
+static void test_links(void **state) {
+    struct store *s = of(state);
+    struct arena *a = arena_of(state);
+    uint64_t *numbers;
+    size_t n = 9;
+    assert_ok(s->begin(s));
+    assert_ok(s->link_put(s, &(struct link_row){1, 9}));
+    assert_ok(s->link_put(s, &(struct link_row){1, 3}));
+    assert_ok(s->link_put(s, &(struct link_row){1, 9}));
+    assert_ok(s->link_put(s, &(struct link_row){2, 4}));
+    assert_ok(s->commit(s));
+    assert_ok(s->links_below(s, 1, 0, 9, a, &numbers, &n));
+    assert_true(n == 2 && numbers[0] == 3 && numbers[1] == 9);
+    assert_ok(s->links_below(s, 1, 3, 9, a, &numbers, &n));
+    assert_true(n == 1 && numbers[0] == 9);
+    assert_ok(s->links_below(s, 1, 0, 1, a, &numbers, &n));
+    assert_true(n == 1 && numbers[0] == 3);
+    assert_ok(s->links_below(s, 3, 0, 9, a, &numbers, &n));
+    assert_true(n == 0);
+}
+
+static void put_event(struct store *s, uint64_t seq, uint64_t object, int64_t site) {
+    OWN(text_drop)
+    struct text id = {0};
+    text_addf(&id, "evt_%llu", (unsigned long long)seq);
+    struct event_row e = {.seq = seq,
+                          .id = text_bytes(&id),
+                          .type = B("a.b"),
+                          .owner = B("main"),
+                          .object = object,
+                          .site = site};
+    assert_ok(s->event_insert(s, &e));
+}
+
+static void test_unclaimed(void **state) {
+    struct store *s = of(state);
+    struct arena *a = arena_of(state);
+    uint64_t *seqs;
+    size_t n = 9;
+    struct event_row e;
+    struct site_row *sites;
+    assert_ok(s->begin(s));
+    assert_ok(s->site_put(s, &(struct site_row){1, B("shop")}));
+    assert_ok(s->site_put(s, &(struct site_row){2, B("blog")}));
+    put_event(s, 1, 7, EVENT_UNCLAIMED);
+    put_event(s, 2, 7, 1);
+    put_event(s, 3, 8, EVENT_UNCLAIMED);
+    put_event(s, 4, 7, EVENT_UNCLAIMED);
+    put_event(s, 5, 0, 0);
+    assert_ok(s->commit(s));
+    assert_ok(s->sites(s, a, &sites, &n));
+    assert_int_equal(n, 2);
+    assert_bytes(sites[1].name, "blog");
+    assert_ok(s->unclaimed(s, 0, 9, a, &seqs, &n));
+    assert_true(n == 3 && seqs[0] == 1 && seqs[1] == 3 && seqs[2] == 4);
+    assert_ok(s->unclaimed(s, 1, 1, a, &seqs, &n));
+    assert_true(n == 1 && seqs[0] == 3);
+    assert_ok(s->unclaimed_of(s, 7, 0, 9, a, &seqs, &n));
+    assert_true(n == 2 && seqs[0] == 1 && seqs[1] == 4);
+    assert_ok(s->unclaimed_of(s, 7, 1, 9, a, &seqs, &n));
+    assert_true(n == 1 && seqs[0] == 4);
+    assert_ok(s->begin(s));
+    assert_ok(s->event_site(s, 1, 7, 2));
+    assert_ok(s->event_site(s, 5, 8, EVENT_UNCLAIMED));
+    assert_code(s->event_site(s, 6, 8, 1), ABSENT);
+    assert_ok(s->commit(s));
+    assert_ok(s->event_get(s, 1, a, &e));
+    assert_true(e.object == 7 && e.site == 2);
+    assert_ok(s->unclaimed_of(s, 7, 0, 9, a, &seqs, &n));
+    assert_true(n == 1 && seqs[0] == 4);
+    assert_ok(s->unclaimed_of(s, 8, 0, 9, a, &seqs, &n));
+    assert_true(n == 2 && seqs[0] == 3 && seqs[1] == 5);
+}
 
 static void put_answer(struct store *s, uint64_t position, bytes key, const char *json) {
     struct answer_row row = {.position = position,
@@ -688,6 +819,9 @@ int main(void) {
         ON_BOTH(test_small_tables),
         ON_BOTH(test_answers),
         ON_BOTH(test_sightings),
+        ON_BOTH(test_objects),
+        ON_BOTH(test_links),
+        ON_BOTH(test_unclaimed),
         ON_BOTH(test_undo),
         ON_BOTH(test_rollback),
         ON_BOTH(test_crash),
