@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "config/bind.h"
+#include "rules/url_names.h"
 
 static const char *port_fault(bytes port) {
     uint64_t n;
@@ -41,6 +42,9 @@ static const char *url_fault(bytes url) {
     size_t at = bytes_starts(url, B("http://")) ? 7 : bytes_starts(url, B("https://")) ? 8 : 0;
     if (at == 0)
         return "it starts with neither http:// nor https://";
+    const char *names = url_names_fault(url);
+    if (names != NULL)
+        return names;
     bytes rest = bytes_slice(url, at, url.n);
     size_t end = bytes_find(rest, '/'), query = bytes_find(rest, '?');
     return authority_fault(bytes_slice(rest, 0, query < end ? query : end));

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "dispatch/answer.h"
 #include "dispatch/attempt.h"
+#include "rules/url_names.h"
 #include "stripe/signature.h"
 
 struct http_channel {
@@ -64,7 +65,7 @@ static const char *const fixed_headers[] = {
 static size_t write_strings(const struct http_channel *h, const struct attempt *a, struct text *t) {
     const struct job *job = a->job;
     int64_t now_s = a->started_at > 0 ? a->started_at / 1000 : 0;
-    text_adds(t, h->url);
+    url_names_fill(bytes_of(h->url), job->account, NO_BYTES, t);
     text_add(t, B("\0Stripe-Signature: "));
     signature_sign(h->key, now_s, job->body, t);
     text_add(t, B("\0Hookkeep-Event: "));

@@ -283,6 +283,13 @@ static const struct {
     {URL("http://a b/"), "it has a space"},
     {URL("http://h/#a"), "it has a space, a #"},
     {URL("http://h\\a/"), "its host has a character"},
+    {URL("http://{account}.h/"),
+     "it has { or } before its path; {account} and {site} may stand in"},
+    {URL("http://h:{site}/"), "it has { or } before its path"},
+    {URL("http://{site}@h/"), "it has { or } before its path"},
+    {URL("http://h/{acount}"), "it has a { that begins neither {account} nor {site}; where the"},
+    {URL("http://h/?a={"), "it has a { that begins neither"},
+    {URL("http://h/a}"), "it has a } without a { before it"},
     {URL("http://u:" CANARY_A "@h/"), "it has a name or password"},
     // Match.
     {D("match: []"), "match: found an empty list, which would match nothing"},

@@ -301,6 +301,22 @@ static void an_event_without_account_has_no_such_header(void **state) {
     answer_first(w, 200);
 }
 
+// The header keeps the account as it is, only the URL is encoded.
+static void an_events_account_stands_in_the_url(void **state) {
+    struct world *w = *state;
+    struct target t = target_of("shop", 16);
+    t.url = B("http://127.0.0.1:5001/of/{account}?site={site}");
+    dispatch_set_targets(w->dispatch, &t, 1, 9);
+    struct job job = plain;
+    job.account = B("acct_9/..");
+    serve(w, "shop", 77, 1, &job);
+    const struct fetch_request *r = first_fetch(w)->request;
+    assert_string_equal(r->url, "http://127.0.0.1:5001/of/acct_9%2F..?site=unclaimed");
+    assert_true(bytes_equal(header_of(r, "Stripe-Account"), B("acct_9/..")));
+    answer_first(w, 200);
+    run_journal(w);
+}
+
 static void each_attempt_is_signed_afresh(void **state) {
     struct world *w = *state;
     set_one(w, "shop", 1);
@@ -693,6 +709,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_job_is_sent_as_stripe_sends_it),
         TEST(an_event_without_account_has_no_such_header),
+        TEST(an_events_account_stands_in_the_url),
         TEST(each_attempt_is_signed_afresh),
         TEST(the_outcome_goes_to_the_journal),
         TEST(a_destination_gets_no_more_at_once_than_it_may),
