@@ -21,8 +21,8 @@ static void list_work(struct ask *a, struct reader *r) {
 void sightings_list(struct ask *a) {
     if (kind_of(a->arg) == SIGHTING_KINDS) {
         ask_fail(a, 404,
-                 "no sightings are called %.*s; there are accounts, secrets, types and "
-                 "versions",
+                 "no sightings are called %.*s; there are accounts, secrets, types, "
+                 "versions and sites",
                  BYTES_ARG(ask_short(a->arg)));
         ask_send(a);
         return;

@@ -131,13 +131,16 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
     result inserted = s->event_insert(s, out);
     *is_new = !failed_as(inserted, FAIL_EXISTS);
     b->tally.unclaimed += *is_new && site == EVENT_UNCLAIMED;
-    if (*is_new)
+    if (*is_new) {
+        book_site_note(b, out);
         return inserted;
+    }
     TRY(s->event_find(s, in->owner, e->account, e->livemode, e->id, a, out));
     if (out->site != 0 || site == 0)
         return OK;
     out->object = object; // it was ignored before, or came before there were sites
     out->site = site;
+    book_site_note(b, out);
     return s->event_site(s, out->seq, object, site);
 }
 
@@ -222,10 +225,18 @@ static void note(struct book *b, enum sighting kind, bytes whose, bytes what, bo
 
 static void note_account(struct book *b, const struct record *r, const struct event *e, bytes owner,
                          bytes account) {
-    note(b, SIGHTING_ACCOUNT, owner, account, e->livemode, r->time_ms);
-    struct sighting_row *row = &b->seen.noted[b->seen.noted_count - 1];
     bool left = bytes_equal(e->type, B("account.application.deauthorized"));
-    *(left ? &row->deauthorized : &row->created) = e->created;
+    sightings_note(&b->seen, &(struct sighting_row){
+                                 .kind = SIGHTING_ACCOUNT,
+                                 .whose = owner,
+                                 .what = account,
+                                 .livemode = e->livemode,
+                                 .first_at = r->time_ms,
+                                 .last_at = r->time_ms,
+                                 .count = 1,
+                                 .deauthorized = left ? e->created : 0,
+                                 .created = left ? 0 : e->created,
+                             });
 }
 
 // What of the event is noted has to outlive its document.

@@ -307,8 +307,12 @@ static result do_site_assign(const struct asked *q) {
     const char *refused;
     if (!number_field(q, "object", &object))
         return refuse(q, "object must be a number");
+    uint32_t routed = q->book->tally.late_routed;
     TRY(book_site_assign(q->book, object, string_field(q, "site"), q->record->time_ms, &refused));
-    return refused != NULL ? refuse(q, refused) : agree(q);
+    if (refused != NULL)
+        return refuse(q, refused);
+    text_addf(q->answer, "{\"ok\":true,\"routed\":%u}", q->book->tally.late_routed - routed);
+    return OK;
 }
 
 // Events of before there were sites, or before a claim: what they say of objects is learnt now.
@@ -320,6 +324,7 @@ static result do_site_learn(const struct asked *q) {
     if (q->book->plan == NULL || q->book->plan->site_count == 0)
         return refuse(q, "the configuration has no sites");
     json element;
+    uint32_t routed = q->book->tally.late_routed, learnt = 0;
     for (size_t at = 0; json_element(events, &at, &element);) {
         OWN(arena_drop)
         struct arena a;
@@ -331,6 +336,9 @@ static result do_site_learn(const struct asked *q) {
         if (failed_as(found, FAIL_ABSENT))
             continue;
         TRY(found);
+        if (row.status == EVENT_IGNORED)
+            continue;
+        learnt++;
         bytes body;
         TRY(s->body_get(s, row.seq, &a, &body));
         OWN(event_drop)
@@ -338,10 +346,15 @@ static result do_site_learn(const struct asked *q) {
         TRY(event_parse(body, &e, NULL));
         TRY(book_site_learn(q->book, &e, row.owner, q->record->time_ms, &a, &row.object, &site));
         // What it owed was decided when it came: it does not wait for a site now.
-        if (row.site == 0 && site > 0)
-            TRY(s->event_site(s, row.seq, row.object, site));
+        if (row.site != 0 || site <= 0)
+            continue;
+        row.site = site;
+        book_site_note(q->book, &row);
+        TRY(s->event_site(s, row.seq, row.object, site));
     }
-    return agree(q);
+    text_addf(q->answer, "{\"ok\":true,\"learnt\":%u,\"routed\":%u}", learnt,
+              q->book->tally.late_routed - routed);
+    return OK;
 }
 
 static result carry_out(const struct asked *q) {

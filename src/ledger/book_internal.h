@@ -39,11 +39,14 @@ must result book_site_learn(struct book *b, const struct event *e, bytes owner, 
                             struct arena *a, uint64_t *object, int64_t *site);
 // The name of event_row.site; empty when it has none.
 must result book_site_name(struct book *b, int64_t site, struct arena *a, bytes *out);
+// The event has got this site, if it is one of the plan in force: that is seen.
+void book_site_note(struct book *b, const struct event_row *e);
 // A plan has come into force (b->plan) after another (null: the first): where it says something
 // else of sites, all that was learnt is weighed anew, and unclaimed events are read again.
 must result book_sites_adopt(struct book *b, const struct plan *before, int64_t now_ms,
                              struct arena *a);
-// An object's site by hand; NO_BYTES takes it back. *refused: why it cannot be, else null.
+// An object's site by hand; NO_BYTES takes it back, and what it taught is forgotten. Events that
+// have a site by it now are routed. *refused: why it cannot be, else null.
 must result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now_ms,
                              const char **refused);
 void book_sites_forget(struct book *b); // what is kept in memory

@@ -371,6 +371,7 @@ result site_route(struct book *b, uint64_t seq, size_t site, int64_t now_ms) {
         return OK;
     row.site = b->sites->numbers[site];
     TRY(s->event_site(s, seq, row.object, row.site));
+    book_site_note(b, &row);
     struct receipt_row receipt;
     TRY(s->receipt_get(s, seq, &a, &receipt));
     bytes body;
@@ -464,6 +465,19 @@ result book_site_learn(struct book *b, const struct event *e, bytes owner, int64
     TRY(number_of_site(b, k, site));
     b->sites->any_unclaimed = b->sites->any_unclaimed || *site == EVENT_UNCLAIMED;
     return OK;
+}
+
+void book_site_note(struct book *b, const struct event_row *e) {
+    size_t i = e->site > 0 ? site_plan_index(b, e->site) : SIZE_MAX;
+    if (i != SIZE_MAX)
+        sightings_note(&b->seen, &(struct sighting_row){
+                                     .kind = SIGHTING_SITE,
+                                     .what = b->plan->sites[i].name,
+                                     .livemode = e->livemode,
+                                     .first_at = e->received_at,
+                                     .last_at = e->received_at,
+                                     .count = 1,
+                                 });
 }
 
 result book_site_name(struct book *b, int64_t site, struct arena *a, bytes *out) {

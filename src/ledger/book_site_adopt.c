@@ -137,6 +137,22 @@ static result relearn(struct book *b) {
     return relearn_write(&l);
 }
 
+// Its object may have a site by now, since all was weighed anew.
+static result route_again(struct book *b, uint64_t seq, int64_t now_ms) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    struct event_row row;
+    struct known *k;
+    size_t site;
+    site_start(b->sites);
+    TRY(b->store->event_get(b->store, seq, &a, &row));
+    TRY(site_known(b, row.object, &k));
+    TRY(site_of(&b->sites->world, &k->node, &site));
+    return site == SIZE_MAX || b->plan->sites[site].late_left ? OK
+                                                              : site_route(b, seq, site, now_ms);
+}
+
 // An unclaimed event is read again: claims that are new may ask for what it says.
 static result claim_again(struct book *b, uint64_t seq, int64_t now_ms) {
     OWN(arena_drop)
@@ -161,14 +177,8 @@ static result claim_again(struct book *b, uint64_t seq, int64_t now_ms) {
     return site_route(b, seq, site, now_ms);
 }
 
-result book_sites_adopt(struct book *b, const struct plan *before, int64_t now_ms,
-                        struct arena *a) {
-    book_sites_forget(b);
-    if (b->plan->site_count == 0 || (before != NULL && plan_sites_equal(before, b->plan)))
-        return OK;
-    TRY(name_sites(b, a));
-    TRY(site_ready(b));
-    TRY(relearn(b));
+static result each_unclaimed(struct book *b, int64_t now_ms,
+                             result (*each)(struct book *b, uint64_t seq, int64_t now_ms)) {
     for (uint64_t after = 0;;) {
         OWN(arena_drop)
         struct arena page;
@@ -177,12 +187,23 @@ result book_sites_adopt(struct book *b, const struct plan *before, int64_t now_m
         size_t n = 0;
         TRY(b->store->unclaimed(b->store, after, PAGE, &page, &seqs, &n));
         for (size_t i = 0; i < n; i++) {
-            TRY(claim_again(b, seqs[i], now_ms));
+            TRY(each(b, seqs[i], now_ms));
             after = seqs[i];
         }
         if (n < PAGE)
             return OK;
     }
+}
+
+result book_sites_adopt(struct book *b, const struct plan *before, int64_t now_ms,
+                        struct arena *a) {
+    book_sites_forget(b);
+    if (b->plan->site_count == 0 || (before != NULL && plan_sites_equal(before, b->plan)))
+        return OK;
+    TRY(name_sites(b, a));
+    TRY(site_ready(b));
+    TRY(relearn(b));
+    return each_unclaimed(b, now_ms, claim_again);
 }
 
 result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now_ms,
@@ -214,5 +235,6 @@ result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now
     if (before == SITE_NONE || before == row.assigned)
         return OK;
     site_forget_objects(b->sites); // what was taught by the former word is taken back everywhere
-    return relearn(b);
+    TRY(relearn(b));
+    return each_unclaimed(b, now_ms, route_again);
 }

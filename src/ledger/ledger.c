@@ -373,6 +373,19 @@ static result book_some(struct ledger *l, const struct record *records, size_t *
     return book_each(l, records, *n, true);
 }
 
+static void count_sites(const struct book_tally *t) {
+    metric_add(METRIC_UNCLAIMED, t->unclaimed);
+    metric_add(METRIC_LATE_ROUTED, t->late_routed);
+    metric_add(METRIC_CONTRADICTIONS, t->contradictions);
+    metric_add(METRIC_SITES_CUT, t->sites_cut);
+    if (t->late_routed > 0)
+        log_event(LOG_LATE_ROUTED, log_i("events", t->late_routed));
+    if (t->contradictions > 0)
+        log_event(LOG_CONTRADICTION, log_i("objects", t->contradictions));
+    if (t->sites_cut > 0)
+        log_event(LOG_SITES_CUT, log_i("events", t->sites_cut));
+}
+
 static void count_batch(struct ledger *l, const struct record *last, int64_t began_us) {
     const struct book_tally *t = &l->book.tally;
     metric_add(METRIC_BOOKED, t->booked);
@@ -387,6 +400,7 @@ static void count_batch(struct ledger *l, const struct record *last, int64_t beg
     metric_add(METRIC_LEFT_OUT_##id, t->left_out[SIGHTING_##id]);
 #include "ledger/sightings.def"
 #undef SIGHTING
+    count_sites(t);
     atomic_fetch_add(&l->recalls, t->recalls);
     if (t->dead > 0)
         log_event(LOG_DELIVERY_DEAD, log_i("deliveries", t->dead), log_i("last", t->last_dead));

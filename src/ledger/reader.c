@@ -369,15 +369,20 @@ static result measure(struct reader *r, int64_t now_ms, struct text *out) {
             }
         }
     }
-    int64_t waiting = 0;
+    int64_t waiting = 0, unclaimed = 0;
     TRY(count_events(r));
+    TRY(sqlite_number(r->db,
+                      "SELECT count(*) FROM event INDEXED BY event_unclaimed WHERE site = -1",
+                      &unclaimed));
     TRY(sqlite_number(r->db, "SELECT count(*) FROM suspended WHERE state = 0", &waiting));
     text_addf(out,
               "# HELP hookkeep_ledger_events Events in the ledger.\n"
               "# TYPE hookkeep_ledger_events gauge\nhookkeep_ledger_events %lld\n"
               "# HELP hookkeep_suspended_records Records that could not be booked and wait.\n"
-              "# TYPE hookkeep_suspended_records gauge\nhookkeep_suspended_records %lld\n",
-              (long long)r->events, (long long)waiting);
+              "# TYPE hookkeep_suspended_records gauge\nhookkeep_suspended_records %lld\n"
+              "# HELP hookkeep_unclaimed_events Events without a site, where there are sites.\n"
+              "# TYPE hookkeep_unclaimed_events gauge\nhookkeep_unclaimed_events %lld\n",
+              (long long)r->events, (long long)waiting, (long long)unclaimed);
     return reader_said(out);
 }
 

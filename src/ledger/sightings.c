@@ -7,7 +7,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-#define BATCH_MEMORY_MAX (64u << 20) // 512 records note at most 4 of 1 KiB
+#define BATCH_MEMORY_MAX (64u << 20) // 512 records note at most 4 of 1 KiB, and sites
 
 static const uint64_t limits[SIGHTING_KINDS] = {
 #define SIGHTING(id, number, name, whose, what, max, doc) [SIGHTING_##id] = (max),
@@ -28,19 +28,28 @@ void sightings_drop(struct sightings *s) {
     forget_batch(s);
     text_drop(&s->key);
     free(s->rows);
+    free(s->noted);
     *s = (struct sightings){0};
 }
 
 void sightings_forget_record(struct sightings *s) { s->noted_count = 0; }
 
-void sightings_note(struct sightings *s, const struct sighting_row *row) {
-    ensure(s->noted_count < SIGHTINGS_OF_RECORD);
-    s->noted[s->noted_count++] = *row;
-}
-
 static bool same(const struct sighting_row *a, const struct sighting_row *b) {
     return a->livemode == b->livemode && bytes_equal(a->what, b->what) &&
            bytes_equal(a->whose, b->whose);
+}
+
+void sightings_note(struct sightings *s, const struct sighting_row *row) {
+    for (size_t i = 0; i < s->noted_count; i++)
+        if (s->noted[i].kind == row->kind && same(&s->noted[i], row)) {
+            sighting_merge(&s->noted[i], row);
+            return;
+        }
+    if (s->noted_count == s->noted_cap) {
+        s->noted_cap = s->noted_cap > 0 ? s->noted_cap * 2 : 8;
+        s->noted = memory_grow(s->noted, s->noted_cap, sizeof *s->noted);
+    }
+    s->noted[s->noted_count++] = *row;
 }
 
 // The batch's row of this key; a new one counts nothing yet.

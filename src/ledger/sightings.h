@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What was seen: secrets that matched, connected accounts, event types, API versions, each with its
-// first and last time and how often (ledger/sightings.def). Booking keeps it, from records alone,
-// in one table, so that nobody has to read all events to know what comes in.
+// What was seen: secrets that matched, connected accounts, event types, API versions, sites, each
+// with its first and last time and how often (ledger/sightings.def). Booking keeps it, from records
+// alone, in one table, so that nobody has to read all events to know what comes in.
 //
 // A record's sightings are noted while it is booked and count once it is: what is undone was not
 // seen. A batch's are added up here and written once for each key when it is committed, so that the
@@ -14,12 +14,10 @@
 #include "base/map.h"
 #include "ledger/store.h"
 
-#define SIGHTINGS_OF_RECORD 4 // at most
-
 struct sightings {
-    // Of the record under way; their bytes live until it is booked.
-    struct sighting_row noted[SIGHTINGS_OF_RECORD];
-    size_t noted_count;
+    // Of the record under way, each key once; their bytes live until it is booked.
+    struct sighting_row *noted;
+    size_t noted_count, noted_cap;
     // Of the batch, by key and in order.
     struct map by_key;
     struct sighting_row **rows;

@@ -57,6 +57,26 @@ static void site_is(struct story *s, const char *key, const char *expected) {
     }
 }
 
+// So many events of the site were seen.
+static void seen(struct story *s, const char *site, unsigned events) {
+    OWN(text_drop)
+    struct text dump = {0}, row = {0};
+    struct store *memory = s->tellers[0].world.store;
+    assert_ok(memory->dump(memory, &dump));
+    text_addf(&row, "sighting kind=5 whose=\"\" what=\"%s\" livemode=1 ", site);
+    size_t at = bytes_search(text_bytes(&dump), text_bytes(&row));
+    if (events == 0) {
+        assert_int_equal(at, dump.n);
+        return;
+    }
+    bytes line = bytes_slice(text_bytes(&dump), at, dump.n);
+    text_reset(&row);
+    text_addf(&row, " count=%u ", events);
+    line = bytes_cut(&line, '\n');
+    if (bytes_search(line, text_bytes(&row)) == line.n)
+        fail_msg("not%s in %.*s", text_str(&row), BYTES_ARG(line));
+}
+
 static void a_claim_teaches_what_is_below(void **state) {
     with(state, TWO_SITES);
     ADOPT(*state, "two sites", THREE);
@@ -372,15 +392,48 @@ static void by_hand(void **state) {
                         "6 {\"do\":\"site_assign\",\"object\":2,\"site\":\"shop\"}\n"
                         "  delivery 1: event 2 to 1: due, at 6.0 s\n"
                         "  event 2: evt_1 charge.succeeded live, site 1: pending\n"
-                        "  answer 6: {\"ok\":true}\n"
+                        "  answer 6: {\"ok\":true,\"routed\":1}\n"
                         "7 the blog claims him\n"
                         "  delivery 2: event 7 to 1: due, at 7.0 s\n"
                         "  event 7: evt_2 customer.created live, site 1: pending\n"
                         "8 {\"do\":\"site_assign\",\"object\":2,\"site\":null}\n"
-                        "  answer 8: {\"ok\":true}\n"
+                        "  answer 8: {\"ok\":true,\"routed\":0}\n"
                         "9 as claims say\n"
                         "  delivery 3: event 9 to 2: due, at 9.0 s\n"
                         "  event 9: evt_3 customer.updated live, site 2: pending\n");
+}
+
+// What kept a customer from his site was a word about his charge, and that is taken back.
+static void another_word_by_hand_frees_what_waited(void **state) {
+    with(state, TWO_SITES);
+    ADOPT(*state, "two sites", FOR_SITE("shop"), FOR_SITE("blog"));
+    receive(*state, "a charge",
+            OBJECT("1", "1", "charge.succeeded", IS("charge", "ch_1") ",\"customer\":\"cus_1\""));
+    ask(*state, "{\"do\":\"site_assign\",\"object\":1,\"site\":\"shop\"}");
+    receive(*state, "another one",
+            OBJECT("2", "2", "charge.succeeded",
+                   IS("charge", "ch_2") ",\"customer\":\"cus_1\"" OF("blog")));
+    receive(*state, "their customer",
+            OBJECT("3", "3", "customer.updated", IS("customer", "cus_1")));
+    ask(*state, "{\"do\":\"site_assign\",\"object\":1,\"site\":\"blog\"}");
+    assert_told(*state, "1 two sites\n"
+                        "2 a charge\n"
+                        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
+                        "3 {\"do\":\"site_assign\",\"object\":1,\"site\":\"shop\"}\n"
+                        "  delivery 1: event 2 to 1: due, at 3.0 s\n"
+                        "  event 2: evt_1 charge.succeeded live, site 1: pending\n"
+                        "  answer 3: {\"ok\":true,\"routed\":1}\n"
+                        "4 another one\n"
+                        "  delivery 2: event 4 to 2: due, at 4.0 s\n"
+                        "  event 4: evt_2 charge.succeeded live, site 2: pending\n"
+                        "5 their customer\n"
+                        "  event 5: evt_3 customer.updated live, unclaimed: done\n"
+                        "6 {\"do\":\"site_assign\",\"object\":1,\"site\":\"blog\"}\n"
+                        "  delivery 3: event 5 to 2: due, at 6.0 s\n"
+                        "  event 5: evt_3 customer.updated live, site 2: pending\n"
+                        "  answer 6: {\"ok\":true,\"routed\":1}\n");
+    seen(*state, "shop", 1);
+    seen(*state, "blog", 2);
 }
 
 static void what_was_stored_before_there_were_sites(void **state) {
@@ -413,7 +466,9 @@ static void what_was_stored_before_there_were_sites(void **state) {
                         "  event 2: evt_1 customer.created live, site 2: done\n"
                         "  delivery 3: event 5 to 3: due, at 6.0 s\n"
                         "  event 5: evt_3 charge.succeeded live, site 2: pending\n"
-                        "  answer 6: {\"ok\":true}\n");
+                        "  answer 6: {\"ok\":true,\"learnt\":2,\"routed\":1}\n");
+    seen(*state, "blog", 2);
+    seen(*state, "shop", 0);
 }
 
 #define ACCOUNTS                                                                                   \
@@ -550,6 +605,7 @@ int main(void) {
         STORY(circles_end),
         STORY(a_claim_that_goes_and_one_that_comes),
         STORY(by_hand),
+        STORY(another_word_by_hand_frees_what_waited),
         STORY(what_was_stored_before_there_were_sites),
         STORY(a_connected_account_is_one_whole),
         STORY(long_ids),
