@@ -76,6 +76,13 @@ static void on_journal_failed(void *ctx) {
     loop_stop(g->main_loop);
 }
 
+static result start_rolls(struct gateway *g) {
+    result loaded = gateway_load_rolls(g, g->config, &g->rolls);
+    if (loaded != OK)
+        text_addf(&g->why, "%.*s.secrets: %s", BYTES_ARG(g->config->ledger_path), loaded->text);
+    return loaded;
+}
+
 static result start_journal(struct gateway *g) {
     struct journal_options o = {
         .clock = &clock_real,
@@ -363,6 +370,7 @@ static result start_desk(struct gateway *g) {
         .source_addresses = text_str(&addresses),
         .ready = is_ready,
         .ready_ctx = g,
+        .roller = g->main_mailbox,
         .secret_metrics = add_secret_metrics,
         .secret_metrics_ctx = g,
     };
@@ -407,6 +415,7 @@ static void on_signal(void *ctx, int signum) {
 
 static result start_main(struct gateway *g) {
     TRY(loop_open(&g->main_loop));
+    g->main_mailbox = loop_mailbox(g->main_loop, gateway_desk_mail, g);
     TRY(loop_interrupts(g->main_loop, on_signal, g));
     TRY(loop_signal(g->main_loop, SIGUSR1, on_signal, g));
     return loop_signal(g->main_loop, SIGHUP, on_signal, g);
@@ -420,6 +429,7 @@ static const struct step {
     {"files for connections", start_files},
     {"the loop for signals", start_main},
     {"the ledger and its journal", start_books},
+    {"the rolled secrets", start_rolls},
     {"the journal", start_journal},
     {"the ledger's migration", start_migrated},
     {"booking", start_ledger},
@@ -441,8 +451,10 @@ static void stop(struct gateway *g) {
         notify_manager("STOPPING=1");
         intake_stop(g->intake);
     }
+    gateway_drain_desk_mail(g); // who waits for an answer keeps the desk from stopping
     if (g->serving)
         desk_stop(g->desk);
+    gateway_drain_desk_mail(g);
     if (g->dispatch_thread != NULL) {
         mailbox_post(g->dispatch_mailbox, &g->dispatch_stop);
         thread_join(g->dispatch_thread);
@@ -492,6 +504,7 @@ static void free_rooms(struct gateway *g) {
     secret_uses_drop(&g->uses);
     books_close(&g->books);
     plan_free(g->plan);
+    rolls_free(g->rolls);
     config_free(g->config);
     text_drop(&g->why);
 }

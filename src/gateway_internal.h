@@ -4,7 +4,9 @@
 #ifndef GATEWAY_INTERNAL_H
 #define GATEWAY_INTERNAL_H
 
+#include "base/list.h"
 #include "config/config.h"
+#include "config/rolls.h"
 #include "desk/desk.h"
 #include "dispatch/dispatch.h"
 #include "gateway_books.h"
@@ -15,7 +17,8 @@
 struct gateway {
     const char *config_path;
     struct config *config;
-    struct plan *plan; // adopted, with its generation
+    struct rolls *rolls; // applied to it
+    struct plan *plan;   // adopted, with its generation
     struct books books;
     struct journal *journal;
     struct ledger *ledger;
@@ -27,6 +30,7 @@ struct gateway {
     struct thread *queries_thread, *slow_thread;
 
     struct loop *main_loop;
+    struct mailbox *main_mailbox; // the loop's: wishes of the desk
     struct secret_uses uses;
 
     struct loop *dispatch_loop;
@@ -61,6 +65,14 @@ const char *gateway_path(struct text *t, bytes path);
 must result gateway_append(struct gateway *g, enum record_kind kind, bytes payload, uint64_t *at);
 // The plan in force becomes the configuration's: known already, or adopted by a record.
 must result gateway_adopt(struct gateway *g, const struct config *c);
+// Adopted, it is given to the rooms that work by it.
+must result gateway_in_force(struct gateway *g, const struct config *c);
+// The rolled secrets as they lie beside the ledger in use, applied to this configuration.
+must result gateway_load_rolls(struct gateway *g, struct config *c, struct rolls **out);
+// Logs those that the plan before knew and this one lacks: the file is gone, or an old one.
+void gateway_tell_rolls_gone(const struct plan *before, const struct plan *now);
+void gateway_desk_mail(void *ctx, struct mail *m); // a wish of the desk
+void gateway_drain_desk_mail(struct gateway *g);   // when the loop has ended
 // Reads the configuration again; a wrong one is refused, and the old one goes on.
 void gateway_reload(struct gateway *g);
 void gateway_log_lines(enum log_event event, const struct text *lines);

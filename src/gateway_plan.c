@@ -68,6 +68,13 @@ static struct handler copy_handler(struct arena *a, const struct handler *h) {
     return copy;
 }
 
+static struct target_older *copy_older(struct arena *a, const struct config_destination *d) {
+    struct target_older *all = arena_take(a, (d->older_count + 1) * sizeof *all);
+    for (size_t i = 0; i < d->older_count; i++)
+        all[i] = (struct target_older){arena_copy(a, d->older[i].key), d->older[i].not_after_s};
+    return all;
+}
+
 struct retarget *gateway_targets(const struct config *c, uint64_t generation) {
     struct retarget *r = NEW(struct retarget);
     r->mail.kind = DISPATCH_RETARGET;
@@ -82,7 +89,9 @@ struct retarget *gateway_targets(const struct config *c, uint64_t generation) {
             .kind = p->kind,
             .handler = copy_handler(&r->memory, &d->handler),
             .url = arena_copy(&r->memory, d->url),
-            .secret = arena_copy(&r->memory, d->secret),
+            .secret = arena_copy(&r->memory, d->newest.n > 0 ? d->newest : d->secret),
+            .older = copy_older(&r->memory, d),
+            .older_count = d->older_count,
             .livemode = p->livemode,
             .timeout_ms = p->timeout_ms,
             .concurrency = p->concurrency,
@@ -149,6 +158,7 @@ result gateway_adopt(struct gateway *g, const struct config *c) {
         TRY(gateway_append(g, RECORD_PLAN, c->plan->json, &generation));
     struct plan *adopted = NULL;
     TRY(plan_read(c->plan->json, generation, &adopted));
+    gateway_tell_rolls_gone(g->plan, adopted);
     plan_free(g->plan);
     g->plan = adopted;
     return OK;
@@ -200,17 +210,26 @@ static void warn_restart(const struct config *old, const struct config *fresh) {
                       log_s("problem", "this change needs a restart; the old value goes on"));
 }
 
-static result reload_config(struct gateway *g, struct config *fresh) {
-    TRY(gateway_adopt(g, fresh));
-    struct source_secrets *secrets = gateway_secrets(fresh);
-    result set = intake_set_sources(g->intake, g->plan, secrets, fresh->source_count);
-    gateway_secrets_free(secrets, fresh->source_count);
+result gateway_in_force(struct gateway *g, const struct config *c) {
+    struct source_secrets *secrets = gateway_secrets(c);
+    result set = intake_set_sources(g->intake, g->plan, secrets, c->source_count);
+    gateway_secrets_free(secrets, c->source_count);
     TRY(set);
-    mailbox_post(g->dispatch_mailbox, &gateway_targets(fresh, g->plan->generation)->mail);
+    mailbox_post(g->dispatch_mailbox, &gateway_targets(c, g->plan->generation)->mail);
     desk_set_generation(g->desk, g->plan->generation);
-    struct desk_source *sources = gateway_desk_sources(fresh);
-    desk_set_sources(g->desk, sources, fresh->source_count);
-    gateway_desk_sources_free(sources, fresh->source_count);
+    struct desk_source *sources = gateway_desk_sources(c);
+    desk_set_sources(g->desk, sources, c->source_count);
+    gateway_desk_sources_free(sources, c->source_count);
+    return OK;
+}
+
+static result reload_config(struct gateway *g, struct config *fresh) {
+    struct rolls *rolls = NULL;
+    TRY(gateway_load_rolls(g, fresh, &rolls));
+    rolls_free(g->rolls);
+    g->rolls = rolls;
+    TRY(gateway_adopt(g, fresh));
+    TRY(gateway_in_force(g, fresh));
     if (fresh->certificate.n > 0)
         reload_tls(g, fresh);
     warn_restart(g->config, fresh);

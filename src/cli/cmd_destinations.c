@@ -3,10 +3,16 @@
 #include "cli/query.h"
 #include "cli/rows.h"
 
-static char *reason;
+static char *reason, *overlap;
 
 static const struct poptOption hold_options[] = {
     {"reason", 'r', POPT_ARG_STRING, &reason, 0, "why, for those who look later", "TEXT"},
+    POPT_TABLEEND,
+};
+
+static const struct poptOption roll_options[] = {
+    {"overlap", '\0', POPT_ARG_STRING, &overlap, 0,
+     "how long the secret of before signs beside the new one, from 0s to 30d (24h)", "DURATION"},
     POPT_TABLEEND,
 };
 
@@ -76,6 +82,52 @@ static enum cli_exit release(const struct cli_call *c) {
     return each_post(c, "/api/destinations/", "/release", "destination", "released", NO_BYTES);
 }
 
+static void say_rolled(json made) {
+    OWN(text_drop)
+    struct text until = {0};
+    table_cell(json_get(made, "overlap_until"), CELL_TIME, &until);
+    cli_say("the secret of %.*s was rolled (fingerprint %.*s); it is not shown again. Both sign "
+            "until %s: put the new one into the site before that, then into the configuration. "
+            "Until it stands there it lies in %.*s alone",
+            BYTES_ARG(json_string(json_get(made, "destination"))),
+            BYTES_ARG(json_string(json_get(made, "fingerprint"))), text_str(&until),
+            BYTES_ARG(json_string(json_get(made, "file"))));
+}
+
+static enum cli_exit roll(const struct cli_call *c) {
+    OWN(text_drop)
+    struct text body = {0}, path = {0};
+    OWN(client_close)
+    struct client *client = NULL;
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    text_adds(&body, "{\"overlap\":");
+    text_add_json(&body, bytes_of(overlap == NULL ? "24h" : overlap));
+    text_addc(&body, '}');
+    text_adds(&path, "/api/destinations/");
+    query_escape(&path, bytes_of(c->args[0]));
+    text_adds(&path, "/roll");
+    enum cli_exit code = client_open(c, &client);
+    if (code == CLI_DONE)
+        code = client_ask(client, "POST", text_str(&path), text_bytes(&body), &doc);
+    if (code != CLI_DONE) {
+        if (client != NULL && client_in_doubt(client))
+            cli_say(
+                "nobody knows whether it was rolled: look with `hookkeep secrets`; a new secret "
+                "would lie in the file LEDGER.secrets, and rolling once more makes another");
+        return code;
+    }
+    json made = json_root(doc);
+    if (c->json) {
+        json_line(made);
+        return CLI_DONE;
+    }
+    // The secret alone on standard output, so that it can be caught.
+    cli_outf("%.*s\n", BYTES_ARG(json_string(json_get(made, "secret"))));
+    say_rolled(made);
+    return CLI_DONE;
+}
+
 static const struct cli_command actions[] = {
     {"list", "", "destinations with what they are owed", NULL, TAKES_API | TAKES_JSON, 0, 0, NULL,
      list, NULL},
@@ -84,6 +136,10 @@ static const struct cli_command actions[] = {
      TAKES_API | TAKES_JSON, 1, ARGS_MANY, hold_options, hold, NULL},
     {"release", "DEST...", "go on delivering to them", NULL, TAKES_API | TAKES_JSON, 1, ARGS_MANY,
      NULL, release, NULL},
+    {"roll", "DEST", "give it a new secret, printed once; both sign for a time",
+     "The secret goes to standard output, what is said about it to standard error. Put it into the "
+     "site, then into the configuration.\n",
+     TAKES_API | TAKES_JSON, 1, 1, roll_options, roll, NULL},
     {0},
 };
 

@@ -211,6 +211,9 @@ void config_free(struct config *c) {
     for (size_t i = 0; i < c->destination_count && c->destinations != NULL; i++) {
         struct config_destination *d = &c->destinations[i];
         wipe(d->secret);
+        wipe(d->newest);
+        for (size_t k = 0; k < d->older_count; k++)
+            wipe(d->older[k].key);
         for (size_t k = 0; k < d->handler.environment_count && d->handler.environment != NULL; k++)
             wipe(d->handler.environment[k]);
     }

@@ -24,8 +24,19 @@ struct config_source {
     size_t secret_count;
 };
 
+// Signs beside the newest until not_after_s, which is no longer in it.
+struct config_older {
+    bytes key;
+    int64_t not_after_s;
+};
+
 struct config_destination {
     bytes name, url, secret;
+    // Of a secret that was rolled (config/rolls.h): the newest, empty: `secret` is; and those
+    // before.
+    bytes newest;
+    struct config_older *older;
+    size_t older_count;
     struct handler handler; // of kind command
     // Everything else of it is in the plan.
 };

@@ -26,6 +26,7 @@ void destinations_list(struct ask *a);
 void destinations_show(struct ask *a);
 void destinations_hold(struct ask *a);
 void destinations_release(struct ask *a);
+void destinations_roll(struct ask *a);
 
 void sightings_list(struct ask *a);
 

@@ -25,8 +25,8 @@ void ask_release(struct ask *a) {
         memory_wipe(a->body.p, a->body.cap);
     text_drop(&a->body);
     text_drop(&a->payload);
-    if (a->out.p != NULL && a->route != NULL && a->command == COMMAND_KEY_CREATE)
-        memory_wipe(a->out.p, a->out.cap); // a key was told
+    if (a->out.p != NULL && a->tells_secret)
+        memory_wipe(a->out.p, a->out.cap);
     text_drop(&a->out);
     text_drop(&a->allow);
     text_drop(&a->await.answer);
@@ -204,6 +204,31 @@ void ask_payload_post(struct ask *a, void (*then)(struct ask *a)) {
     journal_post(d->o.journal, &a->append);
 }
 
+void ask_roll(struct ask *a, int64_t overlap_s) {
+    if (a->desk->no_more || a->desk->o.roller == NULL) {
+        refuse_stopping(a);
+        return;
+    }
+    ask_hold(a);
+    a->tells_secret = true;
+    a->roll = (struct desk_roll){
+        .mail.kind = DESK_ROLLED,
+        .reply = a->desk->mailbox,
+        .destination = a->arg,
+        .overlap_s = overlap_s,
+        .by = bytes_of(a->caller.id),
+    };
+    mailbox_post(a->desk->o.roller, &a->roll.mail);
+}
+
+static void rolled(struct ask *a) {
+    text_drop(&a->out);
+    a->out = a->roll.answer;
+    a->roll.answer = (struct text){0};
+    a->status = a->roll.status;
+    ask_send(a);
+}
+
 static void appended(struct ask *a) {
     if (a->append.failed == OK)
         ask_await(a, a->append.position, a->then);
@@ -262,6 +287,10 @@ void ask_mail(struct desk *d, struct mail *m) {
     case DESK_APPEND:
         a = CONTAINER(m, struct ask, append.mail);
         appended(a);
+        break;
+    case DESK_ROLLED:
+        a = CONTAINER(m, struct ask, roll.mail);
+        rolled(a);
         break;
     default: a = CONTAINER(m, struct ask, await.mail); awaited(a);
     }

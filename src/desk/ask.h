@@ -56,7 +56,8 @@ enum desk_mail {
     DESK_STOP,
     DESK_QUIT,
     DESK_TLS,
-    DESK_SOURCES
+    DESK_SOURCES,
+    DESK_ROLLED
 };
 
 // A request that goes on as a stream of events.
@@ -95,11 +96,13 @@ struct ask {
     struct append append;
     struct await await;
     struct tail tail;
+    struct desk_roll roll;
 
     // Of the one who answers.
     struct list_filter filter;
     uint64_t number;
     char key[DESK_KEY_MAX]; // one just made, until it was told
+    bool tells_secret;      // the answer is wiped
 
     // The answer, until ask_send.
     int status;
@@ -137,6 +140,9 @@ void ask_command_begin(struct ask *a, enum command c);
 void ask_command_post(struct ask *a, void (*then)(struct ask *a));
 // The same for a payload that is whole.
 void ask_payload_post(struct ask *a, void (*then)(struct ask *a));
+
+// Has the secret rolled of the destination of the path, and answers with what comes back.
+void ask_roll(struct ask *a, int64_t overlap_s);
 
 void ask_hold(struct ask *a);
 void ask_release(struct ask *a);

@@ -28,6 +28,18 @@ struct desk_source {
     size_t secret_count;
 };
 
+// A wish that who assembled the rooms carries out: a new secret for a destination (config/rolls.h).
+// It comes back to `reply` with an answer for HTTP, which holds the secret and is wiped afterwards.
+struct desk_roll {
+    struct mail mail;
+    struct mailbox *reply;
+    bytes destination;
+    int64_t overlap_s;
+    bytes by; // id of the key that asked
+    int status;
+    struct text answer; // JSON
+};
+
 struct desk_options {
     struct clock *clock;
     struct journal *journal;
@@ -50,6 +62,7 @@ struct desk_options {
     // Is the gateway ready? False with the reason for /readyz. Any thread.
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;
+    struct mailbox *roller; // takes struct desk_roll, until desk_stop has returned
     // Adds what is counted of each source's secrets to /metrics. Any thread.
     void (*secret_metrics)(void *ctx, struct text *out);
     void *secret_metrics_ctx;

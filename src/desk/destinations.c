@@ -3,6 +3,7 @@
 #include "desk/params.h"
 
 #define REASON_MAX 256
+#define OVERLAP_MAX_MS (INT64_C(30) * 86400 * 1000)
 
 static void list_work(struct ask *a, struct reader *r) {
     result read = reader_destinations(r, &a->out);
@@ -57,6 +58,23 @@ void destinations_hold(struct ask *a) {
     text_adds(&a->payload, ",\"reason\":");
     text_add_json(&a->payload, text);
     ask_command_post(a, NULL);
+}
+
+void destinations_roll(struct ask *a) {
+    json overlap = field(a, "overlap");
+    int64_t ms = 0;
+    if (a->idempotency_key.n > 0) {
+        ask_refuse(a, 400, "a secret is told once, so that rolling one takes no Idempotency-Key");
+        return;
+    }
+    if (text_parse_duration(json_string(overlap), &ms) != OK || ms % 1000 != 0 ||
+        ms > OVERLAP_MAX_MS) {
+        ask_refuse(a, 400,
+                   "`overlap` is how long the secret of before signs beside the new one: a "
+                   "duration in whole seconds from 0s to 30d, as 24h");
+        return;
+    }
+    ask_roll(a, ms / 1000);
 }
 
 void destinations_release(struct ask *a) {

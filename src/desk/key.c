@@ -32,13 +32,7 @@ bool desk_key_formed(bytes key, bool *is_operator) {
 void desk_key_new(struct clock *clock, bool is_operator, char out[DESK_KEY_MAX]) {
     bytes prefix = prefix_of(is_operator);
     memcpy(out, prefix.p, prefix.n);
-    for (size_t n = 0; n < KEY_RANDOM;) {
-        uint8_t byte;
-        clock->entropy(clock, &byte, 1);
-        // Those above the last whole multiple are thrown away, or some digits came more often.
-        if (byte < 256 / BASE * BASE)
-            out[prefix.n + n++] = digits[byte % BASE];
-    }
+    clock_token(clock, out + prefix.n, KEY_RANDOM);
     out[prefix.n + KEY_RANDOM] = '\0';
 }
 

@@ -48,6 +48,7 @@ void keys_create(struct ask *a) {
         ask_refuse(a, 400, "a key is told once, so that making one takes no Idempotency-Key");
         return;
     }
+    a->tells_secret = true;
     desk_key_new(a->desk->o.clock, is_operator, a->key);
     ask_command_begin(a, COMMAND_KEY_CREATE);
     text_reset(&a->payload);

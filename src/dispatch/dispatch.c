@@ -268,6 +268,8 @@ static void take_retarget(struct dispatch *d, struct retarget *r) {
     for (size_t i = 0; i < r->count; i++) {
         const struct target *t = &r->targets[i];
         wipe(t->secret);
+        for (size_t k = 0; k < t->older_count; k++)
+            wipe(t->older[k].key);
         for (size_t k = 0; k < t->handler.environment_count; k++)
             wipe(t->handler.environment[k]);
     }

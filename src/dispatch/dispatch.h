@@ -32,7 +32,13 @@ struct dispatch;
 struct target {
     bytes name;
     enum destination_kind kind;
-    bytes url, secret;      // of kind http
+    bytes url, secret; // of kind http
+    // Sign beside the secret until not_after_s (Unix seconds), which is no longer in it.
+    struct target_older {
+        bytes key;
+        int64_t not_after_s;
+    } * older;
+    size_t older_count;
     struct handler handler; // of kind command
     enum mode livemode;
     int64_t timeout_ms;

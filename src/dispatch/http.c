@@ -14,8 +14,13 @@
 struct http_channel {
     struct channel channel;
     char *url;
-    struct hmac *key;
     int64_t timeout_ms;
+    struct hmac *key;
+    size_t older_count;
+    struct older_key {
+        struct hmac *key;
+        int64_t not_after_s;
+    } older[];
 };
 
 static struct http_channel *http_of(struct channel *c) {
@@ -23,10 +28,13 @@ static struct http_channel *http_of(struct channel *c) {
 }
 
 static struct channel *http_open(struct dispatch *d, const struct target *t) {
-    struct http_channel *h = NEW(struct http_channel);
+    struct http_channel *h = memory_new(1, sizeof *h + t->older_count * sizeof h->older[0]);
     channel_init(&h->channel, &carrier_http, d);
     h->url = bytes_strdup(t->url);
     h->key = hmac_open(t->secret);
+    h->older_count = t->older_count;
+    for (size_t i = 0; i < t->older_count; i++)
+        h->older[i] = (struct older_key){hmac_open(t->older[i].key), t->older[i].not_after_s};
     h->timeout_ms = t->timeout_ms;
     return &h->channel;
 }
@@ -34,6 +42,8 @@ static struct channel *http_open(struct dispatch *d, const struct target *t) {
 static void http_drop(struct channel *c) {
     struct http_channel *h = http_of(c);
     hmac_close(h->key);
+    for (size_t i = 0; i < h->older_count; i++)
+        hmac_close(h->older[i].key);
     free(h->url);
     free(h);
 }
@@ -68,6 +78,9 @@ static size_t write_strings(const struct http_channel *h, const struct attempt *
     url_names_fill(bytes_of(h->url), job->account, NO_BYTES, t);
     text_add(t, B("\0Stripe-Signature: "));
     signature_sign(h->key, now_s, job->body, t);
+    for (size_t i = 0; i < h->older_count; i++)
+        if (now_s < h->older[i].not_after_s)
+            signature_sign_also(h->older[i].key, now_s, job->body, t);
     text_add(t, B("\0Hookkeep-Event: "));
     text_add(t, job->event_id);
     text_addf(t, "%cHookkeep-Attempt: %u", '\0', job->attempt);

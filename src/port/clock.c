@@ -29,4 +29,18 @@ static void real_entropy(struct clock *c, void *p, size_t n) {
     }
 }
 
+void clock_token(struct clock *c, char *out, size_t n) {
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const unsigned base = sizeof digits - 1;
+    while (n > 0) {
+        uint8_t byte;
+        c->entropy(c, &byte, 1);
+        // Those above the last whole multiple are thrown away, or some would come more often.
+        if (byte < 256 / base * base) {
+            *out++ = digits[byte % base];
+            n--;
+        }
+    }
+}
+
 struct clock clock_real = {real_wall_ms, real_mono_us, real_entropy};

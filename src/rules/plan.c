@@ -199,6 +199,26 @@ static result read_match(struct arena *a, json v, struct plan_destination *d) {
     return OK;
 }
 
+static result read_older(struct arena *a, json v, size_t *n, struct plan_destination *d) {
+    json rolled = json_get(v, "rolled"), list, one;
+    if (json_type(rolled) != JSON_ABSENT) {
+        NEED(json_true(rolled), INVALID, "rolled is true in a plan, or left out");
+        d->rolled = true;
+        ++*n;
+    }
+    if (json_type(json_get(v, "older")) == JSON_ABSENT)
+        return OK;
+    ++*n;
+    TRY(read_array(a, v, "older", sizeof(*d->older), &list, &d->older, &d->older_count));
+    NEED(d->older_count > 0, INVALID, "a list of older secrets in the plan is empty");
+    for (size_t i = 0, at = 0; json_element(list, &at, &one); i++) {
+        TRY(need_object(one, 2));
+        TRY(read_name(a, one, "fingerprint", &d->older[i].fingerprint));
+        TRY(read_number(one, "not_after_s", INT64_MAX, &d->older[i].not_after_s));
+    }
+    return OK;
+}
+
 static result read_kind(struct arena *a, json v, struct plan_destination *d) {
     TRY(kind_parse(json_string(json_get(v, "kind")), &d->kind));
     if (d->kind == KIND_COMMAND) {
@@ -207,7 +227,9 @@ static result read_kind(struct arena *a, json v, struct plan_destination *d) {
         NEED(d->run_count > 0, INVALID, "a command in the plan has no program");
         return OK;
     }
-    TRY(need_object(v, 9));
+    size_t n = 9;
+    TRY(read_older(a, v, &n, d));
+    TRY(need_object(v, n));
     TRY(read_string(a, v, "url", &d->url));
     return read_string(a, v, "fingerprint", &d->fingerprint);
 }
@@ -408,6 +430,23 @@ static void write_match(struct text *t, const struct plan_destination *d) {
     text_addc(t, ']');
 }
 
+static void write_older(struct text *t, const struct plan_destination *d) {
+    if (d->rolled) {
+        write_key(t, "rolled");
+        text_adds(t, "true");
+    }
+    if (d->older_count == 0)
+        return;
+    write_key(t, "older");
+    for (size_t i = 0; i < d->older_count; i++) {
+        text_adds(t, i == 0 ? "[{" : ",{");
+        write_string(t, "fingerprint", d->older[i].fingerprint);
+        write_number(t, "not_after_s", d->older[i].not_after_s);
+        text_addc(t, '}');
+    }
+    text_addc(t, ']');
+}
+
 static void write_destination(struct text *t, const struct plan_destination *d) {
     text_addc(t, '{');
     write_string(t, "name", d->name);
@@ -417,6 +456,7 @@ static void write_destination(struct text *t, const struct plan_destination *d) 
     } else {
         write_string(t, "url", d->url);
         write_string(t, "fingerprint", d->fingerprint);
+        write_older(t, d);
     }
     write_string(t, "livemode", bytes_of(mode_name(d->livemode)));
     write_match(t, d);

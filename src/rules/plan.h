@@ -76,12 +76,21 @@ struct plan_rule {
     size_t type_count, account_count, source_count, secret_count, site_count, where_count;
 };
 
+// Signs beside the newest until not_after_s (Unix seconds), which is no longer in it.
+struct plan_older {
+    bytes fingerprint;
+    int64_t not_after_s;
+};
+
 struct plan_destination {
     bytes name;
     enum destination_kind kind;
-    bytes url;         // http's alone
-    bytes fingerprint; // of its secret; http's alone
-    bytes *run;        // command's alone: as written, variables not replaced; they may be secrets
+    bytes url;                // http's alone
+    bytes fingerprint;        // of its secret, the newest; http's alone
+    bool rolled;              // the configuration names an older one
+    struct plan_older *older; // newest first
+    size_t older_count;
+    bytes *run; // command's alone: as written, variables not replaced; they may be secrets
     size_t run_count;
     enum mode livemode;
     bool matches_all; // no match list
@@ -111,13 +120,15 @@ struct plan {
 // {"sources":[{"path","owner","livemode":"both|live|test","tolerance_s",
 //   "secrets":[{"label","scope":"any|account|connect","livemode","not_before_s","not_after_s",
 //     "fingerprint"}]}],
-//  "destinations":[{"name","kind":"http","url","fingerprint" or "kind":"command","run":[],
+//  "destinations":[{"name","kind":"http","url","fingerprint","rolled":true,
+//     "older":[{"fingerprint","not_after_s"}] or "kind":"command","run":[],
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}],"sites":[]}] or null,
 //   "timeout_ms","retry_ms":[],"concurrency"}],
 //  "sites":[{"name","late":"route|leave",
 //    "claims":[{"where":[{"path","values":[]}]} or {"prices":[]} or another of rules/claims.def]}]}
-// A secret's livemode is left out where it is both, its times where there is no limit. "sites"
+// A secret's livemode is left out where it is both, its times where there is no limit, "rolled"
+// where it is false, "older" where there is none. "sites"
 // stands in neither place where there are none, as in plans of before there were sites.
 // INVALID when it is not of this form.
 must result plan_read(bytes json, uint64_t generation, struct plan **out);

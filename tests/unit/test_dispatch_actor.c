@@ -256,6 +256,30 @@ static void assert_signed(const struct fetch_request *r, const char *key, int64_
     signature_ring_close(ring);
 }
 
+static void older_secrets_sign_too_until_their_overlap_ends(void **state) {
+    struct world *w = *state;
+    struct target_older older[] = {{B("whsec_of_before"), NOW_MS / 1000 + 60},
+                                   {B("whsec_of_long_before"), NOW_MS / 1000}};
+    struct target t = target_of("shop", 16);
+    t.older = older;
+    t.older_count = 2;
+    dispatch_set_targets(w->dispatch, &t, 1, 3);
+    for (int64_t late = 0; late < 2; late++) {
+        w->wall_ms = NOW_MS + late * 60000;
+        serve(w, "shop", 1 + (uint64_t)late, 1, &plain);
+        const struct fetch_request *r = first_fetch(w)->request;
+        int64_t now_s = w->wall_ms / 1000;
+        struct signature s;
+        assert_int_equal(signature_parse(header_of(r, "Stripe-Signature"), &s), SIGNATURE_HOLDS);
+        assert_int_equal(s.candidate_count, late == 0 ? 2 : 1);
+        assert_signed(r, KEY, now_s);
+        if (late == 0)
+            assert_signed(r, "whsec_of_before", now_s);
+        answer_first(w, 200);
+        run_journal(w);
+    }
+}
+
 static void a_job_is_sent_as_stripe_sends_it(void **state) {
     static const char *const wanted[] = {
         "Content-Type: application/json; charset=utf-8",
@@ -707,6 +731,7 @@ static void closing_cuts_what_is_still_under_way(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(older_secrets_sign_too_until_their_overlap_ends),
         TEST(a_job_is_sent_as_stripe_sends_it),
         TEST(an_event_without_account_has_no_such_header),
         TEST(an_events_account_stands_in_the_url),

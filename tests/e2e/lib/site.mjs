@@ -21,7 +21,7 @@ function verify(got, secret) {
 // `answer(got, n)` returns {status, headers, body}, null to close the connection without an answer,
 // or a promise of one of them; n counts from 1. Without it: 200.
 export async function startSite(t, { secret = SITE_SECRET, tls, answer, port = 0 } = {}) {
-  const site = { got: [], answer: answer ?? (() => ({})), open: 0 };
+  const site = { secret, got: [], answer: answer ?? (() => ({})), open: 0 };
   const take = (asked, reply) => {
     const pieces = [];
     asked.on("data", (p) => pieces.push(p));
@@ -29,7 +29,7 @@ export async function startSite(t, { secret = SITE_SECRET, tls, answer, port = 0
     asked.on("end", async () => {
       const got = { method: asked.method, url: asked.url, headers: asked.headers,
                     raw: asked.rawHeaders, body: Buffer.concat(pieces), at: Date.now() };
-      verify(got, secret);
+      verify(got, site.secret);
       site.got.push(got);
       site.open++;
       reply.on("close", () => site.open--);
