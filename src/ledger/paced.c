@@ -2,18 +2,20 @@
 // The system's files as SQLite's writer sees them, but what is written to the database itself is
 // synced a MiB at a time. A checkpoint copies all that stands in the WAL, hundreds of MiB when
 // somebody's long transaction held it up; written in one go that fills the disk's queue, and the
-// journal's next sync, for which Stripe waits, comes behind it.
+// journal's next sync, for which Stripe waits, comes behind it. And a WAL that grew large is cut a
+// piece each time that it begins anew: freeing a GiB at once holds up every other file as well.
 #include <stdint.h>
 
 #include "base/memory.h"
 #include "ledger/sqlite_internal.h"
 
 #define SYNC_EACH (1 << 20)
+#define CUT_EACH (32 << 20)
 
 // Stands behind the system's own part of each open file.
 struct behind {
     const sqlite3_io_methods *plain;
-    sqlite3_io_methods paced; // the same, but for xWrite
+    sqlite3_io_methods paced; // the same, but for xWrite or, of a WAL, xTruncate
     sqlite3_int64 unsynced;
 };
 
@@ -40,15 +42,29 @@ static int write_paced(sqlite3_file *f, const void *p, int n, sqlite3_int64 at) 
     return b->plain->xSync(f, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
 }
 
+// SQLite asks for it after the first commit in a WAL begun anew, for as long as that is larger than
+// journal_size_limit; what is behind the commit says nothing any more, however long it stays.
+static int cut_paced(sqlite3_file *f, sqlite3_int64 size) {
+    struct behind *b = behind(f);
+    sqlite3_int64 now = 0;
+    int code = b->plain->xFileSize(f, &now);
+    if (code != SQLITE_OK)
+        return code;
+    return b->plain->xTruncate(f, now - size > CUT_EACH ? now - CUT_EACH : size);
+}
+
 // The system's functions look for what is theirs in the VFS that they are called with.
 static int open_paced(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *got) {
     sqlite3_vfs *system = v->pAppData;
     int code = system->xOpen(system, name, f, flags, got);
-    if (code != SQLITE_OK || (flags & SQLITE_OPEN_MAIN_DB) == 0)
+    if (code != SQLITE_OK || (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) == 0)
         return code;
     struct behind *b = behind(f);
     *b = (struct behind){.plain = f->pMethods, .paced = *f->pMethods};
-    b->paced.xWrite = write_paced;
+    if ((flags & SQLITE_OPEN_WAL) != 0)
+        b->paced.xTruncate = cut_paced;
+    else
+        b->paced.xWrite = write_paced;
     f->pMethods = &b->paced;
     return SQLITE_OK;
 }

@@ -10,6 +10,7 @@
 #include "ledger/sqlite.h"
 
 #define LEDGER_APPLICATION_ID 0x486b6b70 // "Hkkp"
+#define LEDGER_PAGE_SIZE 16384
 
 struct migration {
     int version;
@@ -41,12 +42,21 @@ must result sqlite_row(sqlite3_stmt *s, int column, const struct shape *shape, s
 // As store.dump.
 must result sqlite_dump(sqlite3 *db, struct text *out);
 
+// After the commits of `db`, the writer, copies what stands in the WAL into the file at `path`: by
+// itself once it is `little` frames (pages), and from `much` on, where a reader held that up, by a
+// thread with a connection of its own, so that the next commit need not wait. Where more comes than
+// the thread copies the writer rests between its commits.
+struct checkpoint;
+struct checkpoint *checkpoint_open(sqlite3 *db, const char *path, int little, int much);
+void checkpoint_close(struct checkpoint *c); // before `db`; waits for the thread; null is allowed
+
 struct file;
 
 // A database that may be used as a ledger: locked, checked, migrated.
 struct ledger_file {
     struct file *lock;
     sqlite3 *db;
+    struct checkpoint *checkpoint;
     bool waits; // for ledger_migrate, as was asked for
 };
 
@@ -57,7 +67,8 @@ must result ledger_migrate(const struct sqlite_options *o, const struct migratio
 must result ledger_file_open(const struct sqlite_options *o, const struct migration *migrations,
                              size_t n, struct ledger_file *out, struct text *why);
 void ledger_file_close(struct ledger_file *f);
-// The name of the VFS (sqlite3_open_v2) with which the ledger's writer opens it; main thread.
+// The name of the VFS (sqlite3_open_v2) with which the ledger is opened by who writes to the file
+// itself. The first call is the main thread's.
 const char *paced_files(void);
 // Takes PATH.lock; LOCKED.
 must result ledger_lock(const char *path, struct file **out, struct text *why);

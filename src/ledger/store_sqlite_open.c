@@ -7,6 +7,11 @@
 #include "port/files.h"
 
 #define BUSY_MS 250
+// Pages of the WAL that are copied after a commit: booking waits for it, so 8 MiB; and how many are
+// too much for that.
+#define COPIED_EACH 512
+#define COPIED_ASIDE 2048
+_Static_assert(LEDGER_PAGE_SIZE == 16384, "as the ledger is made with below");
 
 void migration_sha256(const struct migration *m, struct text *out) {
     uint8_t hash[SHA256_SIZE];
@@ -199,13 +204,11 @@ static result prepare_file(const struct sqlite_options *o, const struct migratio
     }
     if (!blank)
         TRY(ledger_check(db, o->path, migrations, n, why));
-    // The page size must come before anything is written. What stands in the WAL is copied into the
-    // file after 8 MiB of it: the more at once, the longer booking waits for it.
+    // The page size must come before anything is written.
     failed = sqlite_run(db, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL;"
                             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
                             "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;"
-                            "PRAGMA wal_autocheckpoint = 512; PRAGMA journal_size_limit = 67108864;"
-                            "PRAGMA trusted_schema = OFF");
+                            "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF");
     // SQLite reads on where it could not open the WAL or its index to write, and never tries again.
     if (failed == OK)
         failed = sqlite_run(db, "BEGIN IMMEDIATE; ROLLBACK");
@@ -254,6 +257,7 @@ result ledger_file_open(const struct sqlite_options *o, const struct migration *
     }
     if (failed == OK) {
         sqlite3_busy_timeout(out->db, BUSY_MS);
+        out->checkpoint = checkpoint_open(out->db, o->path, COPIED_EACH, COPIED_ASIDE);
         failed = prepare_file(o, migrations, n, out, why);
     }
     if (failed != OK)
@@ -262,6 +266,7 @@ result ledger_file_open(const struct sqlite_options *o, const struct migration *
 }
 
 void ledger_file_close(struct ledger_file *f) {
+    checkpoint_close(f->checkpoint);
     int code = sqlite3_close(f->db);
     ensure(code == SQLITE_OK);
     files_real.close(f->lock);
