@@ -56,10 +56,13 @@ def print_open(kinds, results):
 
 def print_phases(rate, phases):
     print(f"\nStalls, at {rate:,} events a second (a third of the peak)\n")
-    print(f"{'':31} {'events':>9} {'worst ms':>9} {'> 50 ms':>8} {'sync ms':>8}")
-    for name, events, worst, late, sync_ms in phases:
-        print(f"{name:31} {events:9,} {worst:9.1f} {late:8,} "
-              + (f"{'-':>8}" if sync_ms is None else f"{sync_ms:8.2f}"))
+    print(f"{'':31} {'events':>9} {'worst ms':>9} {'> 50 ms':>8} {'sync ms':>8} "
+          f"{'gap ms':>8}")
+    for phase in phases:
+        sync, gap = (f"{phase[key]:8.2f}" if key in phase else f"{'-':>8}"
+                     for key in ("sync_ms", "gap_ms"))
+        print(f"{phase['name']:31} {phase['events']:9,} {phase['worst_ms']:9.1f} "
+              f"{phase['late']:8,} {sync} {gap}")
 
 
 def told(value):

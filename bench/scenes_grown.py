@@ -22,7 +22,9 @@ from settings import (BUILD, EVENTS, PHASE_S, ROOT, SECONDS, SERVER_CORE, USUAL_
 EVENT_BYTES = 6000  # of the ledger, generously
 COPIES = 4  # at once: the kept one, the one in use, its backup, or the copy before a migration
 LATE_MS = 50
+LOOK_MS = 10
 SETTLE_S = 30  # after a phase
+WAL_BYTES = 70 << 20  # of a WAL that was cut
 # What takes a migration back, by its version: it makes statements.
 UNDO = {
     2: "SELECT 'DROP VIEW ' || name FROM sqlite_schema WHERE type = 'view'",
@@ -176,19 +178,23 @@ def ask_desk(server, end):
         time.sleep(0.01)
 
 
-def a_checkpoint(server):
-    """Of the WAL that grew behind the query, by another program."""
-    books = sqlite3.connect(server.folder / "hookkeep.db", timeout=10, isolation_level=None)
-    books.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    books.close()
+def its_checkpoint(server):
+    """Until what grew behind a reader is copied, and the WAL is cut."""
     time.sleep(PHASE_S / 2)
+    end = time.monotonic() + SETTLE_S
+    while (server.folder / "hookkeep.db-wal").stat().st_size > WAL_BYTES:
+        if time.monotonic() > end:
+            say(f"    the WAL is larger than {WAL_BYTES >> 20} MiB for {SETTLE_S} s")
+            return
+        time.sleep(0.05)
 
 
 PHASES = [
     ("nothing else", nothing_else),
     ("a backup", a_backup),
+    ("the checkpoint behind it", its_checkpoint),
     ("a long query", a_query),
-    ("a checkpoint", a_checkpoint),
+    ("the checkpoint behind that", its_checkpoint),
 ]
 
 
@@ -214,7 +220,8 @@ def stalls(run):
         server = Busy(folder)
         try:
             run.phases = busy_phases(server, rate, folder / "times")
-            run.figure("stalls_worst_ms", max(worst for _, _, worst, _, _ in run.phases))
+            run.figure("stalls_worst_ms", max(phase["worst_ms"] for phase in run.phases))
+            run.figure("stalls_gap_ms", max(phase["gap_ms"] for phase in run.phases))
             plain, migrating = migration_starts(server)
         finally:
             server.stop()
@@ -222,16 +229,43 @@ def stalls(run):
     run.figure("migration_start_s", migrating)
     say(f"  a start {plain:.2f} s, with a migration pending {migrating:.2f} s until an answer")
     floor = client.measure(Nginx, run.folder, len(PHASES) * PHASE_S, rate=rate)
-    run.phases.append(("nginx, nothing else", floor["answered"], floor["max_ms"], floor["slow"],
-                       None))
+    run.phases.append({"name": "nginx, nothing else", "events": floor["answered"],
+                       "worst_ms": floor["max_ms"], "late": floor["slow"]})
     run.stalls_rate = rate
 
 
+class Watch(threading.Thread):
+    """Looks at what is booked all the time, for the longest time in which nothing was though there
+    was something to book."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.server, self.over, self.gaps = server, False, []
+
+    def run(self):
+        seen, since = 0, time.monotonic_ns()
+        while not self.over:
+            try:
+                durable, booked = self.server.positions()
+            except OSError:  # the server ends
+                return
+            now = time.monotonic_ns()
+            if booked != seen or booked == durable:
+                self.gaps.append((since, now))
+                seen, since = booked, now
+            time.sleep(LOOK_MS / 1000)
+
+    def worst_ms(self, begins, ends):
+        """Of the gaps that reach into this time, as far as they do."""
+        return max((min(b, ends) - max(a, begins)) / 1e6 for a, b in self.gaps)
+
+
 def busy_phases(server, rate, times):
-    """For each phase: name, events, the worst in ms, how many later than LATE_MS, the journal's
-    mean sync in ms."""
+    """What was seen in each phase."""
     server.start()
     under_way = client.begin(server, seconds=240, rate=rate, times=times)
+    watch = Watch(server)
+    watch.start()
     try:
         await_first(times, under_way)
         time.sleep(WARM_S)
@@ -244,12 +278,15 @@ def busy_phases(server, rate, times):
             syncs.append((before, server.syncs()))
         row = client.finish(under_way, server, early=True)
     finally:
+        watch.over = True
         under_way.kill()
+    watch.join()
     client.await_caught_up(server, row["answered"])
     if row["not_200"]:
         raise Wrong(f"{row['not_200']} answers were not 200 (see above)")
     seen = client.read_times(times)
-    return [phase_row(name, seen, marks[i], syncs[i]) for i, (name, _) in enumerate(PHASES)]
+    return [phase_row(name, seen, marks[i], syncs[i], watch.worst_ms(*marks[i]))
+            for i, (name, _) in enumerate(PHASES)]
 
 
 def await_first(times, under_way):
@@ -281,7 +318,7 @@ def await_no_lag(times, server):
     say(f"    the answers still come late after {SETTLE_S} s: the next phase is told it too")
 
 
-def phase_row(name, seen, marks, syncs):
+def phase_row(name, seen, marks, syncs, gap_ms):
     ms = [(seen[i + 1] - seen[i]) / 1e6 for i in range(0, len(seen), 2)
           if marks[0] <= seen[i] < marks[1]]
     if not ms:
@@ -290,8 +327,9 @@ def phase_row(name, seen, marks, syncs):
     seconds, count = (after - before for before, after in zip(*syncs))
     sync_ms = 1000 * seconds / max(count, 1)
     say(f"    {name}: {len(ms):,} events, the worst {max(ms):.1f} ms, {late} above {LATE_MS} ms; "
-        f"a sync took {sync_ms:.2f} ms")
-    return name, len(ms), max(ms), late, sync_ms
+        f"a sync took {sync_ms:.2f} ms; nothing was booked for {gap_ms:.0f} ms")
+    return {"name": name, "events": len(ms), "worst_ms": max(ms), "late": late, "sync_ms": sync_ms,
+            "gap_ms": gap_ms}
 
 
 def migration_starts(server):

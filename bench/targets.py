@@ -14,6 +14,7 @@ TARGETS = [
     ("half_p99_ms", "<=", 5, "p99 at half of the peak, ms"),
     ("journal_p999", "<=", 0.5, "p99.9 until durable while booking: file journal ÷ a table"),
     ("stalls_worst_ms", "max", 50, "worst answer through all phases of `stalls`, ms"),
+    ("stalls_gap_ms", None, None, "  the longest time in which nothing was booked, ms"),
     ("migration_ms", "max", 50, "what a migration adds to a start, until an answer, ms"),
     ("grown_answers", ">=", 0.9, f"answers with {EVENTS:,} events inside ÷ none"),
     ("grown_booking", ">=", 0.7, f"booking with {EVENTS:,} events inside ÷ none"),
