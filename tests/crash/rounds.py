@@ -207,6 +207,18 @@ def while_booking_waits(house, r):
     db.close()
 
 
+def behind_a_reader(house, r):
+    """Killed while the WAL that grew behind somebody's transaction is copied beside booking."""
+    db = sqlite3.connect(f"{house.folder}/ledger.db", timeout=10, isolation_level=None)
+    db.execute("BEGIN")
+    db.execute("SELECT count(*) FROM events").fetchall()
+    time.sleep(r.uniform(1, 3))
+    db.execute("ROLLBACK")
+    db.close()
+    time.sleep(r.uniform(0, 1.5))
+    house.kill()
+
+
 def stopped_cleanly(house, r):
     time.sleep(r.uniform(0.3, 1))
     house.gateway.send_signal(signal.SIGTERM)
@@ -219,7 +231,7 @@ def stopped_cleanly(house, r):
 
 
 KINDS = (under_load, while_starting, while_reloading, right_after_term, while_booking_waits,
-         stopped_cleanly, in_quick_succession)
+         behind_a_reader, stopped_cleanly, in_quick_succession)
 
 
 def book_died_twice(house):
