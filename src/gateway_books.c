@@ -10,7 +10,6 @@
 #include "port/log.h"
 
 #define BODY_EXTRA ((size_t)64 << 10)
-#define PLAN_ROOM ((size_t)2 << 20)
 
 void books_close(struct books *b) {
     if (b->journal != NULL)
@@ -45,10 +44,10 @@ static result finish_restore(const struct config *c, const struct store_state *s
     return OK;
 }
 
-// A body with what comes before it, and any plan that people write.
+// A body with what comes before it, and any plan that `hookkeep check` lets pass.
 static size_t payload_max(const struct config *c) {
     size_t most = (size_t)c->limits.body_max + BODY_EXTRA;
-    return most > PLAN_ROOM ? most : PLAN_ROOM;
+    return most > PLAN_JSON_MAX ? most : PLAN_JSON_MAX;
 }
 
 // Opens the journal that these books belong to; books that belong to none yet may begin one.

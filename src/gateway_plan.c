@@ -140,6 +140,10 @@ static result append_waiting(struct gateway *g, enum record_kind kind, bytes pay
 }
 
 result gateway_append(struct gateway *g, enum record_kind kind, bytes payload, uint64_t *at) {
+    // The journal may be smaller than the configuration says: it keeps the size it was made with.
+    NEED(payload.n <= g->books.journal->payload_max(g->books.journal), INVALID,
+         "the configuration's plan is larger than this journal's records can be; have fewer or "
+         "shorter rules, or begin a larger journal");
     if (g->journal_thread != NULL)
         return append_waiting(g, kind, payload, at);
     struct append a;

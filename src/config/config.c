@@ -9,6 +9,7 @@
 #include "config/variables.h"
 #include "port/net.h"
 
+#define JOURNAL_HEADS (8u << 10) // and what rounding costs
 #define CONFIG_MEMORY_MAX (64u << 20)
 
 void config_fingerprint(bytes secret, char out[13]) {
@@ -137,6 +138,18 @@ static result make_plan(struct binding *b) {
     struct text json = {.max = PLAN_MEMORY_MAX};
     plan_write(&b->plan, &json);
     NEED(!json.failed, MEMORY, "the configuration is too large");
+    // A journal of this size has segments of a quarter at most, and a record no more of one.
+    uint64_t room = b->c->journal_size / 16 - JOURNAL_HEADS;
+    uint64_t max = room < PLAN_JSON_MAX ? room : PLAN_JSON_MAX;
+    if (json.n > max) {
+        complain_at(b->r, 0,
+                    "what of it decides about events (sources, destinations, rules) takes %zu "
+                    "bytes as JSON; expected at most %llu, %s; have fewer or shorter rules%s",
+                    json.n, (unsigned long long)max,
+                    max < PLAN_JSON_MAX ? "a sixteenth of journal.size" : "a record's 2 MiB",
+                    max < PLAN_JSON_MAX ? ", or a larger journal" : "");
+        FAIL(INVALID, "the plan is too large");
+    }
     return plan_read(text_bytes(&json), 0, &b->c->plan);
 }
 

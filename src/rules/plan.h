@@ -115,6 +115,7 @@ struct plan {
 };
 
 #define PLAN_MEMORY_MAX (16u << 20)
+#define PLAN_JSON_MAX (2u << 20) // what a record of the journal takes of one
 
 // JSON:
 // {"sources":[{"path","owner","livemode":"both|live|test","tolerance_s",

@@ -523,12 +523,46 @@ static void any_bytes_are_survived(void **state) {
     }
 }
 
+// A destination with n rules, of some 90 bytes each in the plan.
+static void add_rules(struct text *yaml, int destination, int n) {
+    text_addf(yaml, "- {name: d%d, url: 'http://h', secret: '${B}', match: [", destination);
+    for (int i = 0; i < n; i++)
+        text_addf(yaml, "{types: customer.created},");
+    text_adds(yaml, "]}\n");
+}
+
+static void a_plan_that_no_record_takes_is_refused(void **state) {
+    OWN(text_drop)
+    struct text yaml = {0}, errors = {0}, warnings = {0};
+    struct config *c;
+    text_adds(&yaml, S "destinations:\n");
+    for (int i = 0; i < 11; i++)
+        add_rules(&yaml, i, 1000);
+    assert_null(config_read(text_bytes(&yaml), "f", &fixture_outside, &c, &errors, &warnings));
+    assert_in_range(c->plan->json.n, 1 << 20, 2 << 20);
+    config_free(c);
+    size_t as_it_was = yaml.n;
+    text_adds(&yaml, "journal: {size: 16MiB}\nlimits: {body: 1MiB}\n");
+    assert_non_null(config_read(text_bytes(&yaml), "f", &fixture_outside, &c, &errors, &warnings));
+    assert_non_null(strstr(text_str(&errors), "expected at most 1040384, a sixteenth of "
+                                              "journal.size; have fewer or shorter rules, or a "
+                                              "larger journal"));
+    yaml.n = as_it_was;
+    text_reset(&errors);
+    for (int i = 11; i < 25; i++)
+        add_rules(&yaml, i, 1000);
+    assert_non_null(config_read(text_bytes(&yaml), "f", &fixture_outside, &c, &errors, &warnings));
+    assert_non_null(strstr(text_str(&errors), "expected at most 2097152, a record's 2 MiB; have "
+                                              "fewer or shorter rules\n"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_mistake_is_named_with_its_line_and_tells_no_secret),
         cmocka_unit_test(all_mistakes_are_said_at_once),
         cmocka_unit_test(messages_are_bounded),
         cmocka_unit_test(what_is_large_or_repeats_itself_is_refused),
+        cmocka_unit_test(a_plan_that_no_record_takes_is_refused),
         cmocka_unit_test(what_is_doubtful_is_warned_of),
         cmocka_unit_test(a_secret_in_any_wrong_place_is_not_told),
         cmocka_unit_test(any_bytes_are_survived),
