@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <stdlib.h>
+
 #include "base/memory.h"
 #include "config/bind.h"
 
@@ -92,6 +94,17 @@ static result bind_written(struct binding *b, struct node *run, struct plan_dest
     return OK;
 }
 
+// It may come before the first event does: no error.
+static void doubt(struct binding *b, const struct node *n, bool (*is_there)(void *, const char *),
+                  const char *why) {
+    if (n == NULL || n->bad || n->text.n == 0 || is_there == NULL)
+        return;
+    char *name = bytes_strdup(n->text);
+    if (!is_there(b->r->outside->ctx, name))
+        warn(b->r, n, "%s", why);
+    free(name);
+}
+
 result bind_handler(struct binding *b, struct node *map, struct handler *out,
                     struct plan_destination *plan) {
     struct node *run = tree_get(map, KEY_DESTINATION_RUN);
@@ -109,6 +122,10 @@ result bind_handler(struct binding *b, struct node *map, struct handler *out,
     TRY(bind_environment(b, map, out));
     TRY(bind_text(b, map, KEY_DESTINATION_DIRECTORY, &out->directory));
     TRY(bind_text(b, map, KEY_DESTINATION_USER, &out->user));
+    doubt(b, tree_get(map, KEY_DESTINATION_DIRECTORY), b->r->outside->folder,
+          "there is no such folder here; the command will not start");
+    doubt(b, tree_get(map, KEY_DESTINATION_USER), b->r->outside->user,
+          "there is no such user here; the command will not start");
     TRY(bind_waits(b, map, KEY_DESTINATION_RESTART, &out->restart_ms, &out->restart_count));
     out->workers = (uint32_t)bind_number(map, KEY_DESTINATION_WORKERS);
     out->grace_ms = bind_number(map, KEY_DESTINATION_GRACE);

@@ -86,6 +86,9 @@ struct config_outside {
     int64_t now_s;
     // The whole of a file that a `file:PATH` secret names, PATH as written.
     result (*file)(void *ctx, const char *path, size_t max, struct text *out);
+    // Is there such a user, such a folder? For warnings; null: none are given.
+    bool (*user)(void *ctx, const char *name);
+    bool (*folder)(void *ctx, const char *path);
 };
 
 // From text, and the keys' variables, which win. `name` is the file's name for messages. All that

@@ -7,6 +7,7 @@
 #include "config/variables.h"
 #include "port/clock.h"
 #include "port/files.h"
+#include "port/keeper.h"
 
 extern char **environ;
 
@@ -18,6 +19,10 @@ static const char *read_env(void *ctx, const char *name) { return getenv(name); 
 static result read_file(void *ctx, const char *path, size_t max, struct text *out) {
     return file_load(path, max, out);
 }
+
+static bool has_user(void *ctx, const char *name) { return keeper_knows(name); }
+
+static bool has_folder(void *ctx, const char *path) { return files_real.exists(&files_real, path); }
 
 static result read_from(const char *path, struct text *yaml, const struct config_outside *o,
                         struct config **out, struct text *errors, struct text *warnings) {
@@ -86,6 +91,8 @@ result config_load(const char *path, struct config **out, struct text *errors,
     const struct config_outside outside = {.env = read_env,
                                            .variables = (const char *const *)environ,
                                            .now_s = clock_wall_ms(&clock_real) / 1000,
-                                           .file = read_file};
+                                           .file = read_file,
+                                           .user = has_user,
+                                           .folder = has_folder};
     return config_load_with(path, &outside, out, errors, warnings);
 }

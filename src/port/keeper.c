@@ -81,6 +81,8 @@ static void limit(int resource, const char *most, rlim_t more) {
         cannot("its limits cannot be set");
 }
 
+bool keeper_knows(const char *user) { return getpwnam(user) != NULL; }
+
 static void become(const char *user) {
     if (user[0] == '\0')
         return;

@@ -19,6 +19,8 @@
 #ifndef PORT_KEEPER_H
 #define PORT_KEEPER_H
 
+#include <stdbool.h>
+
 #define KEEPER_NAME "hookkeep-keeper" // argv[0]
 #define KEEPER_SOCKET 3               // its descriptor
 
@@ -40,5 +42,7 @@ enum keeper_argument {
 // Called first by a main that may start programs: returns at once if this process is no keeper,
 // else never.
 void keeper_main(int argc, char **argv);
+// Is there such a user as a keeper could run a program as? One thread at a time.
+bool keeper_knows(const char *user);
 
 #endif

@@ -74,9 +74,16 @@ static result fixture_file(void *ctx, const char *path, size_t max, struct text 
     FAIL(ABSENT, "no such file");
 }
 
+static bool fixture_user(void *ctx, const char *name) { return strcmp(name, "books") == 0; }
+
+static bool fixture_folder(void *ctx, const char *path) { return strcmp(path, "/srv") == 0; }
+
 // 2026-11-27T18:00:01Z
-static const struct config_outside fixture_outside = {
-    .env = fixture_getenv, .now_s = 1795802401, .file = fixture_file};
+static const struct config_outside fixture_outside = {.env = fixture_getenv,
+                                                      .now_s = 1795802401,
+                                                      .file = fixture_file,
+                                                      .user = fixture_user,
+                                                      .folder = fixture_folder};
 
 static inline void fixture_drop(struct config **c) { config_free(*c); }
 

@@ -427,6 +427,10 @@ static const struct {
     {C("environment: [NAME, 'ABSENT=x']"), NULL},
     {C("environment: [NAME, ABSENT]"),
      "destinations[0].environment[1]: this variable is not set here; the command will not have it"},
+    {C("user: books, directory: /srv"), NULL},
+    {C("user: nobody-here"), "t.yaml:2: destinations[0].user: there is no such user here; the "
+                             "command will not start"},
+    {C("directory: /nowhere"), "destinations[0].directory: there is no such folder here"},
     {M("{types: [customer.created, 'customer.*', '*', 'customer.subscription.*']}"), NULL},
     {M("{types: custmer.created}"),
      "destinations[0].match[0].types: Stripe documents no such event type; "
