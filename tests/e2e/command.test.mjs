@@ -78,6 +78,25 @@ suite("a command of mode oneshot", { concurrency: 3 }, () => {
     assert.ok(says(g)[0].pid > 1);
   });
 
+  test("runs as another user, with our HOME or the one that is named", {
+    skip: process.getuid() !== 0 && "only root runs programs as others",
+  }, async (t) => {
+    const script = "id -un; id -Gn; echo $HOME; test -r /etc/shadow || echo shut";
+    const g = await Gateway.start(t, {
+      destinations: [
+        oneshot(script, { name: "ours", user: "nobody", directory: "/" }),
+        oneshot(script, { name: "own", user: "nobody", directory: "/",
+                          environment: ["PATH", "HOME=/nonexistent"] }),
+      ],
+    }, { env: { HOME: "/root" } });
+    await g.accept(snapshot());
+    await g.waitCount(2, "deliveries", "state = 'done'");
+    await g.waitLogged("handler_says", 8);
+    const lines = (name) => says(g).filter((l) => l.destination === name).map((l) => l.line);
+    assert.deepEqual(lines("ours"), ["nobody", "nogroup", "/root", "shut"]);
+    assert.deepEqual(lines("own"), ["nobody", "nogroup", "/nonexistent", "shut"]);
+  });
+
   test("fails with how it ended and what it wrote last", async (t) => {
     const cases = {
       a: ["echo first >&2; echo why >&2; exit 3", "exited with 3", "first\nwhy\n"],
