@@ -20,6 +20,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78 };
 #define FILES_OWN 128            // the books, the journal, the threads' loops, and some to spare
 #define FILES_EACH 4             // of an attempt: a socket, or a program's pipes
 #define KEY_SCRATCH_MAX (64u << 10)
+#define TAIL_BYTES (4u << 20)
+#define TAIL_MEMORY_MAX (128u << 20)
 
 // --- dispatch's loop
 
@@ -275,7 +277,32 @@ static result start_receiving(struct gateway *g) {
     return OK;
 }
 
-// The plan in force by what every version of the ledger keeps, or a new one, without booking.
+// The last plan among the records that are not booked, if there is one.
+static result last_plan(struct gateway *g, uint64_t booked) {
+    const struct journal_store *j = g->books.journal;
+    struct journal_cursor *c = NULL;
+    TRY(j->cursor_open(g->books.journal, booked, &c));
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, TAIL_MEMORY_MAX);
+    result got = OK;
+    for (size_t n = 1; got == OK && n > 0; arena_reset(&a)) {
+        struct record *r = NULL;
+        got = j->read(c, TAIL_BYTES, &a, &r, &n);
+        for (size_t i = 0; got == OK && i < n; i++) {
+            if (r[i].kind != RECORD_PLAN)
+                continue;
+            plan_free(g->plan);
+            g->plan = NULL;
+            got = plan_read(r[i].payload, r[i].position, &g->plan);
+        }
+    }
+    j->cursor_close(c);
+    return got;
+}
+
+// The plan in force by what every version of the ledger keeps and what the journal holds behind it
+// (a migration that failed before may have adopted one), or a new one, without booking.
 static result adopt_unmigrated(struct gateway *g) {
     struct store *s = g->books.ledger;
     struct store_state state;
@@ -283,12 +310,33 @@ static result adopt_unmigrated(struct gateway *g) {
     struct arena a;
     arena_init(&a, PLAN_MEMORY_MAX);
     TRY(s->state_get(s, &state));
-    if (state.generation != 0 && state.booked >= g->tail) {
+    if (state.generation != 0) {
         bytes json;
         TRY(s->plan_get(s, state.generation, &a, &json));
         TRY(plan_read(json, state.generation, &g->plan));
     }
+    if (state.booked < g->tail)
+        TRY(last_plan(g, state.booked));
     return gateway_adopt(g, g->config);
+}
+
+static void migrate(void *ctx) {
+    struct gateway *g = ctx;
+    g->migrated = store_sqlite_migrate(g->books.ledger, &g->stop_migrating, &g->why);
+    loop_stop(g->main_loop);
+}
+
+// On a thread of its own, so that signals are heard.
+static result migrate_hearing(struct gateway *g) {
+    struct thread *t = NULL;
+    TRY(thread_start("migration", migrate, g, &t));
+    loop_run(g->main_loop); // until it is through, the journal failed, or somebody wants us to end
+    bool ends = g->interrupted || journal_failed(g->journal);
+    atomic_store(&g->stop_migrating, ends);
+    thread_join(t);
+    TRY(g->migrated);
+    NEED(!ends, CLOSED, "it is to end");
+    return OK;
 }
 
 // Copying a large ledger and migrating it takes minutes, in which Stripe is answered: that needs
@@ -308,7 +356,7 @@ static result start_migrated(struct gateway *g) {
     } else {
         return adopted;
     }
-    return store_sqlite_migrate(g->books.ledger, &g->why);
+    return migrate_hearing(g);
 }
 
 static bool is_ready(void *ctx, const char **why) {
@@ -405,12 +453,16 @@ static void on_signal(void *ctx, int signum) {
     struct gateway *g = ctx;
     if (g->ending)
         return;
-    if (signum == SIGUSR1)
+    if (signum == SIGUSR1) {
         log_reopen();
-    else if (signum == SIGHUP)
-        gateway_reload(g);
-    else
+    } else if (signum == SIGHUP) {
+        g->reload_later = !g->serving;
+        if (g->serving)
+            gateway_reload(g);
+    } else {
+        g->interrupted = true;
         loop_stop(g->main_loop);
+    }
 }
 
 static result start_main(struct gateway *g) {
@@ -514,6 +566,10 @@ static bool start(struct gateway *g) {
         result started = steps[i].start(g);
         if (started == OK)
             continue;
+        if (g->interrupted && !journal_failed(g->journal)) {
+            log_event(LOG_STOPPING);
+            return false;
+        }
         log_event(LOG_START_FAILED, log_s("step", steps[i].name),
                   log_b("why", g->why.n > 0 ? text_bytes(&g->why) : bytes_of(started->text)),
                   log_r(started));
@@ -559,13 +615,16 @@ int gateway_serve(const char *config_path) {
     bool started = start(&g);
     if (started) {
         resident_trim();
+        if (g.reload_later)
+            gateway_reload(&g);
         loop_run(g.main_loop);
     }
     hear_no_more(&g);
-    bool failed = !started || journal_failed(g.journal);
+    bool failed = !(started || g.interrupted) || journal_failed(g.journal);
+    bool stopped = started || (g.interrupted && !failed);
     stop(&g);
     free_rooms(&g);
-    if (started)
+    if (stopped)
         log_event(LOG_STOPPED);
     log_open(NULL);
     return failed ? EXIT_FAILED : EXIT_DONE;

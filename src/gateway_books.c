@@ -101,7 +101,7 @@ result books_open(const struct config *c, struct books *out, struct text *why) {
     struct store_state state;
     opened = out->ledger->state_get(out->ledger, &state);
     if (opened == OK && store_sqlite_waits(out->ledger) && no_id(state.journal_id))
-        opened = store_sqlite_migrate(out->ledger, why); // it is to be written at once
+        opened = store_sqlite_migrate(out->ledger, NULL, why); // it is to be written at once
     if (opened == OK)
         opened = finish_restore(c, &state);
     if (opened == OK)

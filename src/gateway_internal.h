@@ -45,8 +45,12 @@ struct gateway {
     uint64_t connections_max; // of Stripe's side; what files there are allow
     uint64_t tail;            // the journal's last position at start; ready once it is booked
     bool answering;           // intake runs
-    bool serving, ending;     // ending: signals are heard no more
-    struct text why;          // of the step that failed
+    bool interrupted;         // a signal came that ends us, before all had started
+    bool reload_later;        // SIGHUP came before that
+    atomic_bool stop_migrating;
+    result migrated;      // of the thread that migrates
+    bool serving, ending; // ending: signals are heard no more
+    struct text why;      // of the step that failed
 };
 
 // Each source's keys, pointing into the configuration.

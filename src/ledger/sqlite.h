@@ -5,6 +5,8 @@
 #ifndef LEDGER_SQLITE_H
 #define LEDGER_SQLITE_H
 
+#include <stdatomic.h>
+
 #include "ledger/store.h"
 
 struct sqlite_options {
@@ -24,8 +26,10 @@ must result store_sqlite(const struct sqlite_options *o, struct store **out, str
 // Do migrations wait? Until they are through, state_get, plan_get, message and close alone may be
 // called: what these read is what no migration ever changes.
 bool store_sqlite_waits(struct store *s);
-// Migrates. After a failure, of which `why` tells, close alone may be called.
-must result store_sqlite_migrate(struct store *s, struct text *why);
+// Migrates; may be called on another thread than the rest. `stop`, may be null: once it is true it
+// ends soon, with TIMEOUT, and the next start begins where it was. After a failure, of which `why`
+// tells, close alone may be called.
+must result store_sqlite_migrate(struct store *s, const atomic_bool *stop, struct text *why);
 
 // What people ask the books, on a read-only connection of its own with a time limit; JSON out. One
 // thread.

@@ -60,9 +60,10 @@ struct ledger_file {
     bool waits; // for ledger_migrate, as was asked for
 };
 
-// Brings it to the newest version.
+// Brings it to the newest version. `stop`, may be null: once it is true, TIMEOUT, and the ledger is
+// as it was before the migration under way.
 must result ledger_migrate(const struct sqlite_options *o, const struct migration *migrations,
-                           size_t n, sqlite3 *db, struct text *why);
+                           size_t n, sqlite3 *db, const atomic_bool *stop, struct text *why);
 // As store_sqlite, with these migrations.
 must result ledger_file_open(const struct sqlite_options *o, const struct migration *migrations,
                              size_t n, struct ledger_file *out, struct text *why);

@@ -675,10 +675,10 @@ result store_sqlite_with(const struct sqlite_options *o, const struct migration 
 
 bool store_sqlite_waits(struct store *s) { return self(s)->file.waits; }
 
-result store_sqlite_migrate(struct store *s, struct text *why) {
+result store_sqlite_migrate(struct store *s, const atomic_bool *stop, struct text *why) {
     struct sqlite_store *m = self(s);
     ensure(m->file.waits);
-    TRY(ledger_migrate(&m->options, m->migrations, m->migration_count, m->file.db, why));
+    TRY(ledger_migrate(&m->options, m->migrations, m->migration_count, m->file.db, stop, why));
     m->file.waits = false;
     return prepare(m, why);
 }

@@ -12,6 +12,7 @@
 #define COPIED_EACH 512
 #define COPIED_ASIDE 2048
 _Static_assert(LEDGER_PAGE_SIZE == 16384, "as the ledger is made with below");
+#define STEPS_TO_LISTEN 10000 // of SQLite's machine: a millisecond or less
 
 void migration_sha256(const struct migration *m, struct text *out) {
     uint8_t hash[SHA256_SIZE];
@@ -148,20 +149,21 @@ static result apply(sqlite3 *db, const struct migration *m) {
 
 // The copy of a ledger at `version`, replacing one that an earlier try left.
 static result copy_before(const struct sqlite_options *o, sqlite3 *db, int64_t version,
-                          struct text *why) {
+                          const atomic_bool *stop, struct text *why) {
     OWN(text_drop)
     struct text name = {0};
     text_addf(&name, "%s.before-v%lld", o->path, (long long)version);
     if (files_real.exists(&files_real, text_str(&name)))
         TRY(files_real.remove(&files_real, text_str(&name)));
-    return ledger_copy(db, text_str(&name), NULL, why);
+    return ledger_copy(db, text_str(&name), stop, why);
 }
 
 static result migrate_from(const struct sqlite_options *o, const struct migration *migrations,
-                           size_t n, int64_t version, sqlite3 *db, struct text *why) {
+                           size_t n, int64_t version, sqlite3 *db, const atomic_bool *stop,
+                           struct text *why) {
     int64_t newest = migrations[n - 1].version;
     if (version > 0 && o->backup_before_migration)
-        TRY(copy_before(o, db, newest, why));
+        TRY(copy_before(o, db, newest, stop, why));
     for (size_t i = 0; i < n; i++) {
         if (migrations[i].version <= version)
             continue;
@@ -177,12 +179,16 @@ static result migrate_from(const struct sqlite_options *o, const struct migratio
     return OK;
 }
 
+static int is_stopped(void *ctx) { return ctx != NULL && atomic_load((const atomic_bool *)ctx); }
+
 result ledger_migrate(const struct sqlite_options *o, const struct migration *migrations, size_t n,
-                      sqlite3 *db, struct text *why) {
+                      sqlite3 *db, const atomic_bool *stop, struct text *why) {
     int64_t version = 0;
     result failed = sqlite_number(db, "PRAGMA user_version", &version);
+    sqlite3_progress_handler(db, STEPS_TO_LISTEN, is_stopped, (void *)(uintptr_t)stop);
     if (failed == OK && version < migrations[n - 1].version)
-        failed = migrate_from(o, migrations, n, version, db, why);
+        failed = migrate_from(o, migrations, n, version, db, stop, why);
+    sqlite3_progress_handler(db, 0, NULL, NULL);
     return failed == OK || why->n > 0 ? failed : refused(failed, db, o->path, why);
 }
 
@@ -219,7 +225,7 @@ static result prepare_file(const struct sqlite_options *o, const struct migratio
     if (failed != OK)
         return refused(failed, db, o->path, why);
     f->waits = o->migrate_later && !blank && version < migrations[n - 1].version;
-    return f->waits ? OK : ledger_migrate(o, migrations, n, db, why);
+    return f->waits ? OK : ledger_migrate(o, migrations, n, db, NULL, why);
 }
 
 // Made before SQLite opens it: with the right permissions, its name durable.

@@ -474,7 +474,7 @@ static void test_migration_later(void **state) {
         if (again == 0)
             shut(w);
     }
-    assert_ok(store_sqlite_migrate(w->store, &why));
+    assert_ok(store_sqlite_migrate(w->store, NULL, &why));
     assert_false(store_sqlite_waits(w->store));
     assert_int_equal(number(store_sqlite_db(w->store), "SELECT count(*) FROM added"), 0);
     assert_ok(w->store->dump(w->store, &after));
