@@ -17,8 +17,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78 };
 
 #define CONNECTIONS_KEPT 64
 #define DESK_CONNECTIONS_MAX 256 // few people ask; who does may hold a body before his key is known
-#define FILES_OWN 128            // the books, the journal, the threads' loops, and some to spare
-#define FILES_EACH 4             // of an attempt: a socket, or a program's pipes
+#define FILES_OWN 192 // the books, the journal, the threads' loops, keepers, and some to spare
+#define FILES_EACH 4  // of an attempt: a socket, or a program's pipes
 #define KEY_SCRATCH_MAX (64u << 10)
 #define TAIL_BYTES (4u << 20)
 #define TAIL_MEMORY_MAX (128u << 20)

@@ -78,6 +78,9 @@ void pool_close(struct pool *p) {
 
 size_t pool_size(const struct pool *p) { return p->size; }
 
+// Late workers have their grace to end, in which others take their places.
+static bool has_room(const struct pool *p) { return p->size < (size_t)p->o.workers * POOL_SPREAD; }
+
 // --- workers leave
 
 static void stop(struct worker *w) {
@@ -287,8 +290,9 @@ static bool may_start(const struct slot *s, int64_t now) {
 
 bool pool_ready(const struct pool *p) {
     int64_t now = now_us(p);
+    bool room = has_room(p);
     for (uint32_t i = 0; i < p->o.workers && !p->retired; i++)
-        if (is_up(&p->slots[i]) || may_start(&p->slots[i], now))
+        if (is_up(&p->slots[i]) || (room && may_start(&p->slots[i], now)))
             return true;
     return false;
 }
@@ -298,11 +302,12 @@ static struct worker *choose(struct pool *p) {
     struct worker *best = NULL;
     struct slot *empty = NULL;
     int64_t now = now_us(p);
+    bool room = has_room(p);
     for (uint32_t i = 0; i < p->o.workers; i++) {
         struct slot *s = &p->slots[i];
         if (is_up(s) && (best == NULL || s->worker->owed < best->owed))
             best = s->worker;
-        if (empty == NULL && may_start(s, now))
+        if (empty == NULL && room && may_start(s, now))
             empty = s;
     }
     return empty != NULL && (best == NULL || best->owed > 0) ? worker_start(p, empty) : best;
@@ -338,6 +343,13 @@ int64_t pool_due(const struct pool *p) {
     return at;
 }
 
+// A place that must stay empty until one of those that are leaving has ended.
+static void say_crowded(const struct pool *p) {
+    metric_add(METRIC_HANDLER_CROWDED, 1);
+    log_event(LOG_HANDLER_CROWDED, log_b("destination", p->program->voice.destination),
+              log_i("processes", (int64_t)p->size));
+}
+
 void pool_tick(struct pool *p) {
     int64_t now = now_us(p);
     OWN(text_drop)
@@ -349,8 +361,11 @@ void pool_tick(struct pool *p) {
             p->slots[i].start_at = 0;
     for (struct flight *f = first_flight(p); f != NULL && f->due_at <= now; f = first_flight(p)) {
         struct worker *w = f->worker;
+        bool had_place = w->slot != NULL;
         w->late = true;
         vacate(w, false);
+        if (had_place && !has_room(p))
+            say_crowded(p);
         metric_add(METRIC_HANDLER_LATE, 1);
         fail(p, f, text_bytes(&why));
         stop_if_free(w);

@@ -9,7 +9,8 @@
 //   no event in its hands, given twice)      touched
 // Of what it does:
 //   no answer in time    the flight fails; the worker gets no further event, and is asked to end as
-//                        soon as it owes nothing; another takes its place at once
+//                        soon as it owes nothing; another takes its place at once, or, when
+//                        POOL_SPREAD times as many as may be are up, once one of them has ended
 //   it ends              all that it owes fails with how it ended; it is started again after a
 //   wait,
 //                        a longer one each time in a row that it had answered nothing
@@ -23,6 +24,8 @@
 #include "base/list.h"
 #include "dispatch/frame.h"
 #include "dispatch/program.h"
+
+#define POOL_SPREAD 2 // times `workers`: the most processes of a pool
 
 struct pool;
 struct worker;

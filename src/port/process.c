@@ -11,6 +11,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "port/keeper.h"
 #include "port/loop_uv.h"
 
@@ -18,6 +19,9 @@
 // What a program may write in each turn of this length; more waits for the next.
 #define TURN_MS 100
 #define TURN_BYTES ((int64_t)1 << 20)
+// Programs that ended and left something behind, which has its grace: the keepers that may wait for
+// that.
+#define LEFT_MAX 64
 #define FAILED_MAX 256
 #define NUMBER_MAX 24
 
@@ -26,9 +30,10 @@ enum { IN, OUT, ERR, PIPES };
 struct real;
 
 struct process {
-    struct list link; // in real.all
+    struct list link; // in real.all, then in real.left
     struct real *owner;
-    struct guest guest; // from when nobody hears of it any more, until its keeper has ended
+    struct real *left_by; // not null: in its list
+    struct guest guest;   // from when nobody hears of it any more, until its keeper has ended
     const struct process_owner *calls; // null: forgotten, or it has ended
     void *ctx;
     uv_process_t keeper;
@@ -51,6 +56,8 @@ struct real {
     struct timer *turn; // runs while somebody wrote
     bool turning;
     struct list all;
+    struct list left; // the oldest first
+    size_t left_count;
 };
 
 static struct real *real_of(struct processes *ps) { return CONTAINER(ps, struct real, door); }
@@ -107,9 +114,33 @@ static void let_go(struct process *p) {
     p->owner = NULL;
 }
 
+static void leave_list(struct process *p) {
+    if (p->left_by == NULL)
+        return;
+    p->left_by->left_count--;
+    p->left_by = NULL;
+    list_remove(&p->link);
+}
+
+// Nobody hears of it any more, and its keeper waits for what it left behind.
+static void stay(struct process *p, struct real *r) {
+    if (!p->has_keeper)
+        return;
+    if (r->left_count == LEFT_MAX) {
+        struct process *oldest = CONTAINER(r->left.next, struct process, link);
+        leave_list(oldest);
+        close_socket(oldest);
+        metric_add(METRIC_HANDLER_CUT, 1);
+    }
+    p->left_by = r;
+    r->left_count++;
+    list_push(&r->left, &p->link);
+}
+
 static void on_keeper_exit(uv_process_t *keeper, int64_t status, int signum) {
     struct process *p = keeper->data;
     p->has_keeper = false;
+    leave_list(p);
     hear_out(p); // the socket must not be closed under the handle that watches it
     close_socket(p);
     uv_close((uv_handle_t *)keeper, on_closed);
@@ -127,7 +158,9 @@ static void end(struct process *p, const struct process_end *how) {
     void *ctx = p->ctx;
     if (calls == NULL)
         return;
+    struct real *r = p->owner;
     let_go(p);
+    stay(p, r);
     calls->ended(ctx, how);
     free_if_closed(p);
 }
@@ -498,6 +531,7 @@ result processes_open(struct loop *l, struct processes **out) {
     r->loop = l;
     r->turn = timer_open(l, on_turn, r);
     list_init(&r->all);
+    list_init(&r->left);
     r->door = (struct processes){
         .start = real_start,
         .pid = real_pid,
@@ -516,6 +550,8 @@ void processes_close(struct processes *ps) {
     struct real *r = real_of(ps);
     for (struct list *it = r->all.next; it != &r->all; it = r->all.next)
         forget(CONTAINER(it, struct process, link));
+    for (struct list *it = r->left.next; it != &r->left; it = r->left.next)
+        leave_list(CONTAINER(it, struct process, link)); // they have their grace, or the loop's end
     timer_close(r->turn);
     free(r);
 }

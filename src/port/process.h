@@ -50,7 +50,8 @@ struct process_owner {
     // wait.
     void (*wrote)(void *ctx, enum process_stream stream, bytes piece);
     // The program itself has ended, once, after all that it wrote. What it leaves behind is being
-    // ended. The process is the door's again and must not be used.
+    // ended, in its grace; where 64 others have left something, the first of them is killed. The
+    // process is the door's again and must not be used.
     void (*ended)(void *ctx, const struct process_end *end);
 };
 

@@ -330,6 +330,28 @@ static void a_late_worker_is_replaced_and_may_answer_the_rest(void **state) {
     says(1, DONE(3));
 }
 
+// Late workers that do not end are not replaced without end.
+static void no_more_than_twice_as_many_are_up(void **state) {
+    open_pool(1);
+    for (uint64_t i = 1; i <= 2; i++) {
+        send(i);
+        w->now += TIMEOUT_MS * 1000;
+        pool_tick(w->pool);
+    }
+    heard("1 failed: no answer within 1s []; 2 failed: no answer within 1s []; ");
+    assert_int_equal(w->started, 2);
+    assert_false(pool_ready(w->pool));
+    assert_int_equal(pool_due(w->pool), 0); // it waits for an end, not for a time
+    assert_int_equal(metric_get(METRIC_HANDLER_CROWDED), 1);
+    ends(0, (struct process_end){.signal = 9, .signal_name = "KILL"});
+    assert_int_equal(w->changes, 1);
+    send(3);
+    assert_int_equal(w->started, 3);
+    ends(1, (struct process_end){.signal = 9, .signal_name = "KILL"});
+    says(2, DONE(3));
+    heard("3 done; ");
+}
+
 static void who_closes_its_output_gets_nothing_more(void **state) {
     open_pool(1);
     send(1);
@@ -398,6 +420,7 @@ int main(void) {
         T(a_worker_may_ask_to_be_replaced),
         T(a_worker_that_answered_and_fails_is_not_replaced_but_dies),
         T(a_late_worker_is_replaced_and_may_answer_the_rest),
+        T(no_more_than_twice_as_many_are_up),
         T(who_closes_its_output_gets_nothing_more),
         T(a_retired_pool_ends_in_order),
         T(what_is_cancelled_is_forgotten_and_its_answer_ignored),

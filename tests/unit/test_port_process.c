@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "port/clock.h"
 #include "port/keeper.h"
@@ -351,6 +352,61 @@ static void what_a_program_leaves_behind_ends_with_it(void **state) {
     finish(&r);
 }
 
+#define CROWD 66 // two more than may leave something
+
+struct crowd {
+    struct loop *loop;
+    struct text out[CROWD];
+    struct crowd_one {
+        struct crowd *crowd;
+        size_t number;
+    } ones[CROWD];
+    size_t ended[CROWD], ended_count; // in this order
+};
+
+static void crowd_wrote(void *ctx, enum process_stream stream, bytes piece) {
+    struct crowd_one *one = ctx;
+    text_add(&one->crowd->out[one->number], piece);
+}
+
+static void crowd_ended(void *ctx, const struct process_end *end) {
+    struct crowd_one *one = ctx;
+    struct crowd *c = one->crowd;
+    assert_int_equal(end->status, 3);
+    c->ended[c->ended_count++] = one->number;
+    if (c->ended_count == CROWD)
+        loop_stop(c->loop);
+}
+
+static void those_that_leave_something_have_no_end_of_grace(void **state) {
+    static const struct process_owner hears = {crowd_wrote, crowd_ended};
+    struct crowd *c = NEW(struct crowd);
+    struct processes *door;
+    metrics_reset();
+    assert_ok(loop_open(&c->loop));
+    assert_ok(processes_open(c->loop, &door));
+    struct process_spec spec = SHELL("trap '' TERM; sleep 1000 >&- 2>&- & echo $!; exit 3");
+    spec.grace_ms = 60000;
+    for (size_t i = 0; i < CROWD; i++) {
+        c->ones[i] = (struct crowd_one){c, i};
+        door->start(door, &spec, &hears, &c->ones[i]);
+    }
+    loop_run(c->loop);
+    // The first two are killed for the last two; the others have their grace.
+    assert_gone(text_str(&c->out[c->ended[0]]));
+    assert_gone(text_str(&c->out[c->ended[1]]));
+    for (size_t i = 2; i < CROWD; i++)
+        assert_true(is_alive(strtol(text_str(&c->out[c->ended[i]]), NULL, 10)));
+    assert_int_equal(metric_get(METRIC_HANDLER_CUT), 2);
+    processes_close(door);
+    loop_close(c->loop);
+    for (size_t i = 0; i < CROWD; i++) {
+        assert_gone(text_str(&c->out[i]));
+        text_drop(&c->out[i]);
+    }
+    free(c);
+}
+
 static void a_stream_that_is_closed_is_told_while_it_lives(void **state) {
     struct run r = {.then = ask_to_end};
     const struct process_spec spec =
@@ -510,6 +566,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(its_input_closed_it_has_time_and_then_is_asked),
         cmocka_unit_test(what_is_forgotten_is_killed_with_all_its_children),
         cmocka_unit_test(what_a_program_leaves_behind_ends_with_it),
+        cmocka_unit_test(those_that_leave_something_have_no_end_of_grace),
         cmocka_unit_test(a_stream_that_is_closed_is_told_while_it_lives),
         cmocka_unit_test(who_writes_without_end_waits),
         cmocka_unit_test(a_keeper_that_dies_takes_its_program_along),
