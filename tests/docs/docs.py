@@ -125,6 +125,8 @@ def bash_completes_values():
              ["customer.subscription.trial_will_end"]),
             (["events", "list", "--type", "charge.refun"], ["charge.refund.updated",
                                                             "charge.refunded"]),
+            (["trigger", "invoice.payment_f"], ["invoice.payment_failed"]),
+            (["trigger", "--count", "3", "customer.cre"], ["customer.created"]),
             (["events", "list", "--status", ""], ["pending", "done", "failed", "ignored"]),
             (["events", "list", "--livemode", "=", "t"], ["true"]),
             (["events", "list", "--livemode", "="], ["true", "false"]),
