@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <stdlib.h>
+
+#include "base/memory.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/query.h"
@@ -37,6 +40,12 @@ const struct poptOption cmd_events_replay_options[] = {
     POPT_TABLEEND,
 };
 
+// How many events of a dry run would go where.
+struct share {
+    char *to;
+    uint64_t events;
+};
+
 struct replay {
     const struct cli_call *call;
     struct client *client;
@@ -52,6 +61,9 @@ struct replay {
     int64_t until_ms;
     uint64_t sent, made, refused;
     struct table plan, refusals;
+    struct share *shares; // of a dry run, as they were met
+    size_t share_count;
+    uint64_t unwanted; // by any destination
 };
 
 static const struct column refusal_columns[] = {
@@ -83,6 +95,16 @@ static void wait_for_turn(struct replay *r) {
                  (o.rate > 0 ? (int64_t)r->count * 1000000 / o.rate : 0);
 }
 
+// " of N, about TIME left", where it is known how many there are.
+static void add_remaining(const struct replay *r, double seconds, struct text *line) {
+    uint64_t all = r->call->count;
+    if (all == 0 || r->sent == 0 || r->sent > all)
+        return;
+    double left = seconds / (double)r->sent * (double)(all - r->sent);
+    text_addf(line, ", %llu to go, about ", (unsigned long long)(all - r->sent));
+    text_add_duration(line, ((int64_t)left + 1) * 1000);
+}
+
 static void show_progress(struct replay *r) {
     int64_t now = clock_mono_us(&clock_real);
     if (r->call->json || now < r->shown_us + SHOWN_EVERY_US)
@@ -95,6 +117,7 @@ static void show_progress(struct replay *r) {
               seconds > 0 ? (double)r->sent / seconds : 0);
     if (r->refused > 0)
         text_addf(&line, ", %llu refused", (unsigned long long)r->refused);
+    add_remaining(r, seconds, &line);
     cli_progress(text_str(&line));
 }
 
@@ -141,7 +164,17 @@ static enum cli_exit send_batch(struct replay *r) {
     return code;
 }
 
-static void add_names(json explained, struct text *out) {
+static void count_share(struct replay *r, bytes to) {
+    for (size_t i = 0; i < r->share_count; i++)
+        if (bytes_equal(bytes_of(r->shares[i].to), to)) {
+            r->shares[i].events++;
+            return;
+        }
+    r->shares = memory_grow(r->shares, r->share_count + 1, sizeof *r->shares);
+    r->shares[r->share_count++] = (struct share){bytes_strdup(to), 1};
+}
+
+static void add_names(struct replay *r, json explained, struct text *out) {
     json receipts = json_get(explained, "receipts"), destination;
     // A replay carries the first receipt.
     json first = json_at(receipts, 0);
@@ -150,6 +183,7 @@ static void add_names(json explained, struct text *out) {
             if (out->n > 0)
                 text_adds(out, ", ");
             text_add(out, json_string(json_get(destination, "name")));
+            count_share(r, json_string(json_get(destination, "name")));
         }
 }
 
@@ -193,10 +227,13 @@ static enum cli_exit plan_one(struct replay *r, bytes id, json event) {
     enum cli_exit code = client_ask(r->client, "GET", text_str(&path), NO_BYTES, &doc);
     if (code != CLI_DONE)
         return code;
-    if (o.to != NULL)
+    if (o.to != NULL) {
         text_adds(&to, o.to);
-    else
-        add_names(json_root(doc), &to);
+        count_share(r, bytes_of(o.to));
+    } else {
+        add_names(r, json_root(doc), &to);
+    }
+    r->unwanted += to.n == 0;
     if (to.n == 0)
         text_adds(&to, "nobody: it matches no destination");
     bool row = json_type(event) == JSON_OBJECT;
@@ -301,6 +338,21 @@ static void say_how_to_go_on(const struct replay *r) {
             (unsigned long long)r->first, (unsigned long long)r->last, text_str(&rest));
 }
 
+// "3 events: 2 to shop, 1 to books, 1 to nobody; nothing was sent"
+static void say_shares(const struct replay *r) {
+    OWN(text_drop)
+    struct text t = {0};
+    text_addf(&t, "%llu event%s", (unsigned long long)r->sent, r->sent == 1 ? "" : "s");
+    for (size_t i = 0; i < r->share_count; i++) {
+        text_addf(&t, "%s%llu to ", i == 0 ? ": " : ", ", (unsigned long long)r->shares[i].events);
+        text_add_printable(&t, bytes_of(r->shares[i].to), SIZE_MAX);
+    }
+    if (r->unwanted > 0)
+        text_addf(&t, "%s%llu to nobody", r->share_count == 0 ? ": " : ", ",
+                  (unsigned long long)r->unwanted);
+    cli_say("%s; nothing was sent", text_str(&t));
+}
+
 static enum cli_exit sum_up(struct replay *r, enum cli_exit code) {
     OWN(text_drop)
     struct text out = {0};
@@ -315,8 +367,7 @@ static enum cli_exit sum_up(struct replay *r, enum cli_exit code) {
     if (code != CLI_DONE)
         say_how_to_go_on(r);
     if (code == CLI_DONE && o.dry_run != 0 && !r->call->json)
-        cli_say("%llu event%s; nothing was sent", (unsigned long long)r->sent,
-                r->sent == 1 ? "" : "s");
+        say_shares(r);
     return code;
 }
 
@@ -368,5 +419,8 @@ enum cli_exit events_replay_run(const struct cli_call *c) {
     table_drop(&r.plan);
     table_drop(&r.refusals);
     text_drop(&r.events);
+    for (size_t i = 0; i < r.share_count; i++)
+        free(r.shares[i].to);
+    free(r.shares);
     return code;
 }

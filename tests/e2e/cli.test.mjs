@@ -406,7 +406,7 @@ test("events replay --dry-run sends nothing and says where each would go", async
   const r = await ok(["events", "replay", "--all", "--dry-run"]);
   assert.match(r.stdout,
                /\n1 .*evt_1 +shop, books\n2 .*evt_2 +nobody: it matches no destination\n$/);
-  assert.match(r.stderr, /2 events; nothing was sent/);
+  assert.match(r.stderr, /2 events: 1 to shop, 1 to books, 1 to nobody; nothing was sent/);
   const to = await ok(["events", "replay", "2", "--to", "shop", "--dry-run", "--json"]);
   assert.deepEqual(JSON.parse(to.stdout),
                    { seq: 2, type: "charge.refunded", id: "evt_2", to: "shop" });

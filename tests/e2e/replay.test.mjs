@@ -113,6 +113,32 @@ suite("replaying", { concurrency: 2 }, () => {
     await assertOnceMore(g, 5);
   });
 
+  test("a dry run tells what would go where, sends nothing and changes nothing", async (t) => {
+    const site = await startSite(t);
+    const g = await Gateway.start(t, { destinations: [
+      site.as("shop", { match: [{ types: ["customer.*", "invoice.paid"] }] }),
+      site.as("books", { match: [{ types: "invoice.paid" }] })] });
+    for (const type of ["customer.created", "invoice.paid", "invoice.paid", "charge.refunded"])
+      await g.accept(snapshot({ type }));
+    await g.waitCount(5, "deliveries", "state = 'done'");
+    const books = () => Promise.all(["events", "receipts", "deliveries", "attempts", "suspense"]
+      .map((table) => g.sql(`SELECT * FROM ${table}`)));
+    const [before, sent] = [await books(), site.got.length];
+    const position = async () =>
+      (await g.metrics())['hookkeep_booked_total{result="booked"}'];
+    const booked = await position();
+    assert.ok(booked > 0);
+    const all = begin(g, ["--all", "--dry-run"]);
+    assert.equal(await all.end, 0, all.stderr);
+    assert.match(all.stderr, /4 events: 3 to shop, 2 to books, 1 to nobody; nothing was sent/);
+    const one = begin(g, ["--type", "charge.refunded", "--to", "books", "--dry-run"]);
+    assert.equal(await one.end, 0, one.stderr);
+    assert.match(one.stderr, /1 event: 1 to books; nothing was sent/);
+    assert.deepEqual(await books(), before);
+    assert.equal(await position(), booked); // no record either
+    assert.equal(site.got.length, sent);
+  });
+
   test("progress is shown on a terminal, and only there", async (t) => {
     const { g } = await withEvents(t, 10);
     const quiet = begin(g, ["--all", "--rate", "20"]);
@@ -122,5 +148,9 @@ suite("replaying", { concurrency: 2 }, () => {
     const run = await must("script", ["-qec", command, "/dev/null"], { cwd: g.folder });
     assert.match(run.stdout, /\r\x1b\[K\d+ replayed, \d+\.\d a second/);
     assert.match(run.stdout, /\r\x1b\[K10 events replayed, 10 deliveries made, 0 refused/);
+    const seqs = (await g.sql("SELECT seq FROM events")).map((row) => row.seq).join(" ");
+    const named = await must("script", ["-qec", `${HOOKKEEP} events replay ${seqs} --rate 10`,
+                                        "/dev/null"], { cwd: g.folder });
+    assert.match(named.stdout, /[1-9] replayed, \d+\.\d a second, \d to go, about 1s/);
   });
 });
