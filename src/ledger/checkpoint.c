@@ -61,6 +61,8 @@ static bool connect_helper(const char *path, sqlite3 **db) {
     if (failed == OK)
         failed = sqlite_number(*db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (failed == OK)
+        failed = sqlite_failed(sqlite3_file_control(*db, "main", PACED_RESTS, NULL));
+    if (failed == OK)
         return true;
     (void)sqlite3_close(*db);
     *db = NULL;

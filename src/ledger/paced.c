@@ -8,6 +8,8 @@
 
 #include "base/memory.h"
 #include "ledger/sqlite_internal.h"
+#include "port/clock.h"
+#include "port/thread.h"
 
 #define SYNC_EACH (1 << 20)
 #define CUT_EACH (32 << 20)
@@ -15,8 +17,10 @@
 // Stands behind the system's own part of each open file.
 struct behind {
     const sqlite3_io_methods *plain;
-    sqlite3_io_methods paced; // the same, but for xWrite or, of a WAL, xTruncate
+    // The same, but for xWrite and xFileControl or, of a WAL, xTruncate.
+    sqlite3_io_methods paced;
     sqlite3_int64 unsynced;
+    bool rests;
 };
 
 static sqlite3_vfs paced; // the system's, but for its name, xOpen and the size of a file
@@ -39,7 +43,19 @@ static int write_paced(sqlite3_file *f, const void *p, int n, sqlite3_int64 at) 
     if (code != SQLITE_OK || b->unsynced < SYNC_EACH)
         return code;
     b->unsynced = 0;
-    return b->plain->xSync(f, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    int64_t began_us = clock_mono_us(&clock_real);
+    code = b->plain->xSync(f, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    if (b->rests)
+        thread_rest(clock_mono_us(&clock_real) - began_us);
+    return code;
+}
+
+static int control_paced(sqlite3_file *f, int what, void *arg) {
+    struct behind *b = behind(f);
+    if (what != PACED_RESTS)
+        return b->plain->xFileControl(f, what, arg);
+    b->rests = true;
+    return SQLITE_OK;
 }
 
 // SQLite asks for it after the first commit in a WAL begun anew, for as long as that is larger than
@@ -61,10 +77,12 @@ static int open_paced(sqlite3_vfs *v, const char *name, sqlite3_file *f, int fla
         return code;
     struct behind *b = behind(f);
     *b = (struct behind){.plain = f->pMethods, .paced = *f->pMethods};
-    if ((flags & SQLITE_OPEN_WAL) != 0)
+    if ((flags & SQLITE_OPEN_WAL) != 0) {
         b->paced.xTruncate = cut_paced;
-    else
+    } else {
         b->paced.xWrite = write_paced;
+        b->paced.xFileControl = control_paced;
+    }
     f->pMethods = &b->paced;
     return SQLITE_OK;
 }

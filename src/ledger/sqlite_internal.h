@@ -71,6 +71,9 @@ void ledger_file_close(struct ledger_file *f);
 // The name of the VFS (sqlite3_open_v2) with which the ledger is opened by who writes to the file
 // itself. The first call is the main thread's.
 const char *paced_files(void);
+// For sqlite3_file_control, without an argument: who writes through this connection rests after
+// each MiB as long as its sync took, since nobody waits for him.
+#define PACED_RESTS 1000
 // Takes PATH.lock; LOCKED.
 must result ledger_lock(const char *path, struct file **out, struct text *why);
 // Is it ours, of a version that these migrations know, and made by them? Changes nothing.
