@@ -375,6 +375,13 @@ static void add_secret_metrics(void *ctx, struct text *out) {
     secret_uses_metrics(&g->uses, out);
 }
 
+static void tell_retired(void *ctx, bytes source, bytes label, struct desk_retired *out) {
+    const struct gateway *g = ctx;
+    const struct secret_use *u = secret_uses_find(&g->uses, source, label);
+    if (u != NULL)
+        *out = (struct desk_retired){atomic_load(&u->retired), atomic_load(&u->retired_at)};
+}
+
 // With the ports that the system gave where 0 was asked for.
 static void add_source_addresses(const struct gateway *g, struct text *out) {
     const struct config *c = g->config;
@@ -420,7 +427,8 @@ static result start_desk(struct gateway *g) {
         .ready_ctx = g,
         .roller = g->main_mailbox,
         .secret_metrics = add_secret_metrics,
-        .secret_metrics_ctx = g,
+        .secret_retired = tell_retired,
+        .secrets_ctx = g,
     };
     if (o.limits.connections_max > DESK_CONNECTIONS_MAX)
         o.limits.connections_max = DESK_CONNECTIONS_MAX;

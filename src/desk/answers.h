@@ -39,6 +39,8 @@ void keys_list(struct ask *a);
 void keys_create(struct ask *a);
 void keys_revoke(struct ask *a);
 
+void secrets_list(struct ask *a);
+
 void signing_sign(struct ask *a);
 
 void ledger_backup(struct ask *a);

@@ -40,6 +40,11 @@ struct desk_roll {
     struct text answer; // JSON
 };
 
+struct desk_retired {
+    uint64_t times;
+    int64_t last_at; // Unix ms; 0: never
+};
+
 struct desk_options {
     struct clock *clock;
     struct journal *journal;
@@ -63,9 +68,11 @@ struct desk_options {
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;
     struct mailbox *roller; // takes struct desk_roll, until desk_stop has returned
-    // Adds what is counted of each source's secrets to /metrics. Any thread.
+    // What the process counted of each source's secrets: added to /metrics, and how often one that
+    // is not in force was used. Any thread; null: nothing.
     void (*secret_metrics)(void *ctx, struct text *out);
-    void *secret_metrics_ctx;
+    void (*secret_retired)(void *ctx, bytes source, bytes label, struct desk_retired *out);
+    void *secrets_ctx;
 };
 
 // Opens the listeners; serves after desk_start. `listen`, `tls`, `sources` and `source_addresses`

@@ -56,6 +56,7 @@ static const struct work works[ROUTES] = {
     [ROUTE_KEYS] = {keys_list, NULL, NULL},
     [ROUTE_KEY_CREATE] = {keys_create, NULL, key_fields},
     [ROUTE_KEY_REVOKE] = {keys_revoke, NULL, NULL},
+    [ROUTE_SECRETS] = {secrets_list, NULL, NULL},
     [ROUTE_SIGN] = {signing_sign, NULL, sign_fields},
     [ROUTE_BACKUP] = {ledger_backup, NULL, backup_fields},
     [ROUTE_VERIFY] = {ledger_verify, NULL, NULL},

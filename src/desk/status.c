@@ -39,7 +39,7 @@ static void metrics_work(struct ask *a, struct reader *r) {
     a->type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_write(&a->out);
     if (o->secret_metrics != NULL)
-        o->secret_metrics(o->secret_metrics_ctx, &a->out);
+        o->secret_metrics(o->secrets_ctx, &a->out);
     OWN(text_drop)
     struct text books = {0};
     // What the process counts itself is told even when the ledger cannot be read.

@@ -131,6 +131,36 @@ suite("a source's secrets", { concurrency: 4 }, () => {
   });
 });
 
+test("secrets are listed with their state and use, and never their text", async (t) => {
+  const site = await startSite(t);
+  const g = await Gateway.start(t, { ...source(ring("gone", OLD, { not_after: at(-5) }),
+    ring("soon", NEW, { not_after: at(3600), scope: "account" }),
+    ring("later", OTHER, { not_before: at(3600), livemode: "live" }),
+    ring("main", secret("main"))), destinations: [site.as("shop"), site.as("books")] });
+  for (let i = 0; i < 3; i++) await g.accept(snapshot({ livemode: i > 0 }), { secret: NEW });
+  await g.post(snapshot(), { secret: OLD });
+  await g.waitBooked();
+  const rolled = JSON.parse((await did(g, ["destinations", "roll", "shop", "--json"])).stdout);
+  const adopted = () => g.get("/api/secrets");
+  await waitFor(async () => (await adopted()).data.some((r) => r.label === "rolled"), "the plan");
+  const listed = await did(g, ["secrets", "--json"]);
+  const rows = listed.stdout.trim().split("\n").map((l) => JSON.parse(l));
+  const brief = (r) => [r.of, r.label, r.state, r.receipts ?? null, r.refused ?? null, r.warning];
+  assert.deepEqual(rows.map(brief), [
+    ["/webhook", "gone", "retired", 0, 1, "it was used while it was not in force"],
+    ["/webhook", "soon", "ends soon", 3, 0, "it ends within a week and still signs"],
+    ["/webhook", "later", "not yet", 0, 0, null], ["/webhook", "main", "in force", 0, 0, null],
+    ["shop", "rolled", "in force", null, null, undefined],
+    ["shop", "older", "ends soon", null, null, undefined],
+    ["books", "configured", "in force", null, null, undefined]]);
+  assert.equal(rows[4].fingerprint, rolled.fingerprint);
+  assert.equal(rows[5].fingerprint, rows[6].fingerprint); // the site's own
+  assert.ok(Math.abs(rows[1].last_at - Date.now()) < 60000 && rows[0].refused_at > 0);
+  const table = (await did(g, ["secrets"])).stdout;
+  assert.match(table, /^\/webhook +soon +account +both +[0-9a-f]{12} +ends soon .* 3 +0$/m);
+  for (const text of [listed.stdout, table]) assert.doesNotMatch(text, /whsec_/);
+});
+
 suite("a destination's secret", { concurrency: 4 }, () => {
   test("is rolled under load, and no verification fails", async (t) => {
     const site = await startSite(t);
