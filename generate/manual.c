@@ -235,6 +235,26 @@ static void table_log_events(struct text *out) {
 #undef LOG_EVENT
 }
 
+// The doctor's.
+#define SEVERITY_ERROR "error"
+#define SEVERITY_WARNING "warning"
+#define SEVERITY_ADVICE "advice"
+
+static void add_check(struct text *out, const char *name, const char *severity,
+                      const char *meaning) {
+    text_adds(out, "\n*");
+    add_words(out, name);
+    text_addf(out, "* (%s)\n\t", severity);
+    add_sentence(out, meaning);
+    text_addc(out, '\n');
+}
+
+static void table_checks(struct text *out) {
+#define CHECK(id, name, severity, meaning) add_check(out, #name, SEVERITY_##severity, meaning);
+#include "rules/doctor_checks.def"
+#undef CHECK
+}
+
 static const struct {
     const char *mark;
     void (*table)(struct text *out);
@@ -246,6 +266,7 @@ static const struct {
     {"@ROUTES@", table_routes},
     {"@METRICS@", table_metrics},
     {"@LOG_EVENTS@", table_log_events},
+    {"@CHECKS@", table_checks},
 };
 
 void manual_page(bytes source, struct text *out) {

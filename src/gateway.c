@@ -382,6 +382,11 @@ static void tell_retired(void *ctx, bytes source, bytes label, struct desk_retir
         *out = (struct desk_retired){atomic_load(&u->retired), atomic_load(&u->retired_at)};
 }
 
+static void add_source_uses(void *ctx, struct text *out) {
+    const struct gateway *g = ctx;
+    source_uses_json(&g->uses, out);
+}
+
 // With the ports that the system gave where 0 was asked for.
 static void add_source_addresses(const struct gateway *g, struct text *out) {
     const struct config *c = g->config;
@@ -420,6 +425,7 @@ static result start_desk(struct gateway *g) {
         .tls = {gateway_path(&certificate, c->certificate), gateway_path(&key, c->key)},
         .limits = limits_of(c),
         .drain_ms = c->limits.drain_ms,
+        .account_metrics = c->account_metrics,
         .sources = sources,
         .source_count = c->source_count,
         .source_addresses = text_str(&addresses),
@@ -428,6 +434,7 @@ static result start_desk(struct gateway *g) {
         .roller = g->main_mailbox,
         .secret_metrics = add_secret_metrics,
         .secret_retired = tell_retired,
+        .source_uses = add_source_uses,
         .secrets_ctx = g,
     };
     if (o.limits.connections_max > DESK_CONNECTIONS_MAX)

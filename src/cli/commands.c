@@ -5,6 +5,8 @@ const struct cli_command *const cli_commands[] = {
     &command_serve,
     &command_check,
     &command_status,
+    &command_doctor,
+    &command_accounts,
     &command_events,
     &command_deliveries,
     &command_destinations,

@@ -88,6 +88,7 @@ static result bind_places(struct binding *b) {
     struct node *tls = tree_get(b->root, KEY_TLS), *desk = tree_get(b->root, KEY_DESK);
     TRY(bind_texts(b, b->root, KEY_LISTEN, &c->listen, &c->listen_count));
     TRY(bind_texts(b, desk, KEY_DESK_LISTEN, &c->desk_listen, &c->desk_listen_count));
+    c->account_metrics = (uint32_t)bind_number(desk, KEY_DESK_ACCOUNT_METRICS);
     TRY(bind_text(b, tls, KEY_TLS_CERTIFICATE, &c->certificate));
     TRY(bind_text(b, tls, KEY_TLS_KEY, &c->key));
     TRY(bind_text(b, tree_get(b->root, KEY_TRUST), KEY_TRUST_CA_FILE, &c->ca_file));

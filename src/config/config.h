@@ -55,6 +55,7 @@ struct config {
     size_t listen_count;
     bytes *desk_listen;
     size_t desk_listen_count;
+    uint32_t account_metrics;
     bytes certificate, key; // paths, empty without TLS
     bytes ledger_path;      // of sqlite:PATH
     bytes journal_path;

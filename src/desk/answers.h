@@ -28,6 +28,7 @@ void destinations_hold(struct ask *a);
 void destinations_release(struct ask *a);
 void destinations_roll(struct ask *a);
 
+void doctor_show(struct ask *a);
 void sightings_list(struct ask *a);
 
 void suspense_list(struct ask *a);

@@ -60,6 +60,7 @@ struct desk_options {
     } tls;                       // null: no https address is among them
     struct server_limits limits; // bodies are capped at 64 KiB even if it says more
     int64_t drain_ms;
+    size_t account_metrics; // connected accounts that /metrics counts each by itself
     const struct desk_source *sources;
     size_t source_count;
     // Where intake listens, as net_address_parse takes it but with the real ports; JSON, an array.
@@ -72,7 +73,10 @@ struct desk_options {
     // is not in force was used. Any thread; null: nothing.
     void (*secret_metrics)(void *ctx, struct text *out);
     void (*secret_retired)(void *ctx, bytes source, bytes label, struct desk_retired *out);
-    void *secrets_ctx;
+    // Adds what each source was sent, for the doctor (intake/uses.h). Any thread; null: nothing
+    // known.
+    void (*source_uses)(void *ctx, struct text *out);
+    void *secrets_ctx; // of these three
 };
 
 // Opens the listeners; serves after desk_start. `listen`, `tls`, `sources` and `source_addresses`

@@ -48,6 +48,7 @@ static const struct work works[ROUTES] = {
     [ROUTE_HOLD] = {destinations_hold, NULL, hold_fields},
     [ROUTE_ROLL] = {destinations_roll, NULL, roll_fields},
     [ROUTE_RELEASE] = {destinations_release, NULL, NULL},
+    [ROUTE_DOCTOR] = {doctor_show, NULL, NULL},
     [ROUTE_SIGHTINGS] = {sightings_list, sighting_filters, NULL},
     [ROUTE_SUSPENSE] = {suspense_list, suspense_filters, NULL},
     [ROUTE_SUSPENDED] = {suspense_show, NULL, NULL},

@@ -75,7 +75,7 @@ static const char *const fixed_headers[] = {
 static size_t write_strings(const struct http_channel *h, const struct attempt *a, struct text *t) {
     const struct job *job = a->job;
     int64_t now_s = a->started_at > 0 ? a->started_at / 1000 : 0;
-    url_names_fill(bytes_of(h->url), job->account, NO_BYTES, t);
+    url_names_fill(bytes_of(h->url), job->account, job->site, t);
     text_add(t, B("\0Stripe-Signature: "));
     signature_sign(h->key, now_s, job->body, t);
     for (size_t i = 0; i < h->older_count; i++)

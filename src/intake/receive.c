@@ -71,6 +71,18 @@ static enum reception_end counted(enum reception_end end, bytes path) {
     return end;
 }
 
+static void count_refusal(const struct source *source, enum reception_end end) {
+    if (source == NULL)
+        return;
+    switch (end) {
+#define X(id, name)                                                                                \
+    case RECEPTION_##id: source_use_refused(source->use, SOURCE_REFUSAL_##id); break;
+        SOURCE_REFUSALS_LIST(X)
+#undef X
+    default: break; // not about its signature
+    }
+}
+
 static bool take_budget(struct reception *p, size_t n) {
     if (!http_budget_take(p->budget, n))
         return false;
@@ -107,6 +119,7 @@ static void refuse(struct reception *p, enum reception_end end) {
     ensure(p->stage == READING);
     p->stage = ENDED;
     counted(end, p->source->plan->path);
+    count_refusal(p->source, end);
     stop_reading(p);
     free_memory(p);
     p->done(p->ctx, end);
@@ -142,8 +155,10 @@ enum reception_end receive_head(struct receiver *r, const struct http_request *h
     enum reception_end end = judge_head(r, head, &source, &signature);
     if (end == RECEPTION_ENDS && !http_budget_take(r->budget, sizeof(struct reception)))
         end = RECEPTION_NO_MEMORY;
-    if (end != RECEPTION_ENDS)
+    if (end != RECEPTION_ENDS) {
+        count_refusal(source, end);
         return counted(end, head->path);
+    }
     struct reception *p = NEW(struct reception);
     p->budget = r->budget;
     p->taken = sizeof *p;
@@ -304,8 +319,9 @@ void receive_complete(struct reception *p) {
         refuse(p, end);
         return;
     }
-    secret_use_matched(p->source->uses[secret], &p->source->plan->secrets[secret],
-                       clock_wall_ms(r->clock));
+    int64_t now_ms = clock_wall_ms(r->clock);
+    secret_use_matched(p->source->uses[secret], &p->source->plan->secrets[secret], now_ms);
+    source_use_received(p->source->use, p->signed_at, now_ms);
     stop_reading(p);
     p->stage = APPENDING;
     r->appending++;

@@ -42,6 +42,7 @@ static result open_source(struct sources *s, struct source *source,
     NEED(secrets->count > 0 && secrets->count <= SECRETS_MAX, INVALID,
          "a source has no secret, or too many");
     source->ring = signature_ring_open(secrets->keys, secrets->count);
+    source->use = source_uses_take(uses, source->plan->path);
     source->uses = NEW_ARRAY(struct secret_use *, secrets->count);
     for (size_t i = 0; i < secrets->count; i++) {
         const struct plan_secret *secret = &source->plan->secrets[i];

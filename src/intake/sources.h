@@ -9,7 +9,8 @@ struct source {
     const struct plan_source *plan;
     struct signature_ring *ring;
     struct secret_use **uses; // of each secret
-    size_t head_room;         // the most bytes that come before the body in its encoded receipts
+    struct source_use *use;
+    size_t head_room; // the most bytes that come before the body in its encoded receipts
 };
 
 struct sources {

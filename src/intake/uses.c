@@ -42,6 +42,62 @@ void secret_uses_drop(struct secret_uses *u) {
         free(it);
     }
     atomic_store(&u->first, NULL);
+    for (struct source_use *it = atomic_load(&u->first_source), *next; it != NULL; it = next) {
+        next = it->next;
+        free((void *)(uintptr_t)it->path.p);
+        free(it);
+    }
+    atomic_store(&u->first_source, NULL);
+}
+
+struct source_use *source_uses_take(struct secret_uses *u, bytes path) {
+    struct source_use *first = atomic_load_explicit(&u->first_source, memory_order_acquire);
+    for (struct source_use *it = first; it != NULL; it = it->next)
+        if (bytes_equal(it->path, path))
+            return it;
+    struct source_use *row = NEW(struct source_use);
+    row->path = bytes_of(bytes_strdup(path));
+    row->next = first;
+    atomic_store_explicit(&u->first_source, row, memory_order_release);
+    return row;
+}
+
+// Loops may overwrite each other's: one time in a few is as good as all.
+void source_use_received(struct source_use *u, int64_t signed_at_s, int64_t now_ms) {
+    int64_t apart = now_ms - signed_at_s * 1000;
+    int64_t before = atomic_load_explicit(&u->clock_ms, memory_order_relaxed);
+    bool first = atomic_fetch_add_explicit(&u->received, 1, memory_order_relaxed) == 0;
+    atomic_store_explicit(&u->clock_ms, first ? apart : before + (apart - before) / 8,
+                          memory_order_relaxed);
+}
+
+void source_use_refused(struct source_use *u, enum source_refusal why) {
+    atomic_fetch_add_explicit(&u->refused[why], 1, memory_order_relaxed);
+}
+
+void source_uses_json(const struct secret_uses *u, struct text *out) {
+    static const char *const names[SOURCE_REFUSALS] = {
+#define X(id, name) name,
+        SOURCE_REFUSALS_LIST(X)
+#undef X
+    };
+    const struct source_use *it = atomic_load_explicit(&u->first_source, memory_order_acquire);
+    text_addc(out, '{');
+    for (bool first = true; it != NULL; it = it->next, first = false) {
+        text_adds(out, first ? "" : ",");
+        text_add_json(out, it->path);
+        text_adds(out, ":{\"received\":");
+        text_add_u64(out, atomic_load_explicit(&it->received, memory_order_relaxed));
+        text_adds(out, ",\"clock_ms\":");
+        text_add_i64(out, atomic_load_explicit(&it->clock_ms, memory_order_relaxed));
+        text_adds(out, ",\"refused\":");
+        for (unsigned i = 0; i < SOURCE_REFUSALS; i++)
+            text_addf(
+                out, "%s\"%s\":%llu", i == 0 ? "{" : ",", names[i],
+                (unsigned long long)atomic_load_explicit(&it->refused[i], memory_order_relaxed));
+        text_adds(out, "}}");
+    }
+    text_addc(out, '}');
 }
 
 // Has it not been told for so long? Of several loops one tells it.

@@ -386,9 +386,47 @@ static result measure(struct reader *r, int64_t now_ms, struct text *out) {
     return reader_said(out);
 }
 
-result reader_metrics(struct reader *r, int64_t now_ms, struct text *out) {
+static void add_account_row(struct text *out, bytes owner, bytes account, bool livemode,
+                            int64_t n) {
+    text_adds(out, "hookkeep_account_events_total{owner=\"");
+    add_label(out, owner);
+    text_adds(out, "\",account=\"");
+    add_label(out, account);
+    text_addf(out, "\",livemode=\"%s\"} %lld\n", livemode ? "true" : "false", (long long)n);
+}
+
+static result measure_accounts(struct reader *r, size_t accounts, struct text *out) {
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *q = NULL;
+    TRY(reader_prepare(r,
+                       "SELECT whose, what, livemode, count FROM sighting NOT INDEXED"
+                       " WHERE kind = 2 ORDER BY number",
+                       &q));
+    text_adds(out, "# HELP hookkeep_account_events_total Events of connected accounts in the "
+                   "ledger.\n# TYPE hookkeep_account_events_total counter\n");
+    int64_t others[2] = {0, 0};
+    size_t n = 0;
+    for (bool row = false;; n++) {
+        TRY(reader_step(q, &row));
+        if (!row)
+            break;
+        bool livemode = sqlite3_column_int(q, 2) != 0;
+        if (n < accounts)
+            add_account_row(out, sqlite_bytes(q, 0), sqlite_bytes(q, 1), livemode,
+                            sqlite3_column_int64(q, 3));
+        else
+            others[livemode] += sqlite3_column_int64(q, 3);
+    }
+    for (int livemode = 0; livemode < 2 && n > accounts; livemode++)
+        add_account_row(out, NO_BYTES, B("other"), livemode, others[livemode]);
+    return reader_said(out);
+}
+
+result reader_metrics(struct reader *r, int64_t now_ms, size_t accounts, struct text *out) {
     TRY(reader_begin(r, true));
     result failed = measure(r, now_ms, out);
+    if (failed == OK)
+        failed = measure_accounts(r, accounts, out);
     reader_end(r);
     return failed;
 }

@@ -73,8 +73,10 @@ must result reader_body(struct reader *r, bytes id, uint64_t receipt, struct tex
 must result reader_plan(struct reader *r, uint64_t generation, struct text *json);
 must result reader_key(struct reader *r, bytes hash, struct arena *a,
                        struct key_row *out); // by hash; ABSENT
-// Gauges for /metrics: backlog and oldest due delivery per destination, events, suspense.
-must result reader_metrics(struct reader *r, int64_t now_ms, struct text *out);
+// For /metrics: backlog and oldest due delivery per destination, events, suspense; events of so
+// many connected accounts each by itself, those that were seen first (so that no row's number ever
+// moves into another), and of the others together.
+must result reader_metrics(struct reader *r, int64_t now_ms, size_t accounts, struct text *out);
 // A consistent copy into a new file; EXISTS if it is there. Never stalls the writer.
 must result reader_backup(struct reader *r, const char *file, struct text *why);
 // SQLite's integrity check, hashes of bodies, invariants of the books; a line for each problem,

@@ -65,6 +65,8 @@ def hookkeep_1_has_every_command_option_variable_and_log_event():
     text = page("hookkeep.1")
     wanted = [r[0] for r in rows("config/variables.def", "VARIABLE")]
     wanted += [r[1] for r in rows("port/log_events.def", "LOG_EVENT")]
+    wanted += re.findall(r'^CHECK\(\w+, (\w+), ', read(SOURCE, "src/rules/doctor_checks.def"), re.M)
+    wanted += [r[0] for r in rows("rules/doctor_checks.def", "CHECK")]
     missing = lacks(text, wanted)
     for words, told in calls():
         call = " ".join(["hookkeep", *words])

@@ -355,7 +355,7 @@ static void test_small_lists(void **state) {
     text_reset(&l->out);
     for (int i = 0; i < 2; i++) { // the second time from what was counted before
         text_reset(&l->out);
-        assert_ok(reader_metrics(l->reader, 3500, &l->out));
+        assert_ok(reader_metrics(l->reader, 3500, 3, &l->out));
         assert_non_null(strstr(text_str(&l->out), "backlog_deliveries{destination=\"shop\"} 10\n"));
         assert_non_null(strstr(text_str(&l->out), "due_seconds{destination=\"shop\"} 2.500\n"));
         assert_non_null(strstr(text_str(&l->out), "due_seconds{destination=\"books\"} 0.000\n"));
@@ -363,6 +363,14 @@ static void test_small_lists(void **state) {
         assert_non_null(strstr(text_str(&l->out), "dead_deliveries{destination=\"books\"} 10\n"));
         assert_non_null(strstr(text_str(&l->out), "\nhookkeep_ledger_events 30\n"));
         assert_non_null(strstr(text_str(&l->out), "\nhookkeep_suspended_records 1\n"));
+#define ACCOUNT(owner_, account_, mode_)                                                           \
+    "hookkeep_account_events_total{owner=\"" owner_ "\",account=\"" account_                       \
+    "\",livemode=\"" mode_ "\"} "
+        assert_non_null(strstr(text_str(&l->out), ACCOUNT("main", "acct_1", "true") "3\n" //
+                               ACCOUNT("other", "acct_1", "true") "3\n"                   //
+                               ACCOUNT("main", "acct_2", "false") "3\n"                   //
+                               ACCOUNT("", "other", "false") "3\n"                        //
+                               ACCOUNT("", "other", "true") "0\n"));
     }
 }
 
@@ -646,7 +654,7 @@ static void test_beside_writer(void **state) {
         text_reset(&l->out);
         assert_ok(reader_events(l->reader, &(struct list_filter){.limit = 50}, &l->out));
         assert_ok(reader_destinations(l->reader, &l->out));
-        assert_ok(reader_metrics(l->reader, 1, &l->out));
+        assert_ok(reader_metrics(l->reader, 1, 5, &l->out));
     }
     for (int i = 0; i < 3; i++) {
         char backup[160];

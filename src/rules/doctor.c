@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include "rules/doctor.h"
+
+#include "rules/doctor_internal.h"
+
+#define LATE_MS INT64_C(300000)
+
+enum severity { ERROR, WARNING, ADVICE };
+
+static const struct {
+    const char *name;
+    enum severity severity;
+    void (*look)(const struct doctor_facts *f, struct doctor_report *r);
+} checks[DOCTOR_CHECKS] = {
+#define CHECK(id, name, severity, meaning) {#name, severity, check_##name},
+#include "rules/doctor_checks.def"
+#undef CHECK
+};
+
+void doctor_find(struct doctor_report *r) {
+    static const char *const words[] = {"error", "warning", "advice"};
+    text_addf(r->out, "%s{\"check\":\"%s\",\"severity\":\"%s\",\"about\":", r->count > 0 ? "," : "",
+              checks[r->check].name, words[checks[r->check].severity]);
+    text_add_json(r->out, text_bytes(&r->about));
+    text_adds(r->out, ",\"found\":");
+    text_add_json(r->out, text_bytes(&r->found));
+    text_adds(r->out, ",\"mend\":");
+    text_add_json(r->out, text_bytes(&r->mend));
+    text_addc(r->out, '}');
+    r->count++;
+    text_reset(&r->about);
+    text_reset(&r->found);
+    text_reset(&r->mend);
+}
+
+void doctor_list(struct text *out, size_t n, bytes name) {
+    if (n >= DOCTOR_LISTED)
+        return;
+    text_adds(out, n > 0 ? ", " : "");
+    text_add_printable(out, name, 80);
+}
+
+void doctor_list_end(struct text *out, size_t n) {
+    if (n > DOCTOR_LISTED)
+        text_addf(out, " and %zu more", n - DOCTOR_LISTED);
+}
+
+void doctor_look(const struct doctor_facts *f, struct text *out) {
+    struct doctor_report r = {.out = out};
+    text_adds(out, "{\"findings\":[");
+    for (r.check = 0; r.check < DOCTOR_CHECKS; r.check++)
+        checks[r.check].look(f, &r);
+    text_addf(out, "],\"checks\":%d}", DOCTOR_CHECKS);
+    text_drop(&r.about);
+    text_drop(&r.found);
+    text_drop(&r.mend);
+}
+
+void check_deliveries_dead(const struct doctor_facts *f, struct doctor_report *r) {
+    for (size_t i = 0; i < f->destination_count; i++) {
+        const struct doctor_destination *d = &f->destinations[i];
+        if (d->dead == 0)
+            continue;
+        text_add(&r->about, d->name);
+        text_addf(&r->found, "%llu deliveries are given up, their schedule ran out",
+                  (unsigned long long)d->dead);
+        text_addf(&r->mend,
+                  "`hookkeep deliveries list --destination %.*s --state dead` says why; once it is "
+                  "mended there, `hookkeep deliveries retry N` sends one again",
+                  BYTES_ARG(d->name));
+        doctor_find(r);
+    }
+}
+
+void check_destination_late(const struct doctor_facts *f, struct doctor_report *r) {
+    for (size_t i = 0; i < f->destination_count; i++) {
+        const struct doctor_destination *d = &f->destinations[i];
+        if (d->held || d->oldest_due_at == 0 || f->now_ms - d->oldest_due_at <= LATE_MS)
+            continue;
+        text_add(&r->about, d->name);
+        text_adds(&r->found, "its oldest delivery has been due for ");
+        text_add_duration(&r->found, (f->now_ms - d->oldest_due_at) / 60000 * 60000);
+        text_addf(&r->found, ", %llu wait", (unsigned long long)(d->due + d->waiting));
+        text_adds(&r->mend, "it takes less than comes: raise `concurrency` of the destination, or "
+                            "make it answer sooner; `hookkeep_stage_seconds{stage=\"attempt\"}` "
+                            "says how long it takes");
+        doctor_find(r);
+    }
+}
+
+void check_destination_fails(const struct doctor_facts *f, struct doctor_report *r) {
+    for (size_t i = 0; i < f->destination_count; i++) {
+        const struct doctor_destination *d = &f->destinations[i];
+        if (d->waiting == 0)
+            continue;
+        text_add(&r->about, d->name);
+        text_addf(&r->found, "%llu deliveries failed and wait to be tried again",
+                  (unsigned long long)d->waiting);
+        text_addf(&r->mend,
+                  "`hookkeep deliveries list --destination %.*s --state waiting` says why; they "
+                  "are tried again by themselves, `hookkeep deliveries retry N` does it now",
+                  BYTES_ARG(d->name));
+        doctor_find(r);
+    }
+}
+
+void check_destination_held(const struct doctor_facts *f, struct doctor_report *r) {
+    for (size_t i = 0; i < f->destination_count; i++) {
+        const struct doctor_destination *d = &f->destinations[i];
+        if (!d->held || d->held_open == 0)
+            continue;
+        text_add(&r->about, d->name);
+        text_addf(&r->found, "it is held, and owed %llu deliveries",
+                  (unsigned long long)d->held_open);
+        text_addf(&r->mend, "`hookkeep destinations release %.*s`", BYTES_ARG(d->name));
+        doctor_find(r);
+    }
+}
+
+void check_suspense(const struct doctor_facts *f, struct doctor_report *r) {
+    if (f->suspended == 0)
+        return;
+    text_addf(&r->found, "%llu records could not be booked", (unsigned long long)f->suspended);
+    text_adds(&r->mend,
+              "`hookkeep suspense list` says why; `hookkeep suspense book N` tries again");
+    doctor_find(r);
+}
+
+void check_no_destination(const struct doctor_facts *f, struct doctor_report *r) {
+    if (f->plan == NULL || f->plan->destination_count > 0)
+        return;
+    text_adds(&r->found, "no destination is configured: events are kept and go nowhere");
+    text_adds(&r->mend, "name one under `destinations:` (man hookkeep.yaml), and send what came "
+                        "before with `hookkeep events replay --to NAME`");
+    doctor_find(r);
+}
