@@ -137,9 +137,85 @@ static void take_answer(struct replay *r, json answer) {
     text_reset(&r->events);
 }
 
+static void count_share(struct replay *r, bytes to) {
+    for (size_t i = 0; i < r->share_count; i++)
+        if (bytes_equal(bytes_of(r->shares[i].to), to)) {
+            r->shares[i].events++;
+            return;
+        }
+    r->shares = memory_grow(r->shares, r->share_count + 1, sizeof *r->shares);
+    r->shares[r->share_count++] = (struct share){bytes_strdup(to), 1};
+}
+
+static void add_names(struct replay *r, json names, struct text *out) {
+    json name;
+    for (size_t at = 0; json_element(names, &at, &name);) {
+        text_adds(out, out->n > 0 ? ", " : "");
+        text_add(out, json_string(name));
+        count_share(r, json_string(name));
+    }
+}
+
+static void add_plan_row(struct replay *r, json planned) {
+    OWN(text_drop)
+    struct text row = {0}, to = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    static const char *const kept[] = {"received_at", "type", "id"};
+    add_names(r, json_get(planned, "to"), &to);
+    r->unwanted += to.n == 0;
+    if (to.n == 0)
+        text_adds(&to, "nobody: it matches no destination");
+    text_adds(&row, "{\"seq\":");
+    json_write(json_get(planned, "event"), &row);
+    for (size_t i = 0; i < COUNT(kept); i++)
+        if (json_type(json_get(planned, kept[i])) != JSON_ABSENT) {
+            text_addf(&row, ",\"%s\":", kept[i]);
+            json_write(json_get(planned, kept[i]), &row);
+        }
+    text_adds(&row, ",\"to\":");
+    text_add_json(&row, text_bytes(&to));
+    text_addc(&row, '}');
+    if (json_parse(text_bytes(&row), &doc) != OK)
+        return;
+    if (r->call->json)
+        json_line(json_root(doc));
+    else
+        table_add(&r->plan, json_root(doc));
+    r->sent++;
+}
+
+static void write_batch(const struct replay *r, struct text *body) {
+    text_addf(body, "{\"events\":[%s]", text_str(&r->events));
+    if (o.to != NULL) {
+        text_adds(body, ",\"to\":");
+        text_add_json(body, bytes_of(o.to));
+    }
+    text_addc(body, '}');
+}
+
+// What a replay of the batch would do; the desk does nothing.
+static enum cli_exit plan_batch(struct replay *r) {
+    OWN(text_drop)
+    struct text body = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    json row;
+    write_batch(r, &body);
+    enum cli_exit code = client_ask(r->client, "POST", "/api/replay/plan", text_bytes(&body), &doc);
+    for (size_t at = 0;
+         code == CLI_DONE && json_element(json_get(json_root(doc), "data"), &at, &row);)
+        add_plan_row(r, row);
+    r->count = 0;
+    text_reset(&r->events);
+    return code;
+}
+
 static enum cli_exit send_batch(struct replay *r) {
     if (r->count == 0)
         return CLI_DONE;
+    if (o.dry_run != 0)
+        return plan_batch(r);
     wait_for_turn(r);
     if (client_interrupted(r->client))
         return CLI_FAILED;
@@ -147,12 +223,7 @@ static enum cli_exit send_batch(struct replay *r) {
     struct text body = {0};
     OWN(text_drop)
     struct text key = {0};
-    text_addf(&body, "{\"events\":[%s]", text_str(&r->events));
-    if (o.to != NULL) {
-        text_adds(&body, ",\"to\":");
-        text_add_json(&body, bytes_of(o.to));
-    }
-    text_addc(&body, '}');
+    write_batch(r, &body);
     text_addf(&key, "%s-%llu", r->run, (unsigned long long)++r->batches);
     OWN(json_close)
     struct json_doc *doc = NULL;
@@ -164,86 +235,7 @@ static enum cli_exit send_batch(struct replay *r) {
     return code;
 }
 
-static void count_share(struct replay *r, bytes to) {
-    for (size_t i = 0; i < r->share_count; i++)
-        if (bytes_equal(bytes_of(r->shares[i].to), to)) {
-            r->shares[i].events++;
-            return;
-        }
-    r->shares = memory_grow(r->shares, r->share_count + 1, sizeof *r->shares);
-    r->shares[r->share_count++] = (struct share){bytes_strdup(to), 1};
-}
-
-static void add_names(struct replay *r, json explained, struct text *out) {
-    json receipts = json_get(explained, "receipts"), destination;
-    // A replay carries the first receipt.
-    json first = json_at(receipts, 0);
-    for (size_t at = 0; json_element(json_get(first, "destinations"), &at, &destination);)
-        if (json_true(json_get(destination, "gets"))) {
-            if (out->n > 0)
-                text_adds(out, ", ");
-            text_add(out, json_string(json_get(destination, "name")));
-            count_share(r, json_string(json_get(destination, "name")));
-        }
-}
-
-static void add_plan_row(struct replay *r, json event, const char *seq_name, const char *to) {
-    OWN(text_drop)
-    struct text row = {0};
-    OWN(json_close)
-    struct json_doc *doc = NULL;
-    static const char *const kept[] = {"received_at", "type", "id"};
-    text_adds(&row, "{\"seq\":");
-    json_write(json_get(event, seq_name), &row);
-    for (size_t i = 0; i < COUNT(kept); i++)
-        if (json_type(json_get(event, kept[i])) != JSON_ABSENT) {
-            text_addf(&row, ",\"%s\":", kept[i]);
-            json_write(json_get(event, kept[i]), &row);
-        }
-    text_adds(&row, ",\"to\":");
-    text_add_json(&row, bytes_of(to));
-    text_addc(&row, '}');
-    if (json_parse(text_bytes(&row), &doc) != OK)
-        return;
-    if (r->call->json)
-        json_line(json_root(doc));
-    else
-        table_add(&r->plan, json_root(doc));
-    r->sent++;
-}
-
-// What a replay of it would do, as the desk explains it. `event` is its row, absent when it was
-// named on the command line.
-static enum cli_exit plan_one(struct replay *r, bytes id, json event) {
-    OWN(text_drop)
-    struct text path = {0};
-    OWN(text_drop)
-    struct text to = {0};
-    OWN(json_close)
-    struct json_doc *doc = NULL;
-    text_adds(&path, "/api/events/");
-    query_escape(&path, id);
-    text_adds(&path, "/explain");
-    enum cli_exit code = client_ask(r->client, "GET", text_str(&path), NO_BYTES, &doc);
-    if (code != CLI_DONE)
-        return code;
-    if (o.to != NULL) {
-        text_adds(&to, o.to);
-        count_share(r, bytes_of(o.to));
-    } else {
-        add_names(r, json_root(doc), &to);
-    }
-    r->unwanted += to.n == 0;
-    if (to.n == 0)
-        text_adds(&to, "nobody: it matches no destination");
-    bool row = json_type(event) == JSON_OBJECT;
-    add_plan_row(r, row ? event : json_root(doc), row ? "seq" : "event", text_str(&to));
-    return CLI_DONE;
-}
-
-static enum cli_exit add_event(struct replay *r, bytes id, json event) {
-    if (o.dry_run != 0)
-        return plan_one(r, id, event);
+static enum cli_exit add_event(struct replay *r, bytes id) {
     if (r->count > 0)
         text_addc(&r->events, ',');
     else
@@ -260,7 +252,7 @@ static enum cli_exit take_row(void *ctx, json row) {
         cli_say("the desk listed an event without a number; is it a hookkeep desk?");
         return CLI_FAILED;
     }
-    return add_event(r, seq, row);
+    return add_event(r, seq);
 }
 
 static enum cli_exit replay_filtered(struct replay *r) {
@@ -301,7 +293,7 @@ static enum cli_exit replay_filtered(struct replay *r) {
 static enum cli_exit replay_named(struct replay *r) {
     enum cli_exit code = CLI_DONE;
     for (size_t i = 0; i < r->call->count && code == CLI_DONE; i++)
-        code = add_event(r, bytes_of(r->call->args[i]), (json){NULL});
+        code = add_event(r, bytes_of(r->call->args[i]));
     return code == CLI_DONE ? send_batch(r) : code;
 }
 

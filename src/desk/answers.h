@@ -14,8 +14,14 @@ void events_list(struct ask *a);
 void events_show(struct ask *a);
 void events_body(struct ask *a);
 void events_replay(struct ask *a);
+void events_replay_plan(struct ask *a);
 void events_explain(struct ask *a); // explain.c
-void events_tail(struct ask *a);    // tail.c
+// The plan in force, null before the first; and, appended to a->out, what a replay of an event
+// under it would do: to `to`, or, if that is empty, to all that match. ABSENT.
+must result explain_plan(struct ask *a, struct reader *r, struct plan **now);
+must result explain_replay(struct ask *a, struct reader *r, struct plan *now, uint64_t seq,
+                           bytes to);
+void events_tail(struct ask *a); // tail.c
 
 void deliveries_list(struct ask *a);
 void deliveries_show(struct ask *a);

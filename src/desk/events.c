@@ -60,8 +60,8 @@ static bool to_is_good(json to) {
            (json_type(to) == JSON_STRING && json_string(to).n > 0);
 }
 
-// One element of `events`, a number or an id, as a seq behind the others.
-static bool add_event(struct ask *a, struct reader *r, json element) {
+// One element of `events`, a number or an id. False: refused.
+static bool seq_of(struct ask *a, struct reader *r, json element, uint64_t *out) {
     struct which w = {.name = json_type(element) == JSON_NUMBER ? json_number(element)
                                                                 : json_string(element)};
     uint64_t seq = 0;
@@ -76,9 +76,7 @@ static bool add_event(struct ask *a, struct reader *r, json element) {
         ask_fail(a, 404, "no event has the number %.*s", BYTES_ARG(ask_short(w.name)));
         return false;
     }
-    if (!bytes_ends(text_bytes(&a->payload), B("[")))
-        text_addc(&a->payload, ',');
-    text_add_u64(&a->payload, seq);
+    *out = seq;
     return true;
 }
 
@@ -86,10 +84,13 @@ static void replay_work(struct ask *a, struct reader *r) {
     json events = field(a, "events"), element, to = field(a, "to");
     ask_command_begin(a, COMMAND_REPLAY);
     text_adds(&a->payload, ",\"events\":[");
-    size_t at = 0;
-    while (json_element(events, &at, &element))
-        if (!add_event(a, r, element))
+    uint64_t seq;
+    size_t at = 0, n = 0;
+    while (json_element(events, &at, &element)) {
+        if (!seq_of(a, r, element, &seq))
             return;
+        text_addf(&a->payload, "%s%llu", n++ > 0 ? "," : "", (unsigned long long)seq);
+    }
     text_adds(&a->payload, "],\"to\":");
     if (json_type(to) == JSON_STRING)
         text_add_json(&a->payload, json_string(to));
@@ -104,7 +105,27 @@ static void replay_resolved(struct ask *a) {
         ask_command_post(a, NULL);
 }
 
-void events_replay(struct ask *a) {
+static void plan_work(struct ask *a, struct reader *r) {
+    json events = field(a, "events"), element;
+    struct plan *now = NULL;
+    result done = explain_plan(a, r, &now);
+    uint64_t seq;
+    size_t at = 0, n = 0;
+    text_adds(&a->out, "{\"data\":[");
+    while (done == OK && json_element(events, &at, &element)) {
+        if (!seq_of(a, r, element, &seq))
+            break;
+        text_adds(&a->out, n++ > 0 ? "," : "");
+        done = explain_replay(a, r, now, seq, json_string(field(a, "to")));
+    }
+    text_adds(&a->out, "]}");
+    plan_free(now);
+    if (done != OK)
+        ask_fail_read(a, done, "no event has one of these numbers");
+}
+
+static void replay_checked(struct ask *a, void (*work)(struct ask *, struct reader *),
+                           void (*then)(struct ask *)) {
     json events = field(a, "events");
     size_t n = json_type(events) == JSON_ARRAY ? json_size(events) : 0;
     if (n == 0 || n > REPLAY_EVENTS_MAX) {
@@ -114,6 +135,10 @@ void events_replay(struct ask *a) {
     } else if (!to_is_good(field(a, "to"))) {
         ask_refuse(a, 400, "`to` has to be a destination's name, or null for all that match");
     } else {
-        ask_query(a, replay_work, replay_resolved);
+        ask_query(a, work, then);
     }
 }
+
+void events_replay(struct ask *a) { replay_checked(a, replay_work, replay_resolved); }
+
+void events_replay_plan(struct ask *a) { replay_checked(a, plan_work, ask_send); }

@@ -138,6 +138,23 @@ static void copy_members(json row, const char *const *names, struct text *out) {
     }
 }
 
+static result event_of(const struct explained *x, json receipt, struct text *body,
+                       struct event *out) {
+    TRY(reader_body(x->reader, x->name, number_of(receipt, "seq"), body));
+    return event_parse(text_bytes(body), out, NULL);
+}
+
+static struct match_facts facts_of(const struct event *e, json receipt) {
+    return (struct match_facts){
+        .type = e->type,
+        .account = e->account,
+        .livemode = e->livemode,
+        .source = json_string(json_get(receipt, "source")),
+        .secret = json_string(json_get(receipt, "secret_label")),
+        .event = json_root(e->doc),
+    };
+}
+
 static result add_receipt(struct explained *x, json receipt) {
     static const char *const names[] = {
         "seq", "source", "secret_label", "received_at", "generation", "livemode_misfit", NULL};
@@ -145,17 +162,9 @@ static result add_receipt(struct explained *x, json receipt) {
     struct text body = {0};
     OWN(event_drop)
     struct event e = {0};
-    TRY(reader_body(x->reader, x->name, number_of(receipt, "seq"), &body));
-    TRY(event_parse(text_bytes(&body), &e, NULL));
+    TRY(event_of(x, receipt, &body, &e));
     TRY(then_load(x, number_of(receipt, "generation")));
-    struct match_facts facts = {
-        .type = e.type,
-        .account = e.account,
-        .livemode = e.livemode,
-        .source = json_string(json_get(receipt, "source")),
-        .secret = json_string(json_get(receipt, "secret_label")),
-        .event = json_root(e.doc),
-    };
+    struct match_facts facts = facts_of(&e, receipt);
     struct text *out = &x->ask->out;
     text_addc(out, '{');
     copy_members(receipt, names, out);
@@ -181,15 +190,59 @@ static result add_receipts(struct explained *x) {
 
 static result explain(struct explained *x) {
     struct text *out = &x->ask->out;
-    uint64_t generation = ledger_generation(x->ask->desk->o.ledger);
-    if (generation != 0)
-        TRY(plan_load(x->reader, generation, &x->now));
+    TRY(explain_plan(x->ask, x->reader, &x->now));
+    uint64_t generation = x->now == NULL ? 0 : x->now->generation;
     text_adds(out, "{\"event\":");
     text_add(out, x->name);
     text_adds(out, ",");
     copy_members(x->row, (const char *const[]){"id", "type", NULL}, out);
     text_addf(out, ",\"generation\":%llu", (unsigned long long)generation);
     return add_receipts(x);
+}
+
+// As booking replays it: by its first receipt, under the plan in force.
+static result add_matching(const struct explained *x, json receipt) {
+    OWN(text_drop)
+    struct text body = {0};
+    OWN(event_drop)
+    struct event e = {0};
+    TRY(event_of(x, receipt, &body, &e));
+    struct match_facts facts = facts_of(&e, receipt);
+    size_t n = 0;
+    for (size_t i = 0; x->now != NULL && i < x->now->destination_count; i++) {
+        if (!match_destination(&x->now->destinations[i], &facts, NULL))
+            continue;
+        text_adds(&x->ask->out, n++ > 0 ? "," : "");
+        text_add_json(&x->ask->out, x->now->destinations[i].name);
+    }
+    return OK;
+}
+
+result explain_plan(struct ask *a, struct reader *r, struct plan **now) {
+    uint64_t generation = ledger_generation(a->desk->o.ledger);
+    *now = NULL;
+    return generation == 0 ? OK : plan_load(r, generation, now);
+}
+
+result explain_replay(struct ask *a, struct reader *r, struct plan *now, uint64_t seq, bytes to) {
+    OWN(text_drop)
+    struct text digits = {0}, whole = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    text_add_u64(&digits, seq);
+    TRY(reader_event(r, text_bytes(&digits), &whole));
+    TRY(json_parse(text_bytes(&whole), &doc));
+    struct explained x = {
+        .ask = a, .reader = r, .name = text_bytes(&digits), .row = json_root(doc), .now = now};
+    text_addf(&a->out, "{\"event\":%llu,", (unsigned long long)seq);
+    copy_members(x.row, (const char *const[]){"id", "type", "received_at", NULL}, &a->out);
+    text_adds(&a->out, ",\"to\":[");
+    if (to.n > 0)
+        text_add_json(&a->out, to);
+    else
+        TRY(add_matching(&x, json_at(json_get(x.row, "receipts"), 0)));
+    text_adds(&a->out, "]}");
+    return OK;
 }
 
 static void explain_work(struct ask *a, struct reader *r) {

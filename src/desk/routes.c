@@ -39,6 +39,7 @@ static const struct work works[ROUTES] = {
     [ROUTE_EVENT_BODY] = {events_body, which_body, NULL},
     [ROUTE_EXPLAIN] = {events_explain, which_event, NULL},
     [ROUTE_REPLAY] = {events_replay, NULL, replay_fields},
+    [ROUTE_REPLAY_PLAN] = {events_replay_plan, NULL, replay_fields},
     [ROUTE_DELIVERIES] = {deliveries_list, delivery_filters, NULL},
     [ROUTE_DELIVERY] = {deliveries_show, NULL, NULL},
     [ROUTE_RETRY] = {deliveries_retry, NULL, NULL},

@@ -399,18 +399,19 @@ test("events replay: a rate is kept", async () => {
 
 test("events replay --dry-run sends nothing and says where each would go", async () => {
   answers["GET /api/events"] = pages(2);
-  for (const seq of [1, 2])
-    answers[`GET /api/events/${seq}/explain`] = {
-      event: seq, id: `evt_${seq}`, type: "charge.refunded", receipts: [{ destinations: [
-        { name: "shop", gets: seq === 1 }, { name: "books", gets: seq === 1 }] }] };
+  const planned = (event, to) => ({ event, id: `evt_${event}`, type: "charge.refunded", to });
+  answers["POST /api/replay/plan"] = { data: [planned(1, ["shop", "books"]), planned(2, [])] };
   const r = await ok(["events", "replay", "--all", "--dry-run"]);
   assert.match(r.stdout,
                /\n1 .*evt_1 +shop, books\n2 .*evt_2 +nobody: it matches no destination\n$/);
   assert.match(r.stderr, /2 events: 1 to shop, 1 to books, 1 to nobody; nothing was sent/);
+  answers["POST /api/replay/plan"] = { data: [planned(2, ["shop"])] };
   const to = await ok(["events", "replay", "2", "--to", "shop", "--dry-run", "--json"]);
   assert.deepEqual(JSON.parse(to.stdout),
                    { seq: 2, type: "charge.refunded", id: "evt_2", to: "shop" });
-  assert.ok(asked.every((a) => a.method === "GET"));
+  const posted = asked.filter((a) => a.method !== "GET");
+  assert.ok(posted.every((a) => a.path === "/api/replay/plan"));
+  assert.deepEqual(posted.map((a) => a.body.events), [["1", "2"], ["2"]]);
 });
 
 test("events types needs no gateway", async () => {
