@@ -42,7 +42,8 @@ must result reader_said(const struct text *out); // MEMORY if the text could not
 #define EVENT_COLUMNS                                                                              \
     "seq, id, type, owner, account, livemode, api_version, created, received_at, object_id, "      \
     "CASE status WHEN 0 THEN 'pending' WHEN 1 THEN 'done' WHEN 2 THEN 'failed' ELSE 'ignored' "    \
-    "END AS status, error"
+    "END AS status, error, CASE site WHEN 0 THEN NULL WHEN -1 THEN 'unclaimed' ELSE (SELECT name " \
+    "FROM site WHERE number = event.site) END AS site"
 #define DELIVERY_COLUMNS                                                                           \
     "d.seq AS seq, d.event_seq AS event_seq, (SELECT id FROM event WHERE seq = d.event_seq) AS "   \
     "event_id, d.receipt_seq AS receipt_seq, t.name AS destination, CASE WHEN d.state IN (0, 2) "  \

@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "rules/site.h"
+
 #define LIST_MAX 1000
 #define LIST_DEFAULT 100
 
-// The parameters of a list, ?1 to ?9 in this order; a condition names the one it needs.
+// The parameters of a list, ?1 to ?13 in this order; a condition names the one it needs.
 enum {
     P_LOW = 1,
     P_HIGH,
@@ -19,7 +21,8 @@ enum {
     P_OWNER,
     P_OBJECT,
     P_DESTINATION,
-    P_EVENT
+    P_EVENT,
+    P_SITE
 };
 
 static size_t limit_of(const struct list_filter *f) {
@@ -63,6 +66,8 @@ static const char *event_index(const struct list_filter *f) {
         return "INDEXED BY event_object";
     if (bytes_equal(f->status, B("failed")))
         return "INDEXED BY event_failed";
+    if (bytes_equal(f->site, B(SITE_UNCLAIMED)))
+        return "INDEXED BY event_unclaimed";
     return "NOT INDEXED";
 }
 
@@ -88,6 +93,10 @@ result reader_events_sql(const struct list_filter *f, struct text *sql) {
         text_adds(sql, " AND owner = ?9");
     if (f->object_id.n > 0)
         text_adds(sql, " AND object_id = ?10 AND object_id <> ''");
+    if (bytes_equal(f->site, B(SITE_UNCLAIMED)))
+        text_adds(sql, " AND event.site = -1");
+    else if (f->site.n > 0)
+        text_adds(sql, " AND event.site = (SELECT number FROM site WHERE name = ?13)");
     TRY(add_livemode(f, sql));
     TRY(add_status(f, sql));
     add_order(f, "event.seq", sql);
@@ -202,6 +211,7 @@ static void bind_filter(sqlite3_stmt *q, const struct list_filter *f, int64_t lo
     sqlite_bind_bytes(q, P_OBJECT, f->object_id);
     sqlite_bind_bytes(q, P_DESTINATION, f->destination);
     sqlite_bind_bytes(q, P_EVENT, f->event_id);
+    sqlite_bind_bytes(q, P_SITE, f->site);
 }
 
 static int64_t below(uint64_t cursor) {
@@ -223,10 +233,24 @@ static result list(struct reader *r, const struct text *sql, const struct list_f
     return reader_said(out);
 }
 
+static result know_site(struct reader *r, bytes name) {
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *q = NULL;
+    bool row = false;
+    if (name.n == 0 || bytes_equal(name, B(SITE_UNCLAIMED)))
+        return OK;
+    TRY(reader_prepare(r, "SELECT 1 FROM site WHERE name = ?1", &q));
+    sqlite_bind_bytes(q, 1, name);
+    TRY(reader_step(q, &row));
+    NEED(row, INVALID, "no site was ever called so; hookkeep sites list shows them");
+    return OK;
+}
+
 static result list_events(struct reader *r, const struct list_filter *f, struct text *out) {
     OWN(text_drop)
     struct text sql = {0};
     TRY(reader_events_sql(f, &sql));
+    TRY(know_site(r, f->site));
     int64_t low = f->after < INT64_MAX ? (int64_t)f->after : INT64_MAX, high = below(f->before);
     int64_t bound = 0;
     if (f->since_ms > 0) {

@@ -41,7 +41,8 @@ void reader_interrupt(struct reader *r);
 
 struct list_filter { // an empty or zero member says nothing
     bytes id, type, account, owner, object_id, status, state, destination, event_id,
-        livemode;               // type may end in ".*"; livemode "true" or "false"
+        livemode,               // type may end in ".*"; livemode "true" or "false"
+        site;                   // a name, or "unclaimed"
     int64_t since_ms, until_ms; // received_at (events), created_at (deliveries)
     uint64_t before, after;     // cursor: seq below / above
     size_t limit;               // at most 1,000; 0: 100
@@ -61,6 +62,23 @@ must result reader_keys(struct reader *r, struct text *out); // no hashes
 // INVALID), livemode, and before and after by number.
 must result reader_sightings(struct reader *r, enum sighting kind, const struct list_filter *f,
                              struct text *out);
+// Sites (rules/site.h). Each with its claims in words, how many events it has, and the last one;
+// how many events have none, and how many objects contradict themselves (at most some 1,000 are
+// counted).
+must result reader_sites(struct reader *r, struct text *out);
+// The events without a site: how many, since when, and of the newest ones how many of each type,
+// and below which objects; an assignment of one of these routes them all.
+must result reader_unclaimed(struct reader *r, struct text *out);
+// Objects of which claims of several sites speak, but not of anything above them; by number, heeds
+// before, after, limit, oldest_first.
+must result reader_contradictions(struct reader *r, const struct list_filter *f, struct text *out);
+// Objects of this id (object_id; or of this key) of any owner, livemode and account, at most 100.
+must result reader_objects(struct reader *r, const struct list_filter *f, struct text *out);
+// An object by number, with how its site was found. ABSENT.
+must result reader_object(struct reader *r, uint64_t number, struct text *out);
+// Appends {"name":…,"object":…}: the event's site as it was routed, and its object as above, null
+// where there were no sites.
+must result reader_event_site(struct reader *r, uint64_t seq, struct text *out);
 // One whole: an event with receipts, deliveries and twin (by id, or by seq if `id` is all digits),
 // a delivery with its attempts, a suspended record.
 must result reader_event(struct reader *r, bytes id, struct text *out);        // ABSENT

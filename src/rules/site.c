@@ -167,11 +167,20 @@ result site_of(struct site_world *w, struct site_node *n, size_t *out) {
     return learnt(w, n, out);
 }
 
+const char *site_reason_name(enum site_reason r) {
+    static const char *const names[] = {"by_hand", "claimed", "taught", "learnt_below",
+                                        "learnt_above"};
+    ensure(r < sizeof names / sizeof names[0]);
+    return names[r];
+}
+
 result site_of_why(struct site_world *w, struct site_node *n, size_t *out, enum site_reason *reason,
                    uint64_t *from) {
     TRY(site_of(w, n, out));
     *from = 0;
-    *reason = n->object->assigned != SITE_NONE ? SITE_BY_HAND : SITE_CLAIMED;
+    bool by_hand = n->object->assigned != SITE_NONE &&
+                   w->site(w->ctx, n->object->assigned) != SIZE_MAX; // the site may be gone
+    *reason = by_hand ? SITE_BY_HAND : SITE_CLAIMED;
     if (*out == SIZE_MAX || n->own != SIZE_MAX)
         return OK;
     size_t site;

@@ -61,11 +61,21 @@ must result site_read(const struct site_claims *c, const struct event *e, struct
 bytes site_key(bytes type, bytes id, bytes account, struct arena *a);
 // The id in a key.
 bytes site_key_id(bytes key);
+// Walks what stands before the colon in keys of objects whose ids users choose, as "price"; start
+// with *at = 0; false at the end.
+bool site_key_kind(size_t *at, bytes *out);
 
 // The claims on an object itself, as indexes into plan.sites: the first site by the configuration's
 // order (SIZE_MAX: none), and all that were ever met, told one by one.
 size_t site_claimed(const struct site_claims *c, const struct site_object *o,
                     void (*each)(void *ctx, size_t site), void *ctx);
+
+// A claim in words: "prices price_1, price_2", "data.object.metadata.site is shop".
+void site_claim_words(const struct plan_claim *claim, struct text *out);
+// The same of the claim by which that site has the object, with the value that was met; nothing if
+// there is none.
+void site_claimed_words(const struct site_claims *c, const struct site_object *o, size_t site,
+                        struct text *out);
 
 // An object as the walk of site_of sees it.
 struct site_node {
@@ -91,6 +101,7 @@ struct site_world {
 };
 
 enum site_reason { SITE_BY_HAND, SITE_CLAIMED, SITE_TAUGHT, SITE_LEARNT_BELOW, SITE_LEARNT_ABOVE };
+const char *site_reason_name(enum site_reason r); // "by_hand", "claimed", "taught", …
 
 // The site of an object, as an index into plan.sites; SIZE_MAX: none.
 must result site_of(struct site_world *w, struct site_node *n, size_t *out);

@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "rules/site_kind.h"
 
+#define WORDS_MAX 5 // values of a claim that are told
+
 static void *take(struct site_claims *c, size_t n) {
     void *p = arena_take(&c->memory, n);
     ensure(p != NULL); // of a size as the plan, which has its cap
@@ -29,9 +31,9 @@ static void say(struct text *t, bytes b) {
     text_add(t, b);
 }
 
-static void ask(struct site_claims *c, struct map *m, bytes key, size_t site, uint64_t mark) {
+static void ask(struct site_claims *c, struct map *m, bytes key, const struct site_asked *asked) {
     struct site_asked *a = take(c, sizeof *a), *first = map_get(m, key);
-    *a = (struct site_asked){.site = site, .mark = mark};
+    *a = *asked;
     if (first == NULL) {
         map_put(m, key, a);
         return;
@@ -41,8 +43,8 @@ static void ask(struct site_claims *c, struct map *m, bytes key, size_t site, ui
     first->next = a;
 }
 
-static void know_mark(struct site_claims *c, size_t site, uint64_t mark) {
-    ask(c, &c->marks, bytes_from(&mark, sizeof mark), site, mark);
+static void know_mark(struct site_claims *c, const struct site_asked *asked) {
+    ask(c, &c->marks, bytes_from(&asked->mark, sizeof asked->mark), asked);
 }
 
 static bytes inner_path(bytes path) {
@@ -70,9 +72,9 @@ static void add_where(struct site_claims *c, size_t site, const struct plan_clai
             say(&said, name);
             say(&said, w->path);
             say(&said, w->values[i]);
-            uint64_t mark = mark_of(&said);
-            ask(c, &group_of(c, w->path)->values, w->values[i], site, mark);
-            know_mark(c, site, mark);
+            struct site_asked asked = {NULL, site, mark_of(&said), claim, w->values[i]};
+            ask(c, &group_of(c, w->path)->values, w->values[i], &asked);
+            know_mark(c, &asked);
         }
         return;
     }
@@ -84,7 +86,7 @@ static void add_where(struct site_claims *c, size_t site, const struct plan_clai
     }
     c->wholes = memory_grow(c->wholes, c->whole_count + 1, sizeof *c->wholes);
     c->wholes[c->whole_count++] = (struct site_whole){site, mark_of(&said), claim};
-    know_mark(c, site, mark_of(&said));
+    know_mark(c, &(struct site_asked){NULL, site, mark_of(&said), claim, NO_BYTES});
 }
 
 static void add_ids(struct site_claims *c, size_t site, const struct plan_claim *claim) {
@@ -95,7 +97,7 @@ static void add_ids(struct site_claims *c, size_t site, const struct plan_claim 
     for (size_t i = 0; i < claim->id_count; i++) {
         bytes key = site_key(type, claim->ids[i], NO_BYTES, &a);
         if (key.n > 0)
-            ask(c, &c->ids, key, site, 0);
+            ask(c, &c->ids, key, &(struct site_asked){NULL, site, 0, claim, claim->ids[i]});
     }
 }
 
@@ -158,4 +160,57 @@ size_t site_claimed(const struct site_claims *c, const struct site_object *o,
         }
     }
     return said < first ? said : first;
+}
+
+static void say_listed(struct text *out, const bytes *list, size_t n) {
+    size_t shown = n <= WORDS_MAX ? n : WORDS_MAX;
+    for (size_t i = 0; i < shown; i++) {
+        text_adds(out, i == 0 ? "" : ", ");
+        text_add_printable(out, list[i], EVENT_ID_MAX);
+    }
+    if (shown < n)
+        text_addf(out, " and %zu more", n - shown);
+}
+
+static void say_where(struct text *out, const struct plan_where *w, const bytes *values, size_t n) {
+    text_add_printable(out, w->path, EVENT_ID_MAX);
+    text_adds(out, n > 1 ? " is one of " : " is ");
+    say_listed(out, values, n);
+}
+
+void site_claim_words(const struct plan_claim *claim, struct text *out) {
+    if (claim->kind != CLAIM_WHERE) {
+        text_addf(out, "%s ", claim_name(claim->kind));
+        say_listed(out, claim->ids, claim->id_count);
+    }
+    for (size_t i = 0; i < claim->where_count; i++) {
+        text_adds(out, i > 0 ? " and " : "");
+        say_where(out, &claim->wheres[i], claim->wheres[i].values, claim->wheres[i].value_count);
+    }
+}
+
+static void asked_words(const struct site_asked *a, struct text *out) {
+    if (a->value.n == 0) {
+        site_claim_words(a->claim, out);
+    } else if (a->claim->kind == CLAIM_WHERE) {
+        say_where(out, &a->claim->wheres[0], &a->value, 1);
+    } else {
+        text_addf(out, "%s ", claim_name(a->claim->kind));
+        say_listed(out, &a->value, 1);
+    }
+}
+
+void site_claimed_words(const struct site_claims *c, const struct site_object *o, size_t site,
+                        struct text *out) {
+    const struct site_asked *by = map_get(&c->ids, key_asked(o->key));
+    while (by != NULL && by->site != site)
+        by = by->next;
+    bool by_id = by != NULL;
+    struct site_met m;
+    for (bytes rest = o->claims; !by_id && site_met_next(&rest, &m);) { // the newest stands last
+        const struct site_asked *a = map_get(&c->marks, bytes_from(&m.mark, sizeof m.mark));
+        by = a != NULL && a->site == site ? a : by;
+    }
+    if (by != NULL)
+        asked_words(by, out);
 }

@@ -16,6 +16,8 @@ struct site_asked {
     struct site_asked *next; // of the same path and value
     size_t site;
     uint64_t mark;
+    const struct plan_claim *claim;
+    bytes value; // of the claim's one path, or the id; empty: the whole claim
 };
 
 struct site_group {

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "rules/site.h"
+
 enum { MADE, CHOSEN };
 
 static const struct site_kind kinds[] = {
@@ -28,6 +30,15 @@ const struct site_kind *site_kind_find(bytes type) {
         if (bytes_equal(kinds[i].type, type))
             return &kinds[i];
     return &otherwise;
+}
+
+bool site_key_kind(size_t *at, bytes *out) {
+    for (; *at < sizeof kinds / sizeof kinds[0]; ++*at)
+        if (kinds[*at].chosen && bytes_equal(kinds[*at].type, kinds[*at].known_as)) {
+            *out = kinds[(*at)++].known_as;
+            return true;
+        }
+    return false;
 }
 
 // In the order of strings, not that of bytes_compare: a human keeps the table sorted.

@@ -271,20 +271,20 @@ struct to {
 
 static inline void adopt(struct story *s, const char *title, const struct to *to, size_t n) {
     OWN(text_drop)
-    struct text json = {0};
-    text_adds(&json, "{\"sources\":[],\"destinations\":[");
+    struct text plan = {0};
+    text_adds(&plan, "{\"sources\":[],\"destinations\":[");
     for (size_t i = 0; i < n; i++)
-        text_addf(&json,
+        text_addf(&plan,
                   "%s{\"name\":\"%s\",\"kind\":\"http\",\"url\":\"http://h/\",\"fingerprint\":"
                   "\"\",\"livemode\":\"%s\",\"match\":%s,\"timeout_ms\":1000,\"retry_ms\":[%s],"
                   "\"concurrency\":4}",
                   i > 0 ? "," : "", to[i].name, to[i].livemode,
                   to[i].match == NULL ? "null" : to[i].match, to[i].retry);
-    text_adds(&json, "]");
+    text_adds(&plan, "]");
     if (s->sites != NULL)
-        text_addf(&json, ",\"sites\":%s", s->sites);
-    text_adds(&json, "}");
-    tell(s, RECORD_PLAN, text_bytes(&json), title);
+        text_addf(&plan, ",\"sites\":%s", s->sites);
+    text_adds(&plan, "}");
+    tell(s, RECORD_PLAN, text_bytes(&plan), title);
     s->generation = s->position;
 }
 #define ADOPT(s_, title_, ...)                                                                     \
@@ -324,8 +324,8 @@ static inline void ends(struct story *s, const char *title, uint64_t delivery, u
     tell(s, RECORD_OUTCOME, text_bytes(&payload), title);
 }
 
-static inline void ask(struct story *s, const char *json) {
-    tell(s, RECORD_COMMAND, bytes_of(json), json);
+static inline void ask(struct story *s, const char *command) {
+    tell(s, RECORD_COMMAND, bytes_of(command), command);
 }
 
 #endif

@@ -222,7 +222,7 @@ static void test_events(void **state) {
         "\"owner\":\"acct_own\",\"account\":\"acct_1\",\"livemode\":true,"
         "\"api_version\":\"2024-06-20\","
         "\"created\":1700000000,\"received_at\":6000,\"object_id\":\"\",\"status\":\"failed\","
-        "\"error\":\"\"}],\"has_more\":false}");
+        "\"error\":\"\",\"site\":null}],\"has_more\":false}");
 }
 
 // Objects are indexed by blocks of positions.
@@ -403,6 +403,8 @@ static void test_plans(void **state) {
         {.object_id = B("x")},
         {.object_id = B("x"), .id = B("y")},
         {.status = B("failed")},
+        {.site = B("unclaimed")},
+        {.site = B("shop"), .type = B("a.*")},
         {.status = B("pending"), .account = B("x"), .livemode = B("true")},
     };
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {

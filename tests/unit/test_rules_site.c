@@ -242,6 +242,39 @@ static void sets_and_lists(void **state) {
     assert_false(site_numbers_next(&rest, &number)); // cut short
 }
 
+static void claims_in_words(void **state) {
+    static const char sites[] =
+        "[{\"name\":\"a\",\"late\":\"route\",\"claims\":["
+        "{\"prices\":[\"p1\",\"p2\",\"p3\",\"p4\",\"p5\",\"p6\"]},"
+        "{\"where\":[{\"path\":\"x.y\",\"values\":[\"1\"]},"
+        "{\"path\":\"z\",\"values\":[\"2\",\"3\"]}]}]},"
+        "{\"name\":\"b\",\"late\":\"route\",\"claims\":[{\"prices\":[\"p7\",\"p1\"]}]}]";
+    struct plan *p = plan_of(sites);
+    struct site_claims *c = site_claims_open(p);
+    OWN(text_drop)
+    struct text words = {0};
+    site_claim_words(&p->sites[0].claims[0], &words);
+    assert_string_equal(text_str(&words), "prices p1, p2, p3, p4, p5 and 1 more");
+    text_reset(&words);
+    site_claim_words(&p->sites[0].claims[1], &words);
+    assert_string_equal(text_str(&words), "x.y is 1 and z is one of 2, 3");
+    text_reset(&words);
+    const struct site_object o = {.key = B("acct_1/price:p1"), .type = B("price")};
+    site_claimed_words(c, &o, 1, &words);
+    assert_string_equal(text_str(&words), "prices p1");
+    text_reset(&words);
+    const struct site_object other = {.key = B("price:p7"), .type = B("price")};
+    site_claimed_words(c, &other, 0, &words);
+    assert_string_equal(text_str(&words), "");
+    site_claims_close(c);
+    plan_free(p);
+    bytes kind;
+    size_t n = 0;
+    for (size_t at = 0; site_key_kind(&at, &kind); n++)
+        assert_true(kind.n > 0 && !bytes_equal(kind, B("plan"))); // plans are known as prices
+    assert_int_equal(n, 7);
+}
+
 static void meet(struct text *packed, uint64_t mark, int64_t created) {
     OWN(text_drop)
     struct text more = {0};
@@ -280,6 +313,7 @@ int main(void) {
         cmocka_unit_test(a_thin_event_names_its_object),
         cmocka_unit_test(more_objects_than_are_read),
         cmocka_unit_test(sets_and_lists),
+        cmocka_unit_test(claims_in_words),
         cmocka_unit_test(claims_met_leave_no_trace_of_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
