@@ -37,6 +37,13 @@ void destinations_roll(struct ask *a);
 void doctor_show(struct ask *a);
 void sightings_list(struct ask *a);
 
+void sites_list(struct ask *a);
+void sites_unclaimed(struct ask *a);
+void sites_contradictions(struct ask *a);
+void sites_learn(struct ask *a);
+void objects_show(struct ask *a); // sites.c
+void objects_assign(struct ask *a);
+
 void suspense_list(struct ask *a);
 void suspense_show(struct ask *a);
 void suspense_book(struct ask *a);

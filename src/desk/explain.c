@@ -4,6 +4,7 @@
 #include "desk/answers.h"
 #include "desk/which.h"
 #include "rules/match.h"
+#include "rules/site.h"
 #include "stripe/event.h"
 
 #define RECEIPTS_MAX 100
@@ -144,13 +145,15 @@ static result event_of(const struct explained *x, json receipt, struct text *bod
     return event_parse(text_bytes(body), out, NULL);
 }
 
-static struct match_facts facts_of(const struct event *e, json receipt) {
+static struct match_facts facts_of(const struct explained *x, const struct event *e, json receipt) {
+    bytes site = json_string(json_get(x->row, "site"));
     return (struct match_facts){
         .type = e->type,
         .account = e->account,
         .livemode = e->livemode,
         .source = json_string(json_get(receipt, "source")),
         .secret = json_string(json_get(receipt, "secret_label")),
+        .site = bytes_equal(site, B(SITE_UNCLAIMED)) ? NO_BYTES : site,
         .event = json_root(e->doc),
     };
 }
@@ -164,7 +167,7 @@ static result add_receipt(struct explained *x, json receipt) {
     struct event e = {0};
     TRY(event_of(x, receipt, &body, &e));
     TRY(then_load(x, number_of(receipt, "generation")));
-    struct match_facts facts = facts_of(&e, receipt);
+    struct match_facts facts = facts_of(x, &e, receipt);
     struct text *out = &x->ask->out;
     text_addc(out, '{');
     copy_members(receipt, names, out);
@@ -188,7 +191,7 @@ static result add_receipts(struct explained *x) {
     return OK;
 }
 
-static result explain(struct explained *x) {
+static result explain(struct explained *x, uint64_t seq) {
     struct text *out = &x->ask->out;
     TRY(explain_plan(x->ask, x->reader, &x->now));
     uint64_t generation = x->now == NULL ? 0 : x->now->generation;
@@ -196,7 +199,8 @@ static result explain(struct explained *x) {
     text_add(out, x->name);
     text_adds(out, ",");
     copy_members(x->row, (const char *const[]){"id", "type", NULL}, out);
-    text_addf(out, ",\"generation\":%llu", (unsigned long long)generation);
+    text_addf(out, ",\"generation\":%llu,\"site\":", (unsigned long long)generation);
+    TRY(reader_event_site(x->reader, seq, out));
     return add_receipts(x);
 }
 
@@ -207,7 +211,7 @@ static result add_matching(const struct explained *x, json receipt) {
     OWN(event_drop)
     struct event e = {0};
     TRY(event_of(x, receipt, &body, &e));
-    struct match_facts facts = facts_of(&e, receipt);
+    struct match_facts facts = facts_of(x, &e, receipt);
     size_t n = 0;
     for (size_t i = 0; x->now != NULL && i < x->now->destination_count; i++) {
         if (!match_destination(&x->now->destinations[i], &facts, NULL))
@@ -263,7 +267,7 @@ static void explain_work(struct ask *a, struct reader *r) {
     struct explained x = {
         .ask = a, .reader = r, .name = text_bytes(&digits), .row = json_root(doc)};
     if (done == OK)
-        done = explain(&x);
+        done = explain(&x, seq);
     then_drop(&x);
     plan_free(x.now);
     if (done != OK)

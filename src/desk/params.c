@@ -171,6 +171,7 @@ bool params_filter(struct ask *a, const char *(*states)(unsigned i), struct list
         .object_id = param(a, "object"),
         .destination = param(a, "destination"),
         .event_id = param(a, "event"),
+        .site = param(a, "site"),
     };
     bytes order = NO_BYTES;
     uint64_t limit = 0;

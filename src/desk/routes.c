@@ -11,9 +11,9 @@
 
 static const char *const event_filters[] = {"id",       "type",  "account", "owner",  "object",
                                             "status",   "since", "until",   "before", "after",
-                                            "livemode", "limit", "order",   NULL};
+                                            "livemode", "limit", "order",   "site",   NULL};
 static const char *const tail_filters[] = {"id",     "type",     "account", "owner", "object",
-                                           "status", "livemode", "after",   NULL};
+                                           "status", "livemode", "after",   "site",  NULL};
 static const char *const which_event[] = {EVENT_WHICH, NULL};
 static const char *const which_body[] = {EVENT_WHICH, "receipt", NULL};
 static const char *const delivery_filters[] = {"state",  "destination", "event", "since", "until",
@@ -21,6 +21,9 @@ static const char *const delivery_filters[] = {"state",  "destination", "event",
 static const char *const sighting_filters[] = {"account", "owner", "livemode", "before",
                                                "after",   "limit", "order",    NULL};
 static const char *const suspense_filters[] = {"state", "before", "after", "limit", "order", NULL};
+static const char *const contradiction_filters[] = {"before", "after", "limit", "order", NULL};
+static const char *const assign_fields[] = {"site", NULL};
+static const char *const learn_fields[] = {"events", NULL};
 static const char *const replay_fields[] = {"events", "to", NULL};
 static const char *const hold_fields[] = {"reason", NULL};
 static const char *const roll_fields[] = {"overlap", NULL};
@@ -51,6 +54,12 @@ static const struct work works[ROUTES] = {
     [ROUTE_RELEASE] = {destinations_release, NULL, NULL},
     [ROUTE_DOCTOR] = {doctor_show, NULL, NULL},
     [ROUTE_SIGHTINGS] = {sightings_list, sighting_filters, NULL},
+    [ROUTE_SITES] = {sites_list, NULL, NULL},
+    [ROUTE_SITES_UNCLAIMED] = {sites_unclaimed, NULL, NULL},
+    [ROUTE_SITES_CONTRADICTIONS] = {sites_contradictions, contradiction_filters, NULL},
+    [ROUTE_SITES_LEARN] = {sites_learn, NULL, learn_fields},
+    [ROUTE_OBJECT] = {objects_show, which_event, NULL},
+    [ROUTE_OBJECT_ASSIGN] = {objects_assign, which_event, assign_fields},
     [ROUTE_SUSPENSE] = {suspense_list, suspense_filters, NULL},
     [ROUTE_SUSPENDED] = {suspense_show, NULL, NULL},
     [ROUTE_SUSPENSE_BOOK] = {suspense_book, NULL, NULL},

@@ -28,19 +28,32 @@ static result candidates(struct reader *r, const struct which *w, struct json_do
     return json_parse(text_bytes(&rows), out);
 }
 
-static void refuse_several(struct ask *a, const struct which *w, json rows) {
+// `noun`: "events" or "objects"; `number`: what their numbers are called.
+static void refuse_several(struct ask *a, const struct which *w, json rows, const char *noun,
+                           const char *number) {
     a->status = 409;
     text_reset(&a->out);
     OWN(text_drop)
     struct text sentence = {0};
     text_addf(&sentence,
-              "%zu events have the id %.*s; name one by its seq, or add owner, account or livemode",
-              json_size(rows), BYTES_ARG(ask_short(w->name)));
+              "%zu %s have the id %.*s; name one by its %s, or add owner, account or livemode",
+              json_size(rows), noun, BYTES_ARG(ask_short(w->name)), number);
     text_adds(&a->out, "{\"error\":");
     text_add_json(&a->out, text_bytes(&sentence));
-    text_adds(&a->out, ",\"events\":");
+    text_addf(&a->out, ",\"%s\":", noun);
     json_write(rows, &a->out);
     text_addc(&a->out, '}');
+}
+
+// The one row's number; false: there are several, refused, or none.
+static bool only_one(struct ask *a, const struct which *w, json rows, const char *noun,
+                     const char *number, uint64_t *out) {
+    if (json_size(rows) > 1) {
+        refuse_several(a, w, rows, noun, number);
+        return false;
+    }
+    return json_size(rows) == 1 &&
+           bytes_to_u64(json_number(json_get(json_at(rows, 0), number)), out) == OK;
 }
 
 bool which_seq(struct ask *a, struct reader *r, const struct which *w, uint64_t *seq) {
@@ -58,14 +71,36 @@ bool which_seq(struct ask *a, struct reader *r, const struct which *w, uint64_t 
         return false;
     }
     json rows = json_get(json_root(doc), "data");
-    if (json_size(rows) > 1) {
-        refuse_several(a, w, rows);
+    if (only_one(a, w, rows, "events", "seq", seq))
+        return true;
+    if (a->status == 0)
+        ask_fail(a, 404, "no event %.*s is in the books; hookkeep events lists what is there",
+                 BYTES_ARG(ask_short(w->name)));
+    return false;
+}
+
+bool which_object(struct ask *a, struct reader *r, const struct which *w, uint64_t *number) {
+    if (bytes_to_u64(w->name, number) == OK)
+        return true;
+    struct list_filter f = {
+        .object_id = w->name, .owner = w->owner, .account = w->account, .livemode = w->livemode};
+    OWN(text_drop)
+    struct text rows = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    result read = reader_objects(r, &f, &rows);
+    if (read == OK)
+        read = json_parse(text_bytes(&rows), &doc);
+    if (read != OK) {
+        ask_fail_read(a, read, "no object has this id");
         return false;
     }
-    if (json_size(rows) == 1 &&
-        bytes_to_u64(json_number(json_get(json_at(rows, 0), "seq")), seq) == OK)
+    if (only_one(a, w, json_get(json_root(doc), "data"), "objects", "number", number))
         return true;
-    ask_fail(a, 404, "no event %.*s is in the books; hookkeep events lists what is there",
-             BYTES_ARG(ask_short(w->name)));
+    if (a->status == 0)
+        ask_fail(a, 404,
+                 "there is no object %.*s that an event has named since there are sites; hookkeep "
+                 "sites learn reads older events",
+                 BYTES_ARG(ask_short(w->name)));
     return false;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Which event is meant: by its seq, or by an id that may stand for several (of several owners,
-// accounts and livemodes).
+// Which event or object is meant: by its number, or by an id that may stand for several (of several
+// owners, accounts and livemodes).
 #ifndef DESK_WHICH_H
 #define DESK_WHICH_H
 
@@ -15,5 +15,8 @@ struct which {
 bool which_asked(struct ask *a, struct which *out);
 // On the query thread: its seq. False: the answer says that there is none, or which ones there are.
 bool which_seq(struct ask *a, struct reader *r, const struct which *w, uint64_t *seq);
+
+// The same for an object that events name: {x} is its number, its id, or its key (rules/site.h).
+bool which_object(struct ask *a, struct reader *r, const struct which *w, uint64_t *number);
 
 #endif

@@ -313,6 +313,70 @@ static void test_explain(void **state) {
     expect(h, "GET", "/api/events/424242/explain", NULL, 404, "no event");
 }
 
+#define SITE_PLAN                                                                                  \
+    DESTINATION("all", "null")                                                                     \
+    "],\"sites\":[{\"name\":\"shop\",\"late\":\"route\",\"claims\":[{\"where\":[{\"path\":"        \
+    "\"data.object.site\",\"values\":[\"shop\"]}]}]}"
+#define SITE_EVENT(id_, account_, object_)                                                         \
+    "{\"id\":\"" id_ "\",\"object\":\"event\",\"type\":\"a.b\",\"created\":1,"                     \
+    "\"livemode\":false," account_ "\"data\":{\"object\":{" object_ "}}}"
+
+static void test_sites(void **state) {
+    struct house *h = *state;
+    expect(h, "GET", "/api/sites", NULL, 200, "{\"data\":[],");
+    expect(h, "POST", "/api/sites/learn", "{\"events\":[1]}", 409, "has no sites");
+    house_plan(h, SITE_PLAN);
+    house_event(
+        h, "/webhook",
+        SITE_EVENT("evt_1", "", "\"id\":\"ch_1\",\"object\":\"charge\",\"customer\":\"cus_1\""));
+    house_event(h, "/webhook", SITE_EVENT("evt_2", "", "\"id\":\"p\",\"object\":\"product\""));
+    house_event(h, "/webhook",
+                SITE_EVENT("evt_3", "\"account\":\"acct_1\",",
+                           "\"id\":\"p\",\"object\":\"product\",\"site\":\"shop\""));
+    expect(h, "GET", "/api/sites", NULL, 200, "data.object.site is shop");
+    expect(h, "GET", "/api/sites/unclaimed", NULL, 200, "{\"events\":2,");
+    expect(h, "GET", "/api/sites/contradictions", NULL, 200, "{\"data\":[],\"has_more\":false}");
+    expect(h, "GET", "/api/events?site=shop", NULL, 200, "evt_3");
+    expect(h, "GET", "/api/events?site=ship", NULL, 400, "no site was ever called so");
+    expect(h, "GET", "/api/events/evt_3/explain", NULL, 200, "\"site\":{\"name\":\"shop\"");
+    expect(h, "GET", "/api/objects/cus_1", NULL, 200, "\"chain\":[]");
+    expect(h, "GET", "/api/objects/cus_0", NULL, 404, "there is no object cus_0");
+    expect(h, "GET", "/api/objects/99", NULL, 404, "no object of this number");
+    expect(h, "GET", "/api/objects/p", NULL, 409, "2 objects have the id p");
+    expect(h, "GET", "/api/objects/p?account=acct_1", NULL, 200, "acct_1/product:p");
+    expect(h, "GET", "/api/objects/acct_1%2fproduct:p", NULL, 200, "\"site\":\"shop\"");
+    expect(h, "GET", "/api/sightings/sites", NULL, 200, "\"site\":\"shop\"");
+}
+
+static void test_sites_by_hand(void **state) {
+    struct house *h = *state;
+    house_plan(h, SITE_PLAN);
+    uint64_t seq = house_event(
+        h, "/webhook",
+        SITE_EVENT("evt_1", "", "\"id\":\"ch_1\",\"object\":\"charge\",\"customer\":\"cus_1\""));
+    static const struct {
+        const char *target, *body;
+        int status;
+        const char *says;
+    } rows[] = {
+        {"/api/objects/cus_1/assign", "{\"site\":\"ship\"}", 409, "no site of this name"},
+        {"/api/objects/cus_1/assign", "{}", 400, "a site's name, or null"},
+        {"/api/objects/cus_1/assign", "{\"site\":3}", 400, "a site's name, or null"},
+        {"/api/objects/cus_2/assign", "{\"site\":\"shop\"}", 404, "there is no object cus_2"},
+        {"/api/objects/99/assign", "{\"site\":\"shop\"}", 409, "no event has named such"},
+        {"/api/objects/cus_1/assign", "{\"site\":\"shop\"}", 200, "{\"ok\":true,\"routed\":1}"},
+        {"/api/objects/cus_1/assign?livemode=false", "{\"site\":null}", 200, "\"routed\":0"},
+        {"/api/sites/learn", "{}", 400, "1 to 500 event numbers"},
+        {"/api/sites/learn", "{\"events\":[\"1\"]}", 400, "1 to 500 event numbers"},
+        {"/api/sites/learn", "{\"events\":[0]}", 400, "1 to 500 event numbers"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect(h, "POST", rows[i].target, rows[i].body, rows[i].status, rows[i].says);
+    char body[64];
+    snprintf(body, sizeof body, "{\"events\":[%llu,99]}", (unsigned long long)seq);
+    expect(h, "POST", "/api/sites/learn", body, 200, "\"learnt\":1,\"routed\":0}");
+}
+
 static void test_replay(void **state) {
     struct house *h = *state;
     uint64_t seq = house_stripe_event(h, "evt_r", "charge.x", NULL, true);
@@ -543,6 +607,8 @@ int main(void) {
         HOUSE_TEST(test_body),
         HOUSE_TEST(test_one_id_two_events),
         HOUSE_TEST(test_explain),
+        HOUSE_TEST(test_sites),
+        HOUSE_TEST(test_sites_by_hand),
         HOUSE_TEST(test_replay),
         HOUSE_TEST(test_idempotency_key),
         HOUSE_TEST(test_idempotency_keys_that_are_none),
