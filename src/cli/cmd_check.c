@@ -15,9 +15,17 @@ static enum cli_exit check(const struct cli_call *c) {
         cli_say("the configuration is wrong:\n%s", errors.n > 0 ? text_str(&errors) : loaded->text);
         return CLI_CONFIG;
     }
+    OWN(text_drop)
+    struct text hints = {0};
+    config_hints(config, &hints);
+    if (hints.n > 0)
+        cli_say("hints:\n%s", text_str(&hints));
+    size_t sites = config->plan->site_count;
     cli_outf("ok: %zu source%s, %zu destination%s", config->source_count,
              config->source_count == 1 ? "" : "s", config->destination_count,
              config->destination_count == 1 ? "" : "s");
+    if (sites > 0)
+        cli_outf(", %zu site%s", sites, sites == 1 ? "" : "s");
     OWN(text_drop)
     struct text from = {0};
     text_add_printable(&from, config->file.n > 0 ? config->file : B("the environment alone"), 4096);

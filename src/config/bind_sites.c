@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "base/map.h"
 #include "config/bind.h"
 #include "rules/site.h"
 
@@ -75,6 +76,34 @@ static result bind_site(struct binding *b, struct node *map, struct plan_site *o
     return OK;
 }
 
+// Who claimed it first has it: a second claim is a slip, or a wish that will not be fulfilled.
+static void note_claimed(struct binding *b, struct map *claimed, const struct node *claim,
+                         const struct plan_site *site, bytes what, bytes value) {
+    OWN(text_drop)
+    struct text key = {0};
+    text_add(&key, what);
+    text_addc(&key, '\0');
+    text_add(&key, value);
+    const struct plan_site *first = map_get(claimed, text_bytes(&key));
+    if (first == NULL)
+        map_put(claimed, text_bytes(&key), (void *)site);
+    else if (first != site)
+        warn(b->r, claim, "%.*s %.*s is claimed by site %.*s too, which stands first and has it",
+             BYTES_ARG(what), BYTES_ARG(value), BYTES_ARG(first->name));
+}
+
+static void warn_twice(struct binding *b, struct map *claimed, const struct node *map,
+                       const struct plan_site *site) {
+    struct node *claims = tree_get(map, KEY_SITE_CLAIMS);
+    for (const struct node *n = claims->first; n != NULL; n = n->next) {
+        const struct plan_claim *c = &site->claims[n->index];
+        for (size_t i = 0; i < c->id_count; i++)
+            note_claimed(b, claimed, n, site, bytes_of(claim_name(c->kind)), c->ids[i]);
+        for (size_t i = 0; c->where_count == 1 && i < c->wheres[0].value_count; i++)
+            note_claimed(b, claimed, n, site, c->wheres[0].path, c->wheres[0].values[i]);
+    }
+}
+
 result bind_sites(struct binding *b) {
     struct node *list = tree_get(b->root, KEY_SITES);
     if (list == NULL || list->shape != NODE_LIST)
@@ -85,5 +114,10 @@ result bind_sites(struct binding *b) {
     TRY(bind_take(b, list->count, sizeof(*b->plan.sites), &b->plan.sites));
     for (struct node *n = list->first; n != NULL; n = n->next)
         TRY(bind_site(b, n, &b->plan.sites[n->index]));
+    OWN(map_drop)
+    struct map claimed = {0};
+    for (struct node *n = list->first; n != NULL; n = n->next)
+        if (b->plan.sites[n->index].claim_count > 0)
+            warn_twice(b, &claimed, n, &b->plan.sites[n->index]);
     return OK;
 }

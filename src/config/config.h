@@ -109,6 +109,8 @@ must result config_load(const char *path, struct config **out, struct text *erro
 // the desk's address and the ledger's path, not the secrets.
 must result config_load_with(const char *path, const struct config_outside *outside,
                              struct config **out, struct text *errors, struct text *warnings);
+// What is right, but perhaps not what was meant; a line each. For `check`, not for the log.
+void config_hints(const struct config *c, struct text *out);
 void config_free(struct config *c); // wipes secrets; null is allowed
 
 // The key table as text for the manual and `hookkeep help configuration`: key, type, default,

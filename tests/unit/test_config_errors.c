@@ -438,6 +438,13 @@ static const struct {
     {M("{types: [a.b, 'custmer.*']}"),
      "types[1]: Stripe documents no such event type; did you mean `customer.*`?"},
     {M("{types: qqqqqqqqqqqqqqqqqqqqqqqqq.zzzzzz}"), "`hookkeep events types` lists them"},
+#define CLAIMS(a_, b_) S "sites: [{name: a, claims: [" a_ "]}, {name: b, claims: [" b_ "]}]\n"
+    {CLAIMS("{prices: [p1, p2]}", "{products: [p1]}"), NULL},
+    {CLAIMS("{prices: [p1]}, {prices: p1}", "{prices: p2}"), NULL},
+    {CLAIMS("{prices: [p1, p2]}", "{customers: c}, {prices: [p3, p2]}"),
+     "sites[1].claims[1]: prices p2 is claimed by site a too, which stands first and has it"},
+    {CLAIMS("{where: {a.b: [x, y]}}", "{where: {a.b: y}}"), "a.b y is claimed by site a too"},
+    {CLAIMS("{where: {a.b: x, c: d}}", "{where: {a.b: x}}"), NULL},
 };
 
 static void what_is_doubtful_is_warned_of(void **state) {
@@ -457,6 +464,38 @@ static void what_is_doubtful_is_warned_of(void **state) {
         else if (strstr(text_str(&warnings), warned[i].says) == NULL)
             fail_msg("%s\nwarns: %s", warned[i].yaml, text_str(&warnings));
         no_canary(&warnings);
+    }
+}
+
+#define FOR_SITES(a_) S "destinations: [{name: d, kind: command, run: /x" a_ "}]\n"
+#define SITE_A "sites: [{name: a, claims: [{where: {a.b: c, d.e: [f, g]}}]}, {name: b}]\n"
+
+static void what_may_not_be_meant_is_hinted_at(void **state) {
+    static const struct {
+        const char *yaml, *hints;
+    } rows[] = {
+        {S, ""},
+        {FOR_SITES("") "sites: [{name: a}]\n", ""},
+        {FOR_SITES(", match: [{types: charge.failed}]") "sites: [{name: a}]\n", ""},
+        {FOR_SITES(", match: [{sites: [a, unclaimed]}]") SITE_A,
+         "site a: the claim that a.b is c and d.e is one of f, g holds where one object says all "
+         "of it; if any of it is meant, make a claim of each\n"
+         "site b: no destination takes its events; one with the rule {sites: [b]} does\n"},
+        {FOR_SITES(", match: [{sites: a}]") "sites: [{name: a}]\n",
+         "no destination takes events without a site: they are kept, `hookkeep sites unclaimed` "
+         "shows them, and one with the rule {sites: [unclaimed]} takes them\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        OWN(text_drop)
+        struct text errors = {0}, warnings = {0}, hints = {0};
+        OWN(fixture_drop)
+        struct config *c = NULL;
+        result r =
+            config_read(bytes_of(rows[i].yaml), "t.yaml", &fixture_outside, &c, &errors, &warnings);
+        if (r != OK)
+            fail_msg("%s\nrefused: %s", rows[i].yaml, text_str(&errors));
+        config_hints(c, &hints);
+        assert_string_equal(text_str(&hints), rows[i].hints);
     }
 }
 
@@ -568,6 +607,7 @@ int main(void) {
         cmocka_unit_test(what_is_large_or_repeats_itself_is_refused),
         cmocka_unit_test(a_plan_that_no_record_takes_is_refused),
         cmocka_unit_test(what_is_doubtful_is_warned_of),
+        cmocka_unit_test(what_may_not_be_meant_is_hinted_at),
         cmocka_unit_test(a_secret_in_any_wrong_place_is_not_told),
         cmocka_unit_test(any_bytes_are_survived),
     };
