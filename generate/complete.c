@@ -71,7 +71,7 @@ static enum values values_of(bytes name) {
     } rows[] = {
         {"FILE", VALUES_FILES},       {"FOLDER", VALUES_FILES}, {"PATH", VALUES_FILES},
         {"TYPE", VALUES_TYPES},       {"FAMILY", VALUES_TYPES}, {"DEST", VALUES_DESTINATIONS},
-        {"COMMAND", VALUES_COMMANDS},
+        {"COMMAND", VALUES_COMMANDS}, {"SITE", VALUES_SITES},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (bytes_equal(name, bytes_of(rows[i].name)))

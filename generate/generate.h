@@ -35,6 +35,7 @@ enum values {
     VALUES_FILES,        //
     VALUES_TYPES,        // event types
     VALUES_DESTINATIONS, // asked of the gateway
+    VALUES_SITES,        // the same
     VALUES_COMMANDS,     //
     VALUES_WORDS,        // those of a description as "pending, done or failed"
 };

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Completion for bash, zsh and fish: commands, actions, options, and values where they are known:
-// words, files, event types (`hookkeep events types`) and destinations (the gateway is asked).
+// words, files, event types (`hookkeep events types`), destinations and sites (the gateway is
+// asked).
 #include <string.h>
 
 #include "generate.h"
 
 #define TYPES "hookkeep events types 2>/dev/null | cut -d ' ' -f 1"
-#define DESTINATIONS                                                                               \
-    "hookkeep destinations list --json 2>/dev/null | sed -n 's/^{\"name\":\"\\([^\"]*\\)\".*/\\1/p'"
+#define NAMES_OF(things_)                                                                          \
+    "hookkeep " things_ " list --json 2>/dev/null | sed -n 's/^{\"name\":\"\\([^\"]*\\)\".*/\\1/p'"
+#define DESTINATIONS NAMES_OF("destinations")
+#define SITES NAMES_OF("sites")
 
 // A text inside single quotes. `also`: characters that get a backslash before them.
 static void add_quoted(struct text *out, const char *s, const char *also) {
@@ -55,6 +58,7 @@ static void bash_values(enum values values, const char *description, struct text
     case VALUES_FILES: text_adds(out, "compopt -o default"); return;
     case VALUES_TYPES: text_adds(out, "words=$(" TYPES ")"); return;
     case VALUES_DESTINATIONS: text_adds(out, "words=$(" DESTINATIONS ")"); return;
+    case VALUES_SITES: text_adds(out, "words=$(" SITES ")"); return;
     case VALUES_COMMANDS: add_command_names(&words); break;
     case VALUES_WORDS: description_words(description, &words); break;
     case VALUES_NONE: text_adds(out, ":"); return;
@@ -136,6 +140,7 @@ static void zsh_values(enum values values, const char *description, struct text 
     case VALUES_FILES: text_adds(out, "_files"); return;
     case VALUES_TYPES: text_adds(out, "_hookkeep_types"); return;
     case VALUES_DESTINATIONS: text_adds(out, "_hookkeep_destinations"); return;
+    case VALUES_SITES: text_adds(out, "_hookkeep_sites"); return;
     case VALUES_COMMANDS: add_command_names(&words); break;
     case VALUES_WORDS: description_words(description, &words); break;
     case VALUES_NONE: text_addc(out, ' '); return;
@@ -195,6 +200,9 @@ void complete_zsh(struct text *out) {
                    "_hookkeep_destinations() {\n"
                    "    compadd -- ${(f)\"$(" DESTINATIONS ")\"}\n"
                    "}\n"
+                   "_hookkeep_sites() {\n"
+                   "    compadd -- ${(f)\"$(" SITES ")\"}\n"
+                   "}\n"
                    "_hookkeep() {\n"
                    "    local call=$words[2]\n"
                    "    local -a names\n"
@@ -235,6 +243,7 @@ static void fish_values(enum values values, const char *description, struct text
     case VALUES_FILES: text_adds(out, " -F"); return;
     case VALUES_TYPES: text_adds(out, " -a '(__hookkeep_types)'"); return;
     case VALUES_DESTINATIONS: text_adds(out, " -a '(__hookkeep_destinations)'"); return;
+    case VALUES_SITES: text_adds(out, " -a '(__hookkeep_sites)'"); return;
     case VALUES_COMMANDS: add_command_names(&words); break;
     case VALUES_WORDS: description_words(description, &words); break;
     case VALUES_NONE: return;
@@ -286,6 +295,7 @@ void complete_fish(struct text *out) {
     text_adds(out, "# hookkeep(1) completion for fish. Made from the program's own tables.\n"
                    "function __hookkeep_types\n    " TYPES "\nend\n"
                    "function __hookkeep_destinations\n    " DESTINATIONS "\nend\n"
+                   "function __hookkeep_sites\n    " SITES "\nend\n"
                    "# Are these the words so far, options and arguments aside?\n"
                    "function __hookkeep_is\n"
                    "    set -l words (commandline -opc)\n"

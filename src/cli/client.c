@@ -234,6 +234,16 @@ static void say_choices(json events) {
     }
 }
 
+static void say_objects(json objects) {
+    json row;
+    for (size_t at = 0; json_element(objects, &at, &row);)
+        cli_say("%.*s: %.*s %.*s, owner %.*s, %s", BYTES_ARG(json_number(json_get(row, "number"))),
+                BYTES_ARG(json_string(json_get(row, "type"))),
+                BYTES_ARG(json_string(json_get(row, "key"))),
+                BYTES_ARG(json_string(json_get(row, "owner"))),
+                json_true(json_get(row, "livemode")) ? "live" : "test");
+}
+
 enum cli_exit client_judge(const struct client *c, const struct reply *r) {
     if (r->failed != OK)
         return say_unreachable(c, r);
@@ -256,6 +266,7 @@ enum cli_exit client_judge(const struct client *c, const struct reply *r) {
     }
     cli_say("%.*s", BYTES_ARG(error));
     say_choices(json_get(json_root(doc), "events"));
+    say_objects(json_get(json_root(doc), "objects"));
     return CLI_FAILED;
 }
 

@@ -6,7 +6,7 @@
 #include "stripe/types.h"
 
 static struct {
-    char *id, *type, *account, *owner, *object, *status, *livemode, *receipt;
+    char *id, *type, *account, *owner, *object, *status, *livemode, *receipt, *site;
     int body;
     struct list_options list;
 } o;
@@ -16,6 +16,7 @@ static const struct poptOption list_options[] = {
     {"account", '\0', POPT_ARG_STRING, &o.account, 0, "of this account; platform: of none", "ACCT"},
     {"owner", '\0', POPT_ARG_STRING, &o.owner, 0, "of this owner's sources", "NAME"},
     {"object", '\0', POPT_ARG_STRING, &o.object, 0, "about this object", "ID"},
+    {"site", '\0', POPT_ARG_STRING, &o.site, 0, "of this site; unclaimed: of none", "SITE"},
     {"id", '\0', POPT_ARG_STRING, &o.id, 0, "with this id", "EVT"},
     {"status", '\0', POPT_ARG_STRING, &o.status, 0, "pending, done, failed or ignored", "STATUS"},
     {"livemode", '\0', POPT_ARG_STRING, &o.livemode, 0, "true or false", "BOOL"},
@@ -37,8 +38,8 @@ static const struct poptOption show_options[] = {
 static const struct column columns[] = {
     {"seq", "seq", CELL_TEXT, 0},          {"received", "received_at", CELL_TIME, 0},
     {"type", "type", CELL_TEXT, 14},       {"id", "id", CELL_TEXT, 28},
-    {"account", "account", CELL_TEXT, 10}, {"mode", "livemode", CELL_MODE, 0},
-    {"status", "status", CELL_TEXT, 0},
+    {"account", "account", CELL_TEXT, 10}, {"site", "site", CELL_TEXT, 9},
+    {"mode", "livemode", CELL_MODE, 0},    {"status", "status", CELL_TEXT, 0},
 };
 
 static const struct rows rows = {columns, sizeof(columns) / sizeof(columns[0]), "seq",
@@ -48,6 +49,7 @@ static enum cli_exit list(const struct cli_call *c) {
     OWN(text_drop)
     struct text path = {0};
     text_adds(&path, "/api/events");
+    query_add(&path, "site", o.site);
     query_add(&path, "id", o.id);
     query_add(&path, "type", o.type);
     query_add(&path, "account", o.account);
@@ -74,6 +76,7 @@ static const struct column fields[] = {
     {"created", "created", CELL_UNIX, 0},
     {"received", "received_at", CELL_TIME, 0},
     {"object", "object_id", CELL_TEXT, 0},
+    {"site", "site", CELL_TEXT, 0},
     {"twin", "twin.id", CELL_TEXT, 0},
     {"status", "status", CELL_TEXT, 0},
     {"error", "error", CELL_TEXT, 0},

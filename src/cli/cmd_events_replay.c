@@ -15,7 +15,7 @@
 #define STEPS 10 // batches a second, so that a rate is even within the second
 
 static struct {
-    char *to, *type, *account, *owner, *object, *status, *livemode, *wait;
+    char *to, *type, *account, *owner, *object, *status, *livemode, *site, *wait;
     long long rate;
     int all, dry_run;
     struct list_options list;
@@ -29,6 +29,7 @@ const struct poptOption cmd_events_replay_options[] = {
     {"account", '\0', POPT_ARG_STRING, &o.account, 0, "of this account; platform: of none", "ACCT"},
     {"owner", '\0', POPT_ARG_STRING, &o.owner, 0, "of this owner's sources", "NAME"},
     {"object", '\0', POPT_ARG_STRING, &o.object, 0, "about this object", "ID"},
+    {"site", '\0', POPT_ARG_STRING, &o.site, 0, "of this site; unclaimed: of none", "SITE"},
     {"status", '\0', POPT_ARG_STRING, &o.status, 0, "pending, done, failed or ignored", "STATUS"},
     {"livemode", '\0', POPT_ARG_STRING, &o.livemode, 0, "true or false", "BOOL"},
     TIME_OPTIONS(o.list, "received"),
@@ -82,8 +83,8 @@ static const struct column plan_columns[] = {
 
 static bool filtered(void) {
     return o.type != NULL || o.account != NULL || o.owner != NULL || o.object != NULL ||
-           o.status != NULL || o.livemode != NULL || o.list.since != NULL || o.list.until != NULL ||
-           o.list.after > 0;
+           o.site != NULL || o.status != NULL || o.livemode != NULL || o.list.since != NULL ||
+           o.list.until != NULL || o.list.after > 0;
 }
 
 static void wait_for_turn(struct replay *r) {
@@ -265,6 +266,7 @@ static enum cli_exit replay_filtered(struct replay *r) {
     query_add(&path, "account", o.account);
     query_add(&path, "owner", o.owner);
     query_add(&path, "object", o.object);
+    query_add(&path, "site", o.site);
     query_add(&path, "status", o.status);
     query_add(&path, "livemode", o.livemode);
     if (listed.until == NULL) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "cli/chain.h"
 #include "cli/commands.h"
 #include "cli/query.h"
 #include "cli/rows.h"
@@ -59,6 +60,27 @@ static void print_receipt(json r, struct text *out) {
         print_destination(d, out);
 }
 
+// Whose it is, how that is known, and whether it would be another's today.
+static void print_site(json site, struct text *out) {
+    json object = json_get(site, "object");
+    bytes name = json_string(json_get(site, "name")), now = json_string(json_get(object, "site"));
+    bool unclaimed = bytes_equal(name, B("unclaimed"));
+    if (name.n == 0)
+        return;
+    text_adds(out, unclaimed ? "\nno site" : "\nsite ");
+    if (!unclaimed)
+        text_add_printable(out, name, TEXT_MAX);
+    if (now.n > 0 && !bytes_equal(now, name)) {
+        text_adds(out, unclaimed ? ": its site became known later, and leaves what came before: "
+                                 : ", where it was routed; by what is known now it is of ");
+        text_add_printable(out, now, TEXT_MAX);
+    } else if (now.n == 0 && !unclaimed) {
+        text_adds(out, ", where it was routed; by what is known now it has none");
+    }
+    text_addc(out, '\n');
+    chain_print(object, "  ", out);
+}
+
 static void print(json whole, struct text *out) {
     json r;
     add(out, whole, "type");
@@ -69,6 +91,7 @@ static void print(json whole, struct text *out) {
     text_adds(out, ", under the configuration of generation ");
     add(out, whole, "generation");
     text_adds(out, ")\n");
+    print_site(json_get(whole, "site"), out);
     for (size_t at = 0; json_element(json_get(whole, "receipts"), &at, &r);)
         print_receipt(r, out);
     int64_t left = 0;
