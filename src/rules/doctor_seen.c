@@ -34,8 +34,8 @@ void check_signatures_fail(const struct doctor_facts *f, struct doctor_report *r
         text_add(&r->about, s->path);
         text_addf(&r->found, "; %llu held", (unsigned long long)s->received);
         add_mend(&r->mend, n->no_match > 0,
-                 "compare the endpoint's signing secret in Stripe with those of the source: "
-                 "`sources[].secrets`, read anew by `kill -HUP`");
+                 "the endpoint signs with a secret that is not in the source's ring (`hookkeep "
+                 "secrets`): add it under `secrets:` and reload by `kill -HUP`");
         add_mend(&r->mend, n->retired > 0,
                  "Stripe still signs with a secret outside of its `not_before` and `not_after`: "
                  "move them, or roll the secret in Stripe");

@@ -144,16 +144,20 @@ for (const [name, routes] of Object.entries(ROUTES))
     assert.equal(await g.count("attempts", "status <> 200"), 0);
   });
 
-test("a destination's URL holds the event's account", async (t) => {
+test("a destination's URL holds the event's account and site", async (t) => {
   const site = await startSite(t);
   const url = `http://127.0.0.1:${site.port}/of/{account}?a={account}&s={site}`;
-  const g = await Gateway.start(t, { destinations: [site.as("shop", { url })] });
+  const g = await Gateway.start(t, { destinations: [site.as("shop", { url })],
+    sites: [{ name: "shoes", claims: [{ accounts: "acct_2" }] }] });
   await g.accept(snapshot({ account: "acct_1/../x" }));
   await site.waitGot(1);
   await g.accept(snapshot());
   await site.waitGot(2);
+  await g.accept(snapshot({ account: "acct_2" }));
+  await site.waitGot(3);
   assert.deepEqual(site.got.map((one) => one.url), [
-    "/of/acct_1%2F..%2Fx?a=acct_1%2F..%2Fx&s=unclaimed", "/of/platform?a=platform&s=unclaimed"]);
+    "/of/acct_1%2F..%2Fx?a=acct_1%2F..%2Fx&s=unclaimed", "/of/platform?a=platform&s=unclaimed",
+    "/of/acct_2?a=acct_2&s=shoes"]);
   assert.equal(site.got[0].error, undefined);
 });
 

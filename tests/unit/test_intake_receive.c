@@ -652,6 +652,47 @@ static void a_secret_is_taken_while_it_is_in_force(void **state) {
                                                ",secret=\"new\"} 4\n"));
 }
 
+// What the doctor asks: by source, how signatures failed, and how far Stripe's times are from ours.
+static void failures_and_times_are_counted_by_source(void **state) {
+    struct world *w = *state;
+    limit_first(w, "both", "\"not_after_s\":1700000000,");
+    OWN(text_drop)
+    struct text header = {0};
+    sign(&header, CONNECT_KEY, NOW_S, B(EVENT));
+    struct http_request r = post("/webhook", text_bytes(&header), B(EVENT));
+    r.header_count = 1;
+    assert_int_equal(send_all(w, &r, B(EVENT), 99), RECEPTION_NO_SIGNATURE);
+    r.header_count = 2;
+    r.headers[1].value = B("t=1700000000,v1=0");
+    assert_int_equal(send_all(w, &r, B(EVENT), 99), RECEPTION_BAD_HEADER);
+    static const struct {
+        const char *path, *key, *body;
+        int64_t time_s;
+        enum reception_end end;
+    } rows[] = {
+        {"/webhook", "a stranger's secret", EVENT, NOW_S, RECEPTION_NO_MATCH},
+        {"/webhook", "a stranger's secret", EVENT, NOW_S, RECEPTION_NO_MATCH},
+        {"/webhook", SHOP_KEY, EVENT, NOW_S, RECEPTION_RETIRED},
+        {"/webhook", CONNECT_KEY, EVENT, NOW_S - 301, RECEPTION_TOO_OLD},
+        {"/webhook", CONNECT_KEY, EVENT, NOW_S + 301, RECEPTION_IN_FUTURE},
+        {"/webhook", CONNECT_KEY, "{}", NOW_S, RECEPTION_NOT_EVENT},
+        {"/webhook", CONNECT_KEY, EVENT, NOW_S - 80, RECEPTION_RECEIVED},
+        {"/webhook", CONNECT_KEY, EVENT, NOW_S, RECEPTION_RECEIVED},
+        {"/nowhere", CONNECT_KEY, EVENT, NOW_S, RECEPTION_NO_PATH},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(send_signed(w, rows[i].path, rows[i].key, rows[i].time_s, rows[i].body),
+                         rows[i].end);
+    OWN(text_drop)
+    struct text uses = {0};
+    source_uses_json(&w->uses, &uses);
+    assert_non_null(strstr(text_str(&uses),
+                           "\"/webhook\":{\"received\":2,\"clock_ms\":70999,\"refused\":{"
+                           "\"no_signature\":1,\"malformed_signature\":1,\"no_match\":2,"
+                           "\"retired\":1,\"too_old\":1,\"in_future\":1,\"not_an_event\":1}}"));
+    assert_null(strstr(text_str(&uses), "nowhere"));
+}
+
 // Told while it is still used: each day of its last week, each hour of its last day.
 static void a_secret_that_ends_soon_is_told_of(void **state) {
     static const struct {
@@ -748,6 +789,7 @@ int main(void) {
         TEST(a_reload_leaves_what_is_under_way_as_it_began),
         TEST(secrets_must_be_those_of_the_plan),
         TEST(a_secret_is_taken_while_it_is_in_force),
+        TEST(failures_and_times_are_counted_by_source),
         cmocka_unit_test(a_secret_that_ends_soon_is_told_of),
         TEST(a_secrets_livemode_narrows_its_sources),
         cmocka_unit_test(each_end_has_an_answer),
