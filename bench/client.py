@@ -14,12 +14,11 @@ import subprocess
 import tempfile
 import time
 
-from servers import SECRET
+from servers import EVENT, SECRET
 from settings import BENCH, BUILD, CLIENT_CORE, SECONDS, WARM_S, Wrong, say
 
 CATCH_UP_S = 240
 CHUNK = 150_000  # events that a journal of 1 GiB holds
-EVENT = BENCH / "invoice.paid.in"
 tag = int.from_bytes(os.urandom(4), "little")  # of the ids: no two measurements share one
 
 
@@ -29,10 +28,10 @@ def begin(server, seconds=SECONDS, warm=WARM_S, rate=0, times=None, count=0, unt
     tag = (tag + 1) % 50_000_000
     command = ["taskset", "-c", CLIENT_CORE, BUILD / "bench/bench_load", "--port", server.port,
                "--secret", SECRET, "--seconds", seconds, "--warm", warm, "--rate", rate,
-               "--most", server.most, "--count", count, "--tag", tag]
+               "--most", server.most, "--count", count, "--tag", tag, "--known", server.known]
     command += ["--times", times] if times else []
     command += ["--until-refused"] if until_refused else []
-    return subprocess.Popen([str(c) for c in [*command, EVENT]], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([str(c) for c in [*command, server.event]], stdout=subprocess.PIPE, text=True)
 
 
 def finish(client, server, early=False):

@@ -2,7 +2,8 @@
 // Posts unique, signed events over many connections from one thread and says what came back.
 //
 //     load [options] FILE       FILE is the event: its 24 '#' become an id, its 10 '@' the time,
-//                               its 10 '%' the event's number in this run, from 0
+//                               its 10 '%' the event's number in this run, from 0, each of its
+//                               runs of 10 '&' a number below --known, another in each event
 //
 // Closed loop (no --rate): each connection posts its next event as soon as the last is answered.
 // Open loop (--rate N): event i is meant to leave at start + i / N, and its latency counts from
@@ -57,7 +58,7 @@ struct options {
     const char *path, *secret, *file;
     int connections;
     double seconds, warm, rate, most;
-    uint64_t tag; // of this run's ids
+    uint64_t tag, known; // of this run's ids; customers
     uint64_t count;
     bool until_refused;
     const char *times;
@@ -82,6 +83,7 @@ static struct options o = {.path = "/webhook",
 static char template[REQUEST_MAX];
 static size_t request_size, body_at, mac_at, number_at; // number_at 0: the event has none
 static size_t holes[HOLES_MAX], hole_count;
+static size_t knowns[HOLES_MAX], known_count; // places of a number below --known
 static uint8_t (*macs)[MAC_SIZE];
 static uint32_t *latencies; // in microseconds, of the events answered in the window
 static int64_t (*times)[2]; // from, answered; null without --times
@@ -133,15 +135,22 @@ static void make_id(char id[ID_SIZE], uint64_t i) {
     digits62(id + 16, 8, (uint64_t)((wide)n * 131071999999ULL % room));
 }
 
+static void put_number(char *at, uint64_t v) {
+    for (char *to = at + NUMBER_SIZE; to-- > at; v /= 10)
+        *to = (char)('0' + v % 10);
+}
+
 static void patch_id(char *request, uint64_t i) {
     char id[ID_SIZE];
     make_id(id, i);
     for (size_t h = 0; h < hole_count; h++)
         memcpy(request + holes[h], id, ID_SIZE);
-    if (number_at == 0)
-        return;
-    for (char *to = request + number_at + NUMBER_SIZE; to-- > request + number_at; i /= 10)
-        *to = (char)('0' + i % 10);
+    if (number_at != 0)
+        put_number(request + number_at, i);
+    // In no order, as customers come.
+    uint64_t mixed = ((o.tag * 4000000 + i) * 0x9E3779B97F4A7C15ULL) >> 20;
+    for (size_t h = 0; h < known_count; h++)
+        put_number(request + knowns[h], mixed % o.known);
 }
 
 static void patch_mac(char *request, uint64_t i) {
@@ -192,6 +201,13 @@ static void make_template(void) {
             die("%s has more than %d ids", o.file, HOLES_MAX);
         holes[hole_count++] = (size_t)(at - template);
     }
+    for (char *at = template; (at = strstr(at, "&&&&&&&&&&")) != NULL; at += NUMBER_SIZE) {
+        if (known_count == HOLES_MAX)
+            die("%s has more than %d numbers", o.file, HOLES_MAX);
+        knowns[known_count++] = (size_t)(at - template);
+    }
+    if (known_count > 0 && o.known == 0)
+        die("%s asks for a number below --known", o.file);
     char *number = strstr(template, "%%%%%%%%%%");
     number_at = number == NULL ? 0 : (size_t)(number - template);
     if (hole_count == 0)
@@ -486,11 +502,11 @@ static double number(const char *text) {
 
 static void read_options(int argc, char **argv) {
     static const struct option known[] = {
-        {"port", 1, NULL, 'p'},    {"path", 1, NULL, 'u'},  {"secret", 1, NULL, 's'},
-        {"seconds", 1, NULL, 't'}, {"warm", 1, NULL, 'w'},  {"connections", 1, NULL, 'c'},
-        {"rate", 1, NULL, 'r'},    {"tag", 1, NULL, 'g'},   {"most", 1, NULL, 'm'},
-        {"count", 1, NULL, 'n'},   {"times", 1, NULL, 'f'}, {"until-refused", 0, NULL, 'x'},
-        {NULL, 0, NULL, 0},
+        {"port", 1, NULL, 'p'},          {"path", 1, NULL, 'u'},  {"secret", 1, NULL, 's'},
+        {"seconds", 1, NULL, 't'},       {"warm", 1, NULL, 'w'},  {"connections", 1, NULL, 'c'},
+        {"rate", 1, NULL, 'r'},          {"tag", 1, NULL, 'g'},   {"known", 1, NULL, 'k'},
+        {"most", 1, NULL, 'm'},          {"count", 1, NULL, 'n'}, {"times", 1, NULL, 'f'},
+        {"until-refused", 0, NULL, 'x'}, {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
@@ -505,6 +521,7 @@ static void read_options(int argc, char **argv) {
         case 'n': o.count = (uint64_t)number(optarg); break;
         case 'f': o.times = optarg; break;
         case 'x': o.until_refused = true; break;
+        case 'k': o.known = (uint64_t)number(optarg); break;
         case 'g': o.tag = (uint64_t)number(optarg); break;
         default: exit(EXIT_USAGE);
         }
@@ -515,7 +532,7 @@ static void read_options(int argc, char **argv) {
         o.seconds <= 0 || o.warm < 0 || o.rate < 0 || o.most <= 0) {
         fputs("load --port N [--path /P] [--secret S] [--seconds N] [--warm N] [--connections N]\n"
               "     [--rate N | --most N] [--count N] [--until-refused] [--times FILE] [--tag N] "
-              "FILE\n",
+              "[--known N] FILE\n",
               stderr);
         exit(EXIT_USAGE);
     }

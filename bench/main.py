@@ -9,6 +9,7 @@
     SECONDS_EACH=10  of the closed loop; what is paced takes half
     SUSTAINED_S=60   of `sustained`
     EVENTS=1000000   in the large ledger of `grown` and `stalls`: 25 GB of disk for a while
+    OBJECTS=1000000  that are learnt in `sites`
     QUICK=1          one round of 2 s, a small ledger: to see that it works
 """
 import os
@@ -21,11 +22,13 @@ import client
 import report
 import scenes
 import scenes_grown
+import scenes_sites
 from servers import EVERYONE
 from settings import BUILD, CORES, ROUNDS, SECONDS, Wrong, machine, say
 
 # In each round, then once a run. Those of a round come in another order in each.
-EACH_ROUND = [scenes.peak, scenes.half, scenes.journal, scenes.deliveries, scenes_grown.grown]
+EACH_ROUND = [scenes.peak, scenes.half, scenes.journal, scenes.deliveries, scenes_grown.grown,
+              scenes_sites.sites]
 ONCE = [scenes.harness, scenes.idle, scenes.start, scenes.sustained, scenes_grown.stalls]
 
 

@@ -34,7 +34,7 @@ UNDO = {
        "('accounts', 'secret_uses', 'event_types', 'api_versions') UNION ALL "
        "SELECT 'DROP TABLE sighting'",
     5: "VALUES ('DROP VIEW events'), ('DROP VIEW sites'), ('DROP VIEW objects'), "
-       "('DROP VIEW links'), ('DROP INDEX event_unclaimed'), ('DROP INDEX event_waiting'), "
+       "('DROP TABLE link_new'), ('DROP INDEX event_unclaimed'), ('DROP INDEX event_waiting'), "
        "('ALTER TABLE event DROP COLUMN site'), ('ALTER TABLE event DROP COLUMN object'), "
        "('DROP TABLE link'), ('DROP TABLE object'), ('DROP TABLE site'), "
        "('CREATE VIEW events AS SELECT seq FROM event')",

@@ -17,6 +17,7 @@ import urllib.request
 from settings import BENCH, BUILD, CLIENT_CORE, JOURNAL_MIB, SERVER_CORE, Wrong
 
 START_S = 20  # a server answers after this time, or something is wrong
+EVENT = BENCH / "invoice.paid.in"
 SECRET = "whsec_" + os.urandom(16).hex()
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -43,6 +44,7 @@ class Server:
     durable = "-"
     most = 200_000  # more than it can answer in a second: so many signatures are made
     seconds_part = 1.0  # of SECONDS_EACH, in the closed loop
+    event, known = EVENT, 0  # what is posted, and of how many customers
 
     def __init__(self, folder):
         self.folder = folder

@@ -18,6 +18,7 @@ def number(name, usual, quick):
 ROUNDS = number("ROUNDS", 3, 1)
 SECONDS = number("SECONDS_EACH", 10.0, 2.0)
 EVENTS = number("EVENTS", 1_000_000, 20_000)
+OBJECTS = number("OBJECTS", 1_000_000, 20_000)
 SUSTAINED_S = number("SUSTAINED_S", 60.0, 3.0)
 WARM_S = 0.5 if QUICK else 1.0
 JOURNAL_MIB = 128 if QUICK else 1024  # of bursts

@@ -3,7 +3,7 @@
 
 ">=" and "<=" are compared with the median of the rounds, "max" with the worst of them; None: told,
 nothing is wanted of it."""
-from settings import EVENTS, JOURNAL_MIB, SECONDS, SUSTAINED_S, USUAL_MIB
+from settings import EVENTS, JOURNAL_MIB, OBJECTS, SECONDS, SUSTAINED_S, USUAL_MIB
 
 TARGETS = [
     ("peak_nginx", ">=", 0.50, f"200s ÷ nginx, {SECONDS:g} s, a journal of {JOURNAL_MIB} MiB"),
@@ -18,6 +18,8 @@ TARGETS = [
     ("migration_ms", "max", 50, "what a migration adds to a start, until an answer, ms"),
     ("grown_answers", ">=", 0.9, f"answers with {EVENTS:,} events inside ÷ none"),
     ("grown_booking", ">=", 0.7, f"booking with {EVENTS:,} events inside ÷ none"),
+    ("sites_answers", ">=", 0.7, f"answers with 50 sites, {OBJECTS:,} objects learnt ÷ no sites"),
+    ("sites_booking", ">=", 0.7, f"booking with 50 sites, {OBJECTS:,} objects learnt ÷ no sites"),
     ("booking", None, None, "  booking alone into an empty ledger, events/s"),
     ("delivered", ">=", 4950, "deliveries a second while 5,000 are received"),
     ("delivery_p50_ms", "<=", 5, "event to destination, p50, ms"),

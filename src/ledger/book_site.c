@@ -10,7 +10,9 @@
 #include "ledger/book_site_internal.h"
 #include "ledger/rows.h"
 
-#define KNOWN_MAX 65536 // objects kept in memory from one event to the next
+// Objects kept in memory from one event to the next, and their bytes.
+#define KNOWN_MAX 65536
+#define KNOWN_BYTES_MAX (32u << 20)
 #define PAGE 500
 
 static void knowns_push(struct knowns *list, struct known *k) {
@@ -22,15 +24,9 @@ static void knowns_push(struct knowns *list, struct known *k) {
 }
 
 void site_forget_objects(struct book_sites *s) {
-    bytes key;
-    void *value;
-    for (size_t at = 0; map_next(&s->by_number, &at, &key, &value);) {
-        struct known *k = value;
-        free(k->row);
-        free(k);
-    }
     map_drop(&s->by_number);
     map_drop(&s->by_key);
+    arena_drop(&s->objects);
 }
 
 void book_sites_forget(struct book *b) {
@@ -73,6 +69,7 @@ result site_ready(struct book *b) {
     TRY(b->store->object_last(b->store, &last));
     TRY(b->store->unclaimed(b->store, 0, 1, &a, &some, &some_count));
     struct book_sites *s = b->sites = NEW(struct book_sites);
+    arena_init(&s->objects, SIZE_MAX);
     s->last = last;
     s->any_unclaimed = some_count > 0;
     s->claims = site_claims_open(b->plan);
@@ -112,14 +109,22 @@ static bytes key_of(struct book_sites *s, const struct site_object *o) {
     return text_bytes(&s->key);
 }
 
-static struct known *keep(struct book *b, const struct site_object *row) {
+// A copy, for as long as objects are kept.
+static result copy_row(struct book *b, const struct site_object *row, struct site_object **out) {
+    *out = arena_take(&b->sites->objects, sizeof **out);
+    NEED(*out != NULL, MEMORY, "the objects at hand do not fit the memory");
+    return row_copy(&shape_object, row, &b->sites->objects, *out);
+}
+
+static result keep(struct book *b, const struct site_object *row, struct known **out) {
     struct book_sites *s = b->sites;
-    struct known *k = NEW(struct known);
-    k->row = row_new(&shape_object, row);
+    struct known *k = *out = arena_take(&s->objects, sizeof *k);
+    NEED(k != NULL, MEMORY, "the objects at hand do not fit the memory");
+    TRY(copy_row(b, row, &k->row));
     site_ask_claims(b, k);
     map_put(&s->by_number, bytes_from(&row->number, sizeof row->number), k);
     map_put(&s->by_key, key_of(s, row), k);
-    return k;
+    return OK;
 }
 
 result site_known(struct book *b, uint64_t number, struct known **out) {
@@ -131,8 +136,7 @@ result site_known(struct book *b, uint64_t number, struct known **out) {
     arena_init(&a, BOOK_SCRATCH_MAX);
     struct site_object row;
     TRY(b->store->object_get(b->store, number, &a, &row));
-    *out = keep(b, &row);
-    return OK;
+    return keep(b, &row, out);
 }
 
 static result world_node(void *ctx, uint64_t number, struct site_node **out) {
@@ -173,40 +177,37 @@ static result known_named(struct book *b, const struct site_object *named, struc
     struct site_object row;
     result found =
         b->store->object_find(b->store, named->owner, named->livemode, named->key, &a, &row);
-    if (found == OK) {
-        *out = keep(b, &row);
-        return OK;
-    }
+    if (found == OK)
+        return keep(b, &row, out);
     if (!failed_as(found, FAIL_ABSENT))
         return found;
     row = *named;
     row.number = ++s->last;
-    *out = keep(b, &row);
+    TRY(keep(b, &row, out));
     (*out)->fresh = true;
     soil(s, *out);
     enqueue(s, *out);
     return OK;
 }
 
-void site_replace(struct book *b, struct known *k, const struct site_object *row) {
-    struct site_object *before = k->row;
-    k->row = row_new(&shape_object, row);
-    free(before);
+result site_replace(struct book *b, struct known *k, const struct site_object *row) {
+    TRY(copy_row(b, row, &k->row));
     site_ask_claims(b, k);
     soil(b->sites, k);
     enqueue(b->sites, k);
     stir(b->sites, k);
+    return OK;
 }
 
-static void met(struct book *b, struct known *k, uint64_t mark, int64_t created) {
+static result met(struct book *b, struct known *k, uint64_t mark, int64_t created) {
     OWN(text_drop)
     struct text claims = {0};
     site_met_add(k->row->claims, &(struct site_met){mark, created}, &claims);
     if (claims.n == 0)
-        return;
+        return OK;
     struct site_object row = *k->row;
     row.claims = text_bytes(&claims);
-    site_replace(b, k, &row);
+    return site_replace(b, k, &row);
 }
 
 static result put_below(struct book *b, struct known *above, struct known *below) {
@@ -218,10 +219,12 @@ static result put_below(struct book *b, struct known *above, struct known *below
     site_numbers_add(&numbers, above->row->number);
     struct site_object row = *below->row;
     row.above = text_bytes(&numbers);
-    site_replace(b, below, &row);
-    above->holds = true;
+    TRY(site_replace(b, below, &row));
+    below->linked = above->holds = true;
     return b->store->link_put(b->store, &(struct link_row){above->row->number, below->row->number});
 }
+
+static void search_on(struct book_sites *s, struct known *k) { knowns_push(&s->search, k); }
 
 // Calls `each` for all that is below.
 static result for_below(struct book *b, const struct known *above,
@@ -246,11 +249,77 @@ static result for_below(struct book *b, const struct known *above,
     }
 }
 
-// Its evidence from what is above it, and what it tells those above.
+static result push_up(struct book *b, const struct known *k, int64_t told, bool *lands);
+
+// What is told to an object of what is below it. One that is taught keeps none of it, and so costs
+// no write, but tells it on. *lands: somebody there is to keep it.
+static result tell(struct book *b, struct known *k, int64_t told, bool *lands) {
+    struct book_sites *s = b->sites;
+    if (k->told == s->tellings)
+        return OK;
+    k->told = s->tellings;
+    if (k->row->evidence != SITE_NONE)
+        return push_up(b, k, told, lands);
+    int64_t below = site_join(k->row->below, told);
+    *lands = true;
+    if (below == k->row->below)
+        return OK;
+    k->row->below = below;
+    soil(s, k);
+    stir(s, k);
+    return push_up(b, k, below, lands);
+}
+
+static result push_up(struct book *b, const struct known *k, int64_t told, bool *lands) {
+    uint64_t number;
+    for (bytes rest = k->row->above; site_numbers_next(&rest, &number);) {
+        struct known *above;
+        TRY(site_known(b, number, &above));
+        TRY(tell(b, above, told, lands));
+    }
+    return OK;
+}
+
+static result tell_above(struct book *b, const struct known *k, int64_t told, bool *lands) {
+    b->sites->tellings++;
+    *lands = false;
+    return told == SITE_NONE ? OK : push_up(b, k, told, lands);
+}
+
+// The evidence of it and of all below it.
+static result all_below(struct book *b, struct known *k, int64_t *out) {
+    struct book_sites *s = b->sites;
+    s->visits++;
+    s->search.n = 0;
+    *out = SITE_NONE;
+    search_on(s, k);
+    while (s->search.n > 0 && *out != SITE_MANY) {
+        struct known *next = s->search.at[--s->search.n];
+        if (next->visit == s->visits)
+            continue;
+        next->visit = s->visits;
+        *out = site_join(*out, site_join(next->row->evidence, next->row->below));
+        TRY(for_below(b, next, search_on));
+    }
+    return OK;
+}
+
+// It stands below something new: who is above hears of all that is below it.
+static result spread_link(struct book *b, struct known *k) {
+    bool lands;
+    int64_t told = site_join(k->row->evidence, k->row->below);
+    TRY(tell_above(b, k, told, &lands));
+    if (!lands || k->row->evidence == SITE_NONE || (k->fresh && !k->holds))
+        return OK;
+    TRY(all_below(b, k, &told));
+    return tell_above(b, k, told, &lands);
+}
+
+// Its evidence from what is above it, and what follows for those below and above.
 static result spread_one(struct book *b, struct known *k) {
     struct book_sites *s = b->sites;
-    int64_t evidence = site_join(k->row->evidence, k->own);
-    bool torn_above = false;
+    int64_t before = k->row->evidence, evidence = site_join(before, k->own);
+    bool torn_above = false, lands;
     uint64_t number;
     for (bytes rest = k->row->above; site_numbers_next(&rest, &number);) {
         struct known *above;
@@ -258,26 +327,19 @@ static result spread_one(struct book *b, struct known *k) {
         evidence = site_join(evidence, above->row->evidence);
         torn_above = torn_above || above->row->evidence == SITE_MANY;
     }
-    if (evidence != k->row->evidence) {
+    if (evidence != before) {
         b->tally.contradictions += evidence == SITE_MANY && !torn_above;
         k->row->evidence = evidence;
+        k->row->below = SITE_NONE; // those above have heard of it
         soil(s, k);
         stir(s, k);
         TRY(for_below(b, k, enqueue));
+        if (!k->linked)
+            TRY(tell_above(b, k, evidence, &lands));
     }
-    int64_t told = site_join(evidence, k->row->below);
-    for (bytes rest = k->row->above; site_numbers_next(&rest, &number);) {
-        struct known *above;
-        TRY(site_known(b, number, &above));
-        int64_t below = site_join(above->row->below, told);
-        if (below == above->row->below)
-            continue;
-        above->row->below = below;
-        soil(s, above);
-        stir(s, above);
-        enqueue(s, above);
-    }
-    return OK;
+    bool linked = k->linked;
+    k->linked = false;
+    return linked ? spread_link(b, k) : OK;
 }
 
 static result spread(struct book *b) {
@@ -301,8 +363,6 @@ static result write_dirty(struct book *b) {
     s->dirty.n = 0;
     return OK;
 }
-
-static void search_on(struct book_sites *s, struct known *k) { knowns_push(&s->search, k); }
 
 static result find_waiting_of(struct book *b, const struct known *k, size_t site) {
     struct book_sites *s = b->sites;
@@ -408,7 +468,7 @@ static result route_waiting(struct book *b, int64_t now_ms) {
 }
 
 void site_start(struct book_sites *s) {
-    if (s->by_number.n > KNOWN_MAX)
+    if (s->by_number.n > KNOWN_MAX || s->objects.used > KNOWN_BYTES_MAX)
         site_forget_objects(s);
     s->queue.n = s->dirty.n = s->stirred.n = 0;
 }
@@ -441,7 +501,7 @@ result site_learn(struct book *b, const struct event *e, bytes owner, int64_t no
     for (size_t i = 0; i < f.link_count; i++)
         TRY(put_below(b, known[f.links[i].above], known[f.links[i].below]));
     for (size_t i = 0; i < f.met_count; i++)
-        met(b, known[f.met[i].object], f.met[i].mark, e->created);
+        TRY(met(b, known[f.met[i].object], f.met[i].mark, e->created));
     *out = known[0];
     return site_settle(b, now_ms);
 }

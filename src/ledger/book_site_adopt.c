@@ -27,7 +27,7 @@ struct relearning {
     struct book *book;
     size_t n;
     int64_t *own, *evidence, *below, *evidence_before, *below_before;
-    size_t *above; // where in `numbers`
+    size_t *above, *above_size; // where in `numbers`
     struct text numbers;
 };
 
@@ -38,40 +38,33 @@ static void relearning_drop(struct relearning *l) {
     free(l->evidence_before);
     free(l->below_before);
     free(l->above);
+    free(l->above_size);
     text_drop(&l->numbers);
 }
 
 static bytes above_of(const struct relearning *l, size_t i) {
-    return bytes_slice(text_bytes(&l->numbers), l->above[i], l->above[i + 1]);
+    return bytes_slice(text_bytes(&l->numbers), l->above[i], l->above[i] + l->above_size[i]);
 }
 
-static void relearn_row(struct relearning *l, struct site_object *row) {
-    struct known k = {.row = row};
-    site_ask_claims(l->book, &k);
+// They come in no order: where each one's numbers stand in `numbers`, and how many bytes they are.
+static result relearn_row(void *ctx, const struct site_object *row) {
+    struct relearning *l = ctx;
     size_t i = row->number;
+    NEED(i > 0 && i <= l->n, CORRUPT, "an object's number is beyond the last");
+    struct site_object copy = *row;
+    struct known k = {.row = &copy};
+    site_ask_claims(l->book, &k);
     l->own[i] = k.own;
     l->evidence_before[i] = row->evidence;
     l->below_before[i] = row->below;
     l->above[i] = l->numbers.n;
+    l->above_size[i] = row->above.n;
     text_add(&l->numbers, row->above);
-    l->above[i + 1] = l->numbers.n;
+    return OK;
 }
 
 static result relearn_read(struct relearning *l) {
-    struct store *s = l->book->store;
-    for (uint64_t after = 0; after < l->n;) {
-        OWN(arena_drop)
-        struct arena a;
-        arena_init(&a, BOOK_SCRATCH_MAX);
-        struct site_object *rows = NULL;
-        size_t n = 0;
-        TRY(s->objects(s, after, PAGE, &a, &rows, &n));
-        NEED(n > 0 && rows[0].number == after + 1 && rows[n - 1].number == after + n, CORRUPT,
-             "the numbers of objects have gaps");
-        for (size_t i = 0; i < n; i++)
-            relearn_row(l, &rows[i]);
-        after += n;
-    }
+    TRY(l->book->store->objects(l->book->store, relearn_row, l));
     NEED(!l->numbers.failed, MEMORY, "the objects of all events do not fit the memory");
     return OK;
 }
@@ -104,6 +97,8 @@ static void relearn_spread(struct relearning *l) {
 static result relearn_write(struct relearning *l) {
     struct store *s = l->book->store;
     for (size_t i = 1; i <= l->n; i++) {
+        if (l->evidence[i] != SITE_NONE)
+            l->below[i] = SITE_NONE; // what is taught keeps none of it
         if (l->evidence[i] == l->evidence_before[i] && l->below[i] == l->below_before[i])
             continue;
         OWN(arena_drop)
@@ -124,12 +119,13 @@ static result relearn(struct book *b) {
     struct relearning l = {
         .book = b,
         .n = n,
-        .own = memory_new(n + 2, sizeof *l.own),
-        .evidence = memory_new(n + 2, sizeof *l.evidence),
-        .below = memory_new(n + 2, sizeof *l.below),
-        .evidence_before = memory_new(n + 2, sizeof *l.evidence_before),
-        .below_before = memory_new(n + 2, sizeof *l.below_before),
-        .above = memory_new(n + 2, sizeof *l.above),
+        .own = memory_new(n + 1, sizeof *l.own),
+        .evidence = memory_new(n + 1, sizeof *l.evidence),
+        .below = memory_new(n + 1, sizeof *l.below),
+        .evidence_before = memory_new(n + 1, sizeof *l.evidence_before),
+        .below_before = memory_new(n + 1, sizeof *l.below_before),
+        .above = memory_new(n + 1, sizeof *l.above),
+        .above_size = memory_new(n + 1, sizeof *l.above_size),
         .numbers = {.max = SIZE_MAX},
     };
     TRY(relearn_read(&l));
@@ -230,7 +226,7 @@ result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now
     struct site_object row = *k->row;
     int64_t before = row.assigned;
     row.assigned = site.n > 0 ? b->sites->numbers[index] : SITE_NONE;
-    site_replace(b, k, &row);
+    TRY(site_replace(b, k, &row));
     TRY(site_settle(b, now_ms));
     if (before == SITE_NONE || before == row.assigned)
         return OK;

@@ -14,9 +14,11 @@ struct known {
     struct site_object *row;
     int64_t own;    // evidence of the claims on itself
     uint64_t visit; // of the search for waiting events that saw it last
+    uint64_t told;  // the telling that came by last
     // Of the learning under way:
-    bool fresh; // not in the store yet
-    bool holds; // something was put below it
+    bool fresh;  // not in the store yet
+    bool holds;  // something was put below it
+    bool linked; // it was put below something, who has not heard of it yet
     bool dirty, queued, stirred;
 };
 
@@ -35,9 +37,10 @@ struct book_sites {
     int64_t *numbers; // of the plan's sites
     struct site_world world;
     struct map by_key, by_number;
-    struct text key; // scratch
-    uint64_t last;   // number of the newest object
-    uint64_t visits;
+    struct arena objects; // owns what the maps hold
+    struct text key;      // scratch
+    uint64_t last;        // number of the newest object
+    uint64_t visits, tellings;
     bool any_unclaimed; // may there be unclaimed events?
     struct knowns queue, dirty, stirred, search;
     struct late *late;
@@ -55,7 +58,7 @@ must result site_known(struct book *b, uint64_t number, struct known **out); // 
 // Learning: start, changes, settle. Between start and settle no object at hand is forgotten.
 void site_start(struct book_sites *s);
 // Takes a row with changed bytes in place of the one that is there.
-void site_replace(struct book *b, struct known *k, const struct site_object *row);
+must result site_replace(struct book *b, struct known *k, const struct site_object *row);
 // What was set going is carried to its end and written, and who waited for it is routed.
 must result site_settle(struct book *b, int64_t now_ms);
 

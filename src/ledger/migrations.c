@@ -127,18 +127,21 @@ static const char sql_4[] =
     "CREATE VIEW api_versions AS SELECT whose AS source, what AS api_version, livemode, first_at, "
     "last_at, count AS receipts FROM sighting WHERE kind = 4;\n";
 
-// Objects are asked for by key: Stripe makes ids so that the newer ones of a type stand behind the
-// older ones, and what is new lands on few pages. -1 is an unclaimed event, or a set of many sites.
+// Objects lie by key: Stripe makes ids so that the newer ones of a type stand behind the older
+// ones, so what is new lands on few pages. What is below an object would land on many; it is
+// gathered in link_new and sorted in now and then (ledger/sqlite_links.h). -1 is an unclaimed
+// event, or a set of many sites.
 static const char sql_5[] =
     "CREATE TABLE site (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;\n"
-    "CREATE TABLE object (number INTEGER PRIMARY KEY, owner TEXT NOT NULL, livemode INTEGER "
-    "NOT NULL CHECK (livemode IN (0, 1)), key TEXT NOT NULL, type TEXT NOT NULL, above BLOB "
-    "NOT NULL, claims BLOB NOT NULL, assigned INTEGER NOT NULL, evidence INTEGER NOT NULL, "
-    "below INTEGER NOT NULL) STRICT;\n"
-    "CREATE UNIQUE INDEX object_key ON object (key, owner, livemode);\n"
+    "CREATE TABLE object (number INTEGER NOT NULL, owner TEXT NOT NULL, livemode INTEGER NOT NULL "
+    "CHECK (livemode IN (0, 1)), key TEXT NOT NULL, type TEXT NOT NULL, above BLOB NOT NULL, "
+    "claims BLOB NOT NULL, assigned INTEGER NOT NULL, evidence INTEGER NOT NULL, below INTEGER "
+    "NOT NULL, PRIMARY KEY (key, owner, livemode)) STRICT, WITHOUT ROWID;\n"
+    "CREATE UNIQUE INDEX object_number ON object (number);\n"
     "CREATE INDEX object_contradicts ON object (number) WHERE evidence = -1;\n"
     "CREATE TABLE link (above INTEGER NOT NULL, below INTEGER NOT NULL, PRIMARY KEY (above, "
     "below)) STRICT, WITHOUT ROWID;\n"
+    "CREATE TABLE link_new (number INTEGER PRIMARY KEY, pairs BLOB NOT NULL) STRICT;\n"
     "ALTER TABLE event ADD COLUMN object INTEGER NOT NULL DEFAULT 0;\n"
     "ALTER TABLE event ADD COLUMN site INTEGER NOT NULL DEFAULT 0;\n"
     "CREATE INDEX event_unclaimed ON event (seq) WHERE site = -1;\n"
@@ -155,8 +158,7 @@ static const char sql_5[] =
     "site WHERE number = assigned) AS assigned, CASE evidence WHEN 0 THEN NULL WHEN -1 THEN "
     "'many' ELSE (SELECT name FROM site WHERE number = evidence) END AS evidence, CASE below "
     "WHEN 0 THEN NULL WHEN -1 THEN 'many' ELSE (SELECT name FROM site WHERE number = below) "
-    "END AS below FROM object;\n"
-    "CREATE VIEW links AS SELECT above, below FROM link;\n";
+    "END AS below FROM object;\n";
 
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},

@@ -2,7 +2,7 @@
 #include <stddef.h>
 
 #include "base/ensure.h"
-#include "ledger/sqlite_internal.h"
+#include "ledger/sqlite_links.h"
 
 static result dump_table(sqlite3 *db, const struct shape *shape, const char *order,
                          struct text *out) {
@@ -47,10 +47,10 @@ result sqlite_dump(sqlite3 *db, struct text *out) {
         {&shape_sighting, "kind, whose, what, livemode"},
         {&shape_site, "number"},
         {&shape_object, "number"},
-        {&shape_link, "above, below"},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         TRY(dump_table(db, tables[i].shape, tables[i].order, out));
+    TRY(links_dump(db, out));
     NEED(!out->failed, MEMORY, "the dump is larger than its text may be");
     return OK;
 }

@@ -93,12 +93,15 @@ const char *const sqlite_statements[STATEMENTS] = {
     [SITES] = "SELECT {site} FROM site ORDER BY number",
     [OBJECT_FIND] = "SELECT {object} FROM object WHERE key = ?1 AND owner = ?2 AND livemode = ?3",
     [OBJECT_GET] = "SELECT {object} FROM object WHERE number = ?1",
-    [OBJECT_PUT] = "INSERT INTO object ({object,}) VALUES ({object?}) ON CONFLICT (number) DO"
-                   " UPDATE SET type = ?5, above = ?6, claims = ?7, assigned = ?8, evidence = ?9,"
-                   " below = ?10",
+    [OBJECT_PUT] = "INSERT INTO object ({object,}) VALUES ({object?})"
+                   " ON CONFLICT (key, owner, livemode) DO UPDATE SET above = ?6, claims = ?7,"
+                   " assigned = ?8, evidence = ?9, below = ?10 WHERE number = ?1",
     [OBJECT_LAST] = "SELECT max(number) FROM object",
-    [OBJECTS] = "SELECT {object} FROM object WHERE number > ?1 ORDER BY number LIMIT ?2",
-    [LINK_PUT] = "INSERT OR IGNORE INTO link ({link,}) VALUES ({link?})",
+    [OBJECTS] = "SELECT {object} FROM object",
     [LINKS_BELOW] = "SELECT below FROM link WHERE above = ?3 AND below > ?1 ORDER BY below"
                     " LIMIT ?2",
+    [LINK_NEW_PUT] = "INSERT INTO link_new (pairs) VALUES (?1)",
+    [LINKS_NEW] = "SELECT pairs FROM link_new ORDER BY number",
+    [LINK_SORTED] = "INSERT INTO link ({link,}) VALUES ({link?})",
+    [LINKS_NEW_DROP] = "DELETE FROM link_new",
 };

@@ -56,8 +56,11 @@ enum statement {
     OBJECT_PUT,
     OBJECT_LAST,
     OBJECTS,
-    LINK_PUT,
     LINKS_BELOW,
+    LINK_NEW_PUT,
+    LINKS_NEW,
+    LINK_SORTED,
+    LINKS_NEW_DROP,
     STATEMENTS
 };
 

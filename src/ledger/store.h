@@ -260,10 +260,10 @@ struct store {
     // By number; inserts or replaces, its key never changes.
     must result (*object_put)(struct store *s, const struct site_object *row);
     must result (*object_last)(struct store *s, uint64_t *number); // 0: there are none
-    // Objects above `after`, by number, at most max.
-    must result (*objects)(struct store *s, uint64_t after, size_t max, struct arena *a,
-                           struct site_object **out, size_t *n);
-    must result (*link_put)(struct store *s, const struct link_row *row); // there already: OK
+    // Walks all objects in no order; ends with the first failure of `each`, which may not write.
+    must result (*objects)(struct store *s,
+                           result (*each)(void *ctx, const struct site_object *row), void *ctx);
+    must result (*link_put)(struct store *s, const struct link_row *row); // never twice
     // What is below an object, above the number `after`, by number, at most max.
     must result (*links_below)(struct store *s, uint64_t above, uint64_t after, size_t max,
                                struct arena *a, uint64_t **out, size_t *n);

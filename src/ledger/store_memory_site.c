@@ -50,10 +50,12 @@ static result object_last(struct store *s, uint64_t *number) {
     return OK;
 }
 
-static result objects(struct store *s, uint64_t after, size_t max, struct arena *a,
-                      struct site_object **out, size_t *n) {
-    return rows_from(&memory_of(s)->tables[OBJECTS], &shape_object, key1(after + 1), max, a,
-                     (void **)out, n);
+static result objects(struct store *s, result (*each)(void *ctx, const struct site_object *row),
+                      void *ctx) {
+    const struct table *t = &memory_of(s)->tables[OBJECTS];
+    for (size_t i = 0; i < t->n; i++)
+        TRY(each(ctx, t->at[i].row));
+    return OK;
 }
 
 static result link_put(struct store *s, const struct link_row *row) {

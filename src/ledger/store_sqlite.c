@@ -5,7 +5,7 @@
 #include "base/ensure.h"
 #include "base/list.h"
 #include "base/memory.h"
-#include "ledger/sqlite_internal.h"
+#include "ledger/sqlite_links.h"
 #include "ledger/sqlite_statements.h"
 
 struct sqlite_store {
@@ -13,6 +13,8 @@ struct sqlite_store {
     struct ledger_file file;
     sqlite3_stmt *prepared[STATEMENTS];
     bool begun, marked;
+    struct links links;
+    size_t links_at_mark;
     // While migrations wait:
     char *path;
     struct sqlite_options options;
@@ -127,6 +129,7 @@ static result begin(struct store *s) {
 static void rollback(struct store *s) {
     struct sqlite_store *m = self(s);
     m->begun = m->marked = false;
+    links_drop(&m->links);
     for (unsigned i = 0; i < STATEMENTS; i++)
         sqlite3_reset(m->prepared[i]);
     if (!sqlite3_get_autocommit(m->file.db))
@@ -134,9 +137,44 @@ static void rollback(struct store *s) {
     ensure(sqlite3_get_autocommit(m->file.db));
 }
 
+static result links_ready(struct store *s) {
+    STATEMENT(q, s, LINKS_NEW);
+    return links_load(&self(s)->links, q);
+}
+
+static result sort_links_in(struct store *s) {
+    struct links *l = &self(s)->links;
+    links_sort(l);
+    for (size_t i = 0; i < l->n; i++)
+        TRY(put(s, LINK_SORTED, &shape_link, &l->at[i].link));
+    TRY(run(s, LINKS_NEW_DROP));
+    links_drop(l);
+    l->loaded = true;
+    return OK;
+}
+
+static result write_links(struct store *s) {
+    struct links *l = &self(s)->links;
+    if (l->n == l->stored)
+        return OK;
+    if (l->n > LINKS_GATHERED_MAX)
+        return sort_links_in(s);
+    OWN(text_drop)
+    struct text pairs = {0};
+    links_pack(l, &pairs);
+    NEED(!pairs.failed, MEMORY, "a transaction's links do not fit the memory");
+    STATEMENT(q, s, LINK_NEW_PUT);
+    sqlite3_bind_blob64(q, 1, pairs.p, pairs.n, SQLITE_STATIC);
+    TRY(step(q));
+    l->stored = l->n;
+    return OK;
+}
+
 static result commit(struct store *s) {
     ensure(!self(s)->marked);
     result failed = in_transaction(self(s));
+    if (failed == OK)
+        failed = write_links(s);
     if (failed == OK)
         failed = run(s, COMMIT);
     if (failed != OK)
@@ -150,6 +188,7 @@ static result mark(struct store *s) {
     TRY(in_transaction(self(s)));
     TRY(run(s, MARK));
     self(s)->marked = true;
+    self(s)->links_at_mark = self(s)->links.loaded ? self(s)->links.n : SIZE_MAX;
     return OK;
 }
 
@@ -163,6 +202,10 @@ static result unmark(struct store *s) {
 static result undo(struct store *s) {
     ensure(self(s)->marked);
     self(s)->marked = false;
+    if (self(s)->links_at_mark == SIZE_MAX)
+        links_drop(&self(s)->links);
+    else if (self(s)->links_at_mark < self(s)->links.n)
+        links_back_to(&self(s)->links, self(s)->links_at_mark);
     TRY(in_transaction(self(s)));
     TRY(run(s, UNDO));
     return run(s, UNMARK);
@@ -477,23 +520,47 @@ static result object_last(struct store *s, uint64_t *number) {
     return OK;
 }
 
-static result objects(struct store *s, uint64_t after, size_t max, struct arena *a,
-                      struct site_object **out, size_t *n) {
+static result objects(struct store *s, result (*each)(void *ctx, const struct site_object *row),
+                      void *ctx) {
     STATEMENT(q, s, OBJECTS);
-    sqlite3_bind_int64(q, 1, (int64_t)after);
-    sqlite3_bind_int64(q, 2, limit(max));
-    return all_rows(q, &shape_object, a, (void **)out, n);
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    int code;
+    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
+        struct site_object row;
+        arena_reset(&a);
+        TRY(sqlite_row(q, 0, &shape_object, &a, &row));
+        TRY(each(ctx, &row));
+    }
+    return sqlite_failed(code);
 }
 
 static result link_put(struct store *s, const struct link_row *row) {
-    return put(s, LINK_PUT, &shape_link, row);
+    TRY(in_transaction(self(s)));
+    TRY(links_ready(s));
+    links_add(&self(s)->links, row);
+    return OK;
 }
 
 static result links_below(struct store *s, uint64_t above, uint64_t after, size_t max,
                           struct arena *a, uint64_t **out, size_t *n) {
+    uint64_t *sorted = NULL, *gathered = NULL;
+    size_t sorted_count = 0, gathered_count = 0;
     STATEMENT(q, s, LINKS_BELOW);
     sqlite3_bind_int64(q, 3, (int64_t)above);
-    return numbers(q, after, max, a, out, n);
+    *n = 0;
+    TRY(links_ready(s));
+    TRY(numbers(q, after, max, a, &sorted, &sorted_count));
+    TRY(links_gathered(&self(s)->links, above, after, a, &gathered, &gathered_count));
+    size_t count = sorted_count + gathered_count < max ? sorted_count + gathered_count : max;
+    *out = count > 0 ? arena_take(a, count * sizeof **out) : NULL;
+    NEED(count == 0 || *out != NULL, MEMORY, "numbers are larger than the arena");
+    for (size_t i = 0, k = 0; *n < count;) {
+        bool first = k == gathered_count || (i < sorted_count && sorted[i] < gathered[k]);
+        (*out)[(*n)++] = first ? sorted[i++] : gathered[k++];
+    }
+    return OK;
 }
 
 static result suspense_put(struct store *s, const struct suspense_row *row) {

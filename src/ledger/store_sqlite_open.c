@@ -213,7 +213,7 @@ static result prepare_file(const struct sqlite_options *o, const struct migratio
     // The page size must come before anything is written.
     failed = sqlite_run(db, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL;"
                             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
-                            "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;"
+                            "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096;"
                             "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF");
     // SQLite reads on where it could not open the WAL or its index to write, and never tries again.
     if (failed == OK)

@@ -7,9 +7,9 @@
 // below it agrees, from those below.
 //
 // What is kept of an object only ever grows: the claims it met, the objects above it, and two sets
-// of sites, `evidence` (of the claims on it and on all above it) and `below` (the evidence of all
-// below it), each as none, one, or many. So the same events in any order leave the same knowledge.
-// An object's site is a function of it (site_of):
+// of sites, `evidence` (of the claims on it and on all above it) and, where that is none, `below`
+// (the evidence of all below it), each as none, one, or many. So the same events in any order leave
+// the same knowledge. An object's site is a function of it (site_of):
 //   1. assigned by hand; else the first site, in the configuration's order, of the claims on the
 //      object itself. A later event's claims of the same kind take the place of an earlier's.
 //   2. else that of an object above it, of the lowest rank that has one (rules/site_kinds.def); of

@@ -23,6 +23,8 @@ struct site_link {
     bytes path, kind;
 };
 
+#define SITE_LINKS_EACH_MAX 32 // rows of one holder, as json_pick takes
+
 extern const struct site_link site_links[];
 extern const size_t site_link_count;
 // The holder's rows; *n is 0 when it has none.

@@ -164,29 +164,60 @@ static void read_named(const struct naming *n, json v) {
     }
 }
 
-// a.b[].c from here on.
-static void walk_path(const struct naming *n, json v, bytes path) {
-    while (path.n > 0 && json_type(v) == JSON_OBJECT) {
-        bytes part = bytes_cut(&path, '.');
-        bool list = bytes_ends(part, B("[]"));
-        v = json_getb(v, list ? bytes_slice(part, 0, part.n - 2) : part);
-        if (!list)
-            continue;
-        json element;
-        for (size_t at = 0; json_element(v, &at, &element) && !n->r->out->cut;)
-            walk_path(n, element, path);
+static void walk_path(const struct naming *n, json v, bytes path);
+
+// Behind a part of a path: `v` is what that part names, `path` what follows.
+static void walk_on(const struct naming *n, json v, bool list, bytes path) {
+    json element;
+    if (!list) {
+        walk_path(n, v, path);
         return;
     }
-    if (path.n == 0)
-        read_named(n, v);
+    for (size_t at = 0; json_element(v, &at, &element) && !n->r->out->cut;)
+        walk_path(n, element, path);
 }
 
+// "a" of a[].b, and whether it is a list.
+static bytes first_part(bytes *path, bool *list) {
+    bytes part = bytes_cut(path, '.');
+    *list = bytes_ends(part, B("[]"));
+    return *list ? bytes_slice(part, 0, part.n - 2) : part;
+}
+
+static void walk_path(const struct naming *n, json v, bytes path) {
+    bool list;
+    if (path.n == 0) {
+        read_named(n, v);
+        return;
+    }
+    bytes part = first_part(&path, &list);
+    if (json_type(v) == JSON_OBJECT)
+        walk_on(n, json_getb(v, part), list, path);
+}
+
+// Its members that links begin with are picked in one walk: objects have many, and links too.
 static void read_object(struct reading *r, size_t index, bytes type, json v, int depth) {
-    size_t count;
+    size_t count, n = 0, at[SITE_LINKS_EACH_MAX];
     const struct site_link *links = site_links_of(type, &count);
+    bytes names[SITE_LINKS_EACH_MAX];
+    json values[SITE_LINKS_EACH_MAX];
+    bool list;
+    if (json_type(v) != JSON_OBJECT)
+        return;
     for (size_t i = 0; i < count; i++) {
-        struct naming n = {r, &links[i], index, depth};
-        walk_path(&n, v, links[i].path);
+        bytes path = links[i].path, part = first_part(&path, &list);
+        for (at[i] = 0; at[i] < n && !bytes_equal(names[at[i]], part);)
+            at[i]++;
+        if (at[i] == n)
+            names[n++] = part;
+    }
+    json_pick(v, names, n, values);
+    for (size_t i = 0; i < count; i++) {
+        struct naming naming = {r, &links[i], index, depth};
+        bytes path = links[i].path;
+        first_part(&path, &list);
+        if (json_type(values[at[i]]) != JSON_ABSENT)
+            walk_on(&naming, values[at[i]], list, path);
     }
 }
 

@@ -11,9 +11,10 @@ import { waitFor } from "./lib/wait.mjs";
 
 // What takes each migration back, newest first.
 const BACK = {
-  5: `DROP VIEW events; DROP VIEW sites; DROP VIEW objects; DROP VIEW links;
+  5: `DROP VIEW events; DROP VIEW sites; DROP VIEW objects;
       DROP INDEX event_unclaimed; DROP INDEX event_waiting; ALTER TABLE event DROP COLUMN site;
-      ALTER TABLE event DROP COLUMN object; DROP TABLE link; DROP TABLE object; DROP TABLE site;
+      ALTER TABLE event DROP COLUMN object; DROP TABLE link; DROP TABLE link_new;
+      DROP TABLE object; DROP TABLE site;
       CREATE VIEW events AS SELECT seq FROM event;`,
   4: `DROP VIEW accounts; DROP VIEW secret_uses; DROP VIEW event_types; DROP VIEW api_versions;
       DROP TABLE sighting;`,

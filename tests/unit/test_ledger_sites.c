@@ -163,7 +163,12 @@ static char *known_to(struct house *h) {
     OWN(text_drop)
     struct text all = {0};
     arena_drop(&h->world.arena);
-    assert_ok(s->objects(s, 0, SIZE_MAX, &h->world.arena, &rows, &n));
+    uint64_t last;
+    assert_ok(s->object_last(s, &last));
+    n = last;
+    rows = arena_take(&h->world.arena, n * sizeof *rows);
+    for (size_t i = 0; i < n; i++)
+        assert_ok(s->object_get(s, i + 1, &h->world.arena, &rows[i]));
     char **lines = memory_new(n, sizeof *lines);
     for (size_t i = 0; i < n; i++) {
         char *above[64];

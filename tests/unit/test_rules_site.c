@@ -130,6 +130,11 @@ static void every_link_is_read(void **state) {
 static void links_are_sorted(void **state) {
     for (size_t i = 1; i < site_link_count; i++)
         assert_true(bytes_compare(site_links[i - 1].holder, site_links[i].holder) <= 0);
+    for (size_t i = 0; i < site_link_count; i++) {
+        size_t n;
+        site_links_of(site_links[i].holder, &n);
+        assert_true(n > 0 && n <= SITE_LINKS_EACH_MAX);
+    }
 }
 
 static void what_names_nothing(void **state) {

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "ledger/sqlite_links.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+static bytes number_key(const uint64_t *number) { return bytes_from(number, sizeof *number); }
+
+void links_add(struct links *l, const struct link_row *link) {
+    if (l->n == l->cap) {
+        l->cap = l->cap > 0 ? l->cap * 2 : 1024;
+        l->at = memory_grow(l->at, l->cap, sizeof *l->at);
+    }
+    void *newest = (void *)(uintptr_t)(l->n + 1);
+    void *before = map_put(&l->newest, number_key(&link->above), newest);
+    l->at[l->n++] = (struct gathered){*link, (size_t)(uintptr_t)before};
+}
+
+bool links_next(bytes *pairs, struct link_row *out) {
+    return site_numbers_next(pairs, &out->above) && site_numbers_next(pairs, &out->below);
+}
+
+result links_load(struct links *l, sqlite3_stmt *read) {
+    if (l->loaded)
+        return OK;
+    int code;
+    struct link_row link;
+    while ((code = sqlite3_step(read)) == SQLITE_ROW)
+        for (bytes rest = sqlite_bytes(read, 0); links_next(&rest, &link);)
+            links_add(l, &link);
+    if (code != SQLITE_DONE) {
+        links_drop(l);
+        return sqlite_failed(code);
+    }
+    l->stored = l->n;
+    l->loaded = true;
+    return OK;
+}
+
+static int by_number(const void *x, const void *y) {
+    uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+    return (a > b) - (a < b);
+}
+
+result links_gathered(const struct links *l, uint64_t above, uint64_t after, struct arena *a,
+                      uint64_t **out, size_t *n) {
+    size_t newest = (size_t)(uintptr_t)map_get(&l->newest, number_key(&above)), count = 0;
+    for (size_t i = newest; i != 0; i = l->at[i - 1].before)
+        count += l->at[i - 1].link.below > after;
+    *n = 0;
+    *out = count > 0 ? arena_take(a, count * sizeof **out) : NULL;
+    NEED(count == 0 || *out != NULL, MEMORY, "numbers are larger than the arena");
+    for (size_t i = newest; i != 0; i = l->at[i - 1].before)
+        if (l->at[i - 1].link.below > after)
+            (*out)[(*n)++] = l->at[i - 1].link.below;
+    if (count > 0)
+        qsort(*out, count, sizeof **out, by_number);
+    return OK;
+}
+
+void links_back_to(struct links *l, size_t n) {
+    size_t all = l->n;
+    map_drop(&l->newest);
+    l->n = 0;
+    for (size_t i = 0; i < n && i < all; i++) {
+        struct link_row link = l->at[i].link;
+        links_add(l, &link);
+    }
+}
+
+void links_drop(struct links *l) {
+    map_drop(&l->newest);
+    free(l->at);
+    *l = (struct links){0};
+}
+
+void links_pack(const struct links *l, struct text *out) {
+    for (size_t i = l->stored; i < l->n; i++) {
+        site_numbers_add(out, l->at[i].link.above);
+        site_numbers_add(out, l->at[i].link.below);
+    }
+}
+
+static int by_link(const void *x, const void *y) {
+    const struct link_row *a = &((const struct gathered *)x)->link;
+    const struct link_row *b = &((const struct gathered *)y)->link;
+    if (a->above != b->above)
+        return a->above < b->above ? -1 : 1;
+    return (a->below > b->below) - (a->below < b->below);
+}
+
+void links_sort(struct links *l) {
+    if (l->n > 0)
+        qsort(l->at, l->n, sizeof *l->at, by_link);
+}
+
+// Of link_new, or all.
+static result read_new(sqlite3 *db, struct links *l) {
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *q = NULL;
+    TRY(sqlite_prepare(db, "SELECT pairs FROM link_new ORDER BY number", &q));
+    return links_load(l, q);
+}
+
+result links_new_below(sqlite3 *db, uint64_t above, struct arena *a, uint64_t **out, size_t *n) {
+    OWN(links_drop)
+    struct links l = {0};
+    TRY(read_new(db, &l));
+    return links_gathered(&l, above, 0, a, out, n);
+}
+
+result links_dump(sqlite3 *db, struct text *out) {
+    OWN(links_drop)
+    struct links l = {0};
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *q = NULL;
+    int code;
+    TRY(read_new(db, &l));
+    TRY(sqlite_prepare(db, "SELECT above, below FROM link", &q));
+    while ((code = sqlite3_step(q)) == SQLITE_ROW)
+        links_add(&l, &(struct link_row){(uint64_t)sqlite3_column_int64(q, 0),
+                                         (uint64_t)sqlite3_column_int64(q, 1)});
+    TRY(sqlite_failed(code));
+    links_sort(&l);
+    for (size_t i = 0; i < l.n; i++)
+        row_dump(&shape_link, &l.at[i].link, out);
+    return OK;
+}

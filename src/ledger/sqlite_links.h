@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// Links of the SQLite store. Objects below one another come in the order of time, but are asked for
+// by what is above: written where they belong, each would change a page of its own. So they are
+// gathered in memory and, a row a transaction, in link_new; when they are many they are sorted into
+// `link`, where a page is then written once for all its links. Private to the store.
+#ifndef LEDGER_SQLITE_LINKS_H
+#define LEDGER_SQLITE_LINKS_H
+
+#include "base/map.h"
+#include "ledger/sqlite_internal.h"
+
+#define LINKS_GATHERED_MAX 65536 // then they are sorted in
+
+struct gathered {
+    struct link_row link;
+    size_t before; // the one before it with the same `above`, as index + 1; 0: none
+};
+
+struct links {
+    struct gathered *at;
+    size_t n, cap;
+    size_t stored;     // that many are in link_new
+    struct map newest; // above: index + 1 of its newest
+    bool loaded;
+};
+
+// Zero-initialised is valid: what is in link_new is read when it is first needed. `read` is the
+// statement LINKS_NEW.
+must result links_load(struct links *l, sqlite3_stmt *read);
+void links_add(struct links *l, const struct link_row *link);
+// Below `above` and above the number `after`, by number; all that are gathered. MEMORY.
+must result links_gathered(const struct links *l, uint64_t above, uint64_t after, struct arena *a,
+                           uint64_t **out, size_t *n);
+void links_back_to(struct links *l, size_t n); // forgets what was added since there were n
+void links_drop(struct links *l);              // as zero-initialised
+
+// What is new since `stored`, as a row of link_new says it, and back.
+void links_pack(const struct links *l, struct text *out);
+bool links_next(bytes *pairs, struct link_row *out); // false at the end
+void links_sort(struct links *l);                    // by above and below; `newest` is void then
+
+// Below an object, of those in link_new alone, for readers; in no order.
+must result links_new_below(sqlite3 *db, uint64_t above, struct arena *a, uint64_t **out,
+                            size_t *n);
+// As store.dump.
+must result links_dump(sqlite3 *db, struct text *out);
+
+#endif
