@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// What the files of the SQLite store share: store_sqlite.c, store_sqlite_site.c.
+#ifndef LEDGER_STORE_SQLITE_INTERNAL_H
+#define LEDGER_STORE_SQLITE_INTERNAL_H
+
+#include "base/ensure.h"
+#include "base/list.h"
+#include "ledger/sqlite_links.h"
+#include "ledger/sqlite_statements.h"
+
+struct sqlite_store {
+    struct store store;
+    struct ledger_file file;
+    sqlite3_stmt *prepared[STATEMENTS];
+    bool begun, marked;
+    struct links links;
+    size_t links_at_mark;
+    // While migrations wait:
+    char *path;
+    struct sqlite_options options;
+    const struct migration *migrations;
+    size_t migration_count;
+};
+
+static inline struct sqlite_store *sqlite_store_of(struct store *s) {
+    return CONTAINER(s, struct sqlite_store, store);
+}
+
+static inline void sqlite_done(sqlite3_stmt **s) {
+    if (*s != NULL)
+        sqlite3_reset(*s);
+}
+
+// A kept statement, ready to be bound; reset when it goes out of scope.
+#define STATEMENT(name_, store_, id_)                                                              \
+    OWN(sqlite_done)                                                                               \
+    sqlite3_stmt *name_ = sqlite_store_of(store_)->prepared[id_]
+
+// A write outside of the transaction, because SQLite ended it by itself after a failure, would be
+// kept alone: IO then.
+must result sqlite_in_transaction(struct sqlite_store *m);
+must result sqlite_do(sqlite3_stmt *s); // a step
+must result sqlite_run_kept(struct store *s, enum statement id);
+must result sqlite_put(struct store *s, enum statement id, const struct shape *shape,
+                       const void *row);
+// The one row of a statement that is bound, all of them, or that of a number. ABSENT.
+must result sqlite_one(sqlite3_stmt *q, const struct shape *shape, struct arena *a, void *out);
+must result sqlite_all(sqlite3_stmt *q, const struct shape *shape, struct arena *a, void **out,
+                       size_t *n);
+must result sqlite_get(struct store *s, enum statement id, uint64_t key, const struct shape *shape,
+                       struct arena *a, void *out);
+static inline int64_t sqlite_limit(size_t max) {
+    return max < INT64_MAX ? (int64_t)max : INT64_MAX;
+}
+
+// store_sqlite_site.c: writes the links of the transaction, and sets its operations.
+must result sqlite_links_write(struct store *s);
+void sqlite_site_operations(struct store *s);
+
+#endif

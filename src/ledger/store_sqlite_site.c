@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "ledger/store_sqlite_internal.h"
+
+static void drop_numbers(void *rows) { free(*(void **)rows); }
+
+// The numbers of a statement's first column, behind ?1 and at most ?2.
+static result numbers(sqlite3_stmt *q, uint64_t after, size_t max, struct arena *a, uint64_t **out,
+                      size_t *n) {
+    OWN(drop_numbers)
+    uint64_t *rows = NULL;
+    size_t count = 0, cap = 0;
+    int code;
+    *out = NULL;
+    *n = 0;
+    sqlite3_bind_int64(q, 1, (int64_t)after);
+    sqlite3_bind_int64(q, 2, sqlite_limit(max));
+    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
+        if (count == cap) {
+            cap = cap > 0 ? cap * 2 : 16;
+            rows = memory_grow(rows, cap, sizeof *rows);
+        }
+        rows[count++] = (uint64_t)sqlite3_column_int64(q, 0);
+    }
+    TRY(sqlite_failed(code));
+    if (count == 0)
+        return OK;
+    *out = arena_take(a, count * sizeof **out);
+    NEED(*out != NULL, MEMORY, "numbers are larger than the arena they were asked into");
+    memcpy(*out, rows, count * sizeof **out);
+    *n = count;
+    return OK;
+}
+
+static result event_site(struct store *s, uint64_t seq, uint64_t object, int64_t site) {
+    TRY(sqlite_in_transaction(sqlite_store_of(s)));
+    STATEMENT(q, s, EVENT_SITE);
+    sqlite3_bind_int64(q, 1, (int64_t)seq);
+    sqlite3_bind_int64(q, 2, (int64_t)object);
+    sqlite3_bind_int64(q, 3, site);
+    TRY(sqlite_do(q));
+    NEED(sqlite3_changes(sqlite_store_of(s)->file.db) > 0, ABSENT, "there is no such event");
+    return OK;
+}
+
+static result unclaimed_of(struct store *s, uint64_t object, uint64_t after, size_t max,
+                           struct arena *a, uint64_t **out, size_t *n) {
+    STATEMENT(q, s, UNCLAIMED_OF);
+    sqlite3_bind_int64(q, 3, (int64_t)object);
+    return numbers(q, after, max, a, out, n);
+}
+
+static result unclaimed(struct store *s, uint64_t after, size_t max, struct arena *a,
+                        uint64_t **out, size_t *n) {
+    STATEMENT(q, s, UNCLAIMED);
+    return numbers(q, after, max, a, out, n);
+}
+
+static result links_ready(struct store *s) {
+    STATEMENT(q, s, LINKS_NEW);
+    return links_load(&sqlite_store_of(s)->links, q);
+}
+
+static result sort_links_in(struct store *s) {
+    struct links *l = &sqlite_store_of(s)->links;
+    links_sort(l);
+    for (size_t i = 0; i < l->n; i++)
+        TRY(sqlite_put(s, LINK_SORTED, &shape_link, &l->at[i].link));
+    TRY(sqlite_run_kept(s, LINKS_NEW_DROP));
+    links_drop(l);
+    l->loaded = true;
+    return OK;
+}
+
+result sqlite_links_write(struct store *s) {
+    struct links *l = &sqlite_store_of(s)->links;
+    if (l->n == l->stored)
+        return OK;
+    if (l->n > LINKS_GATHERED_MAX)
+        return sort_links_in(s);
+    OWN(text_drop)
+    struct text pairs = {0};
+    links_pack(l, &pairs);
+    NEED(!pairs.failed, MEMORY, "a transaction's links do not fit the memory");
+    STATEMENT(q, s, LINK_NEW_PUT);
+    sqlite3_bind_blob64(q, 1, pairs.p, pairs.n, SQLITE_STATIC);
+    TRY(sqlite_do(q));
+    l->stored = l->n;
+    return OK;
+}
+
+static result site_put(struct store *s, const struct site_row *row) {
+    return sqlite_put(s, SITE_PUT, &shape_site, row);
+}
+
+static result sites(struct store *s, struct arena *a, struct site_row **out, size_t *n) {
+    STATEMENT(q, s, SITES);
+    return sqlite_all(q, &shape_site, a, (void **)out, n);
+}
+
+static result object_find(struct store *s, bytes owner, bool livemode, bytes key, struct arena *a,
+                          struct site_object *out) {
+    STATEMENT(q, s, OBJECT_FIND);
+    sqlite_bind_bytes(q, 1, key);
+    sqlite_bind_bytes(q, 2, owner);
+    sqlite3_bind_int64(q, 3, livemode);
+    return sqlite_one(q, &shape_object, a, out);
+}
+
+static result object_get(struct store *s, uint64_t number, struct arena *a,
+                         struct site_object *out) {
+    return sqlite_get(s, OBJECT_GET, number, &shape_object, a, out);
+}
+
+static result object_put(struct store *s, const struct site_object *row) {
+    return sqlite_put(s, OBJECT_PUT, &shape_object, row);
+}
+
+static result object_last(struct store *s, uint64_t *number) {
+    STATEMENT(q, s, OBJECT_LAST);
+    TRY(sqlite_do(q));
+    *number = (uint64_t)sqlite3_column_int64(q, 0);
+    return OK;
+}
+
+static result objects(struct store *s, result (*each)(void *ctx, const struct site_object *row),
+                      void *ctx) {
+    STATEMENT(q, s, OBJECTS);
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    int code;
+    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
+        struct site_object row;
+        arena_reset(&a);
+        TRY(sqlite_row(q, 0, &shape_object, &a, &row));
+        TRY(each(ctx, &row));
+    }
+    return sqlite_failed(code);
+}
+
+static result link_put(struct store *s, const struct link_row *row) {
+    TRY(sqlite_in_transaction(sqlite_store_of(s)));
+    TRY(links_ready(s));
+    links_add(&sqlite_store_of(s)->links, row);
+    return OK;
+}
+
+static result links_below(struct store *s, uint64_t above, uint64_t after, size_t max,
+                          struct arena *a, uint64_t **out, size_t *n) {
+    uint64_t *sorted = NULL, *gathered = NULL;
+    size_t sorted_count = 0, gathered_count = 0;
+    STATEMENT(q, s, LINKS_BELOW);
+    sqlite3_bind_int64(q, 3, (int64_t)above);
+    *n = 0;
+    TRY(links_ready(s));
+    TRY(numbers(q, after, max, a, &sorted, &sorted_count));
+    TRY(links_gathered(&sqlite_store_of(s)->links, above, after, a, &gathered, &gathered_count));
+    size_t count = sorted_count + gathered_count < max ? sorted_count + gathered_count : max;
+    *out = count > 0 ? arena_take(a, count * sizeof **out) : NULL;
+    NEED(count == 0 || *out != NULL, MEMORY, "numbers are larger than the arena");
+    for (size_t i = 0, k = 0; *n < count;) {
+        bool first = k == gathered_count || (i < sorted_count && sorted[i] < gathered[k]);
+        (*out)[(*n)++] = first ? sorted[i++] : gathered[k++];
+    }
+    return OK;
+}
+
+void sqlite_site_operations(struct store *s) {
+    s->event_site = event_site;
+    s->unclaimed_of = unclaimed_of;
+    s->unclaimed = unclaimed;
+    s->site_put = site_put;
+    s->sites = sites;
+    s->object_find = object_find;
+    s->object_get = object_get;
+    s->object_put = object_put;
+    s->object_last = object_last;
+    s->objects = objects;
+    s->link_put = link_put;
+    s->links_below = links_below;
+}
