@@ -28,11 +28,12 @@ def begin(server, seconds=SECONDS, warm=WARM_S, rate=0, times=None, count=0, unt
     tag = (tag + 1) % 50_000_000
     command = ["taskset", "-c", CLIENT_CORE, BUILD / "bench/bench_load", "--port", server.port,
                "--secret", SECRET, "--seconds", seconds, "--warm", warm, "--rate", rate,
-               "--most", server.most, "--count", count, "--tag", tag,
-               "--known", server.known]
+               "--most", server.most, "--count", count, "--tag", tag]
+    command += ["--known", server.known]
     command += ["--times", times] if times else []
     command += ["--until-refused"] if until_refused else []
-    return subprocess.Popen([str(c) for c in [*command, server.event]], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([str(c) for c in [*command, server.event]], stdout=subprocess.PIPE,
+                            text=True)
 
 
 def finish(client, server, early=False):

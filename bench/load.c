@@ -3,7 +3,8 @@
 //
 //     load [options] FILE       FILE is the event: its 24 '#' become an id, its 10 '@' the time,
 //                               its 10 '%' the event's number in this run, from 0, each of its
-//                               runs of 10 '&' a number below --known, another in each event
+//                               runs of 10 '&' a number below --known, another one for every
+//                               four events
 //
 // Closed loop (no --rate): each connection posts its next event as soon as the last is answered.
 // Open loop (--rate N): event i is meant to leave at start + i / N, and its latency counts from
@@ -38,6 +39,7 @@
 #define ID_SIZE 24
 #define TIME_SIZE 10
 #define NUMBER_SIZE 10
+#define EVENTS_A_CUSTOMER 4
 #define MAC_SIZE 32
 #define HOLES_MAX 16
 #define REQUEST_MAX 16384
@@ -147,8 +149,8 @@ static void patch_id(char *request, uint64_t i) {
         memcpy(request + holes[h], id, ID_SIZE);
     if (number_at != 0)
         put_number(request + number_at, i);
-    // In no order, as customers come.
-    uint64_t mixed = ((o.tag * 4000000 + i) * 0x9E3779B97F4A7C15ULL) >> 20;
+    // Customers come in no order, each with some events at once, as Stripe posts a renewal.
+    uint64_t mixed = ((o.tag * 4000000 + i / EVENTS_A_CUSTOMER) * 0x9E3779B97F4A7C15ULL) >> 20;
     for (size_t h = 0; h < known_count; h++)
         put_number(request + knowns[h], mixed % o.known);
 }

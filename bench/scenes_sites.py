@@ -74,8 +74,8 @@ class Sited(Learnt):
     label = f"Hookkeep, {OBJECTS:,} objects, {SITES} sites"
 
     def config(self):
-        sites = "".join(f"  - {{name: s{i}, claims: [{{where: {{data.object.metadata.site: s{i}}}}}]"
-                        "}\n" for i in range(SITES))
+        claims = "claims: [{where: {data.object.metadata.site: "
+        sites = "".join(f"  - {{name: s{i}, {claims}s{i}}}}}]}}\n" for i in range(SITES))
         return f"{super().config()}sites:\n{sites}"
 
 
