@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "ledger/sqlite_links.h"
 
 #define MEMORY_MAX (256u << 20)
 #define CHAIN_MAX 32
@@ -136,25 +137,19 @@ result site_add_found(struct site_reading *s, uint64_t number, struct text *out)
 // The first object below that knows the site; 0 if none of those looked at does.
 static result taught_from_below(struct site_reading *s, const struct site_object *o,
                                 uint64_t *from) {
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    TRY(reader_prepare(s->reader, "SELECT below FROM link WHERE above = ?1 ORDER BY below LIMIT ?2",
-                       &q));
-    sqlite3_bind_int64(q, 1, (int64_t)o->number);
-    sqlite3_bind_int64(q, 2, BELOW_LOOKED);
+    uint64_t *below;
+    size_t count;
     *from = 0;
-    for (bool row = false;;) {
+    TRY(links_below_read(s->reader->db, o->number, BELOW_LOOKED, &s->memory, &below, &count));
+    for (size_t i = 0; i < count && i < BELOW_LOOKED; i++) {
         struct site_node *n;
-        TRY(reader_step(q, &row));
-        if (!row)
-            return OK;
-        uint64_t number = (uint64_t)sqlite3_column_int64(q, 0);
-        TRY(site_node_read(s, number, &n));
-        if (site_join(n->object->evidence, n->object->below) == o->below) {
-            *from = number;
-            return OK;
-        }
+        TRY(site_node_read(s, below[i], &n));
+        if (site_join(n->object->evidence, n->object->below) != o->below)
+            continue;
+        *from = below[i];
+        return OK;
     }
+    return OK;
 }
 
 static void add_step(const struct site_reading *s, const struct site_node *n, size_t site,

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "ledger/reader_site.h"
+#include "ledger/sqlite_links.h"
 
 #define CONTRADICTIONS_COUNTED 1000
 #define CONTRADICTIONS_LOOKED 20000 // that stand below another one
@@ -316,23 +317,16 @@ static result add_above(struct site_reading *s, const struct site_object *o, str
 }
 
 static result add_below(struct site_reading *s, const struct site_object *o, struct text *out) {
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    TRY(reader_prepare(s->reader, "SELECT below FROM link WHERE above = ?1 ORDER BY below LIMIT ?2",
-                       &q));
-    sqlite3_bind_int64(q, 1, (int64_t)o->number);
-    sqlite3_bind_int64(q, 2, PARTS_MAX + 1);
+    uint64_t *below;
+    size_t count;
+    TRY(links_below_read(s->reader->db, o->number, PARTS_MAX + 1, &s->memory, &below, &count));
     text_adds(out, ",\"below\":[");
-    bool row = false;
-    for (size_t n = 0;; n++) {
-        TRY(reader_step(q, &row));
-        if (!row || n == PARTS_MAX)
-            break;
-        text_adds(out, n > 0 ? ",{" : "{");
-        TRY(site_add_found(s, (uint64_t)sqlite3_column_int64(q, 0), out));
+    for (size_t i = 0; i < count && i < PARTS_MAX; i++) {
+        text_adds(out, i > 0 ? ",{" : "{");
+        TRY(site_add_found(s, below[i], out));
         text_addc(out, '}');
     }
-    text_addf(out, "],\"below_more\":%s", row ? "true" : "false");
+    text_addf(out, "],\"below_more\":%s", count > PARTS_MAX ? "true" : "false");
     return OK;
 }
 
@@ -423,7 +417,7 @@ static result list_objects(struct reader *r, const struct list_filter *f, struct
         text_adds(&sql, " UNION SELECT sighting.what || '/' || kind.name || ?1 FROM sighting, kind"
                         " WHERE sighting.kind = 2 AND (?2 = '' OR sighting.what = ?2)");
     text_adds(&sql, ") SELECT number, object.key AS key, type, owner, livemode FROM named CROSS"
-                    " JOIN object INDEXED BY object_key ON object.key = named.key WHERE"
+                    " JOIN object ON object.key = named.key WHERE"
                     " (?3 = '' OR owner = ?3)");
     if (f->livemode.n > 0)
         text_addf(&sql, " AND livemode = %d", bytes_equal(f->livemode, B("true")));

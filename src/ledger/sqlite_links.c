@@ -103,10 +103,21 @@ static result read_new(sqlite3 *db, struct links *l) {
     return links_load(l, q);
 }
 
-result links_new_below(sqlite3 *db, uint64_t above, struct arena *a, uint64_t **out, size_t *n) {
+result links_below_read(sqlite3 *db, uint64_t above, size_t max, struct arena *a, uint64_t **out,
+                        size_t *n) {
     OWN(links_drop)
     struct links l = {0};
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *q = NULL;
+    int code;
+    *n = 0;
     TRY(read_new(db, &l));
+    TRY(sqlite_prepare(db, "SELECT below FROM link WHERE above = ?1 ORDER BY below LIMIT ?2", &q));
+    sqlite3_bind_int64(q, 1, (int64_t)above);
+    sqlite3_bind_int64(q, 2, (int64_t)max);
+    while ((code = sqlite3_step(q)) == SQLITE_ROW)
+        links_add(&l, &(struct link_row){above, (uint64_t)sqlite3_column_int64(q, 0)});
+    TRY(sqlite_failed(code));
     return links_gathered(&l, above, 0, a, out, n);
 }
 

@@ -39,9 +39,10 @@ void links_pack(const struct links *l, struct text *out);
 bool links_next(bytes *pairs, struct link_row *out); // false at the end
 void links_sort(struct links *l);                    // by above and below; `newest` is void then
 
-// Below an object, of those in link_new alone, for readers; in no order.
-must result links_new_below(sqlite3 *db, uint64_t above, struct arena *a, uint64_t **out,
-                            size_t *n);
+// Below an object, at most max of those sorted in and all that are gathered, for readers; in no
+// order.
+must result links_below_read(sqlite3 *db, uint64_t above, size_t max, struct arena *a,
+                             uint64_t **out, size_t *n);
 // As store.dump.
 must result links_dump(sqlite3 *db, struct text *out);
 
