@@ -279,3 +279,44 @@ suite("a destination's secret", { concurrency: 4 }, () => {
     assert.equal(candidates((await site.waitGot(1))[0]), 4);
   });
 });
+
+test("a secret that stands where none may is found", async (t) => {
+  const site = await startSite(t);
+  const g = await Gateway.start(t, { ...source(ring("old", OLD), ring("env", "${HOOK_SECRET}"),
+    ring("file", "file:hook.secret")), destinations: [site.as("shop"),
+    { name: "books", kind: "command", run: ["cat"],
+      environment: ["PATH", `API_TOKEN=${secret("token")}`] }] },
+    { env: { HOOK_SECRET: secret("env") }, files: { "hook.secret": `${secret("file")}\n` } });
+  await g.accept(snapshot(), { secret: secret("env") });
+  await g.accept(snapshot(), { secret: secret("file") });
+  await g.waitCount(4, "deliveries", "state = 'done'");
+  await g.metrics();
+  const viewer = (await did(g, ["keys", "create", "--mode", "viewer"])).stdout.trim();
+  const rolled = await roll(g, "shop");
+  const made = (await g.ask("/api/keys", { mode: "viewer" })).key;
+  await did(g, ["events", "list", "--json"]);
+  await did(g, ["secrets", "--json"]);
+  const { secrets, places } = g.canaries.search();
+  assert.ok(secrets >= 9 && places >= 10, `${secrets} secrets, ${places} places`);
+  const operator = fs.readFileSync(g.path("hookkeep.db.key"), "utf8").trim();
+  const all = [OLD, ...["env", "file", "token"].map(secret), site.secret, viewer, rolled, made,
+               operator];
+  const file = g.path("hookkeep.log"), { said } = g.canaries;
+  for (const one of all) {
+    const found = () => assert.throws(() => g.canaries.search(), /holds a secret/, one);
+    fs.writeFileSync(file, `a line ${one} of a log\n`);
+    found();
+    fs.rmSync(file);
+    g.canaries.answer("GET", "/api/status", { status: 200, text: `{"x":"${one}"}` });
+    found();
+    said.pop();
+    g.canaries.command(["sign", "--secret", one], { stdout: "", stderr: "" });
+    found();
+    said.splice(-3);
+    const text = g.text;
+    g.text += one;
+    found();
+    g.text = text;
+    g.canaries.search();
+  }
+});

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { Canaries } from "./canaries.mjs";
 import { request } from "./http.mjs";
 import { cleanEnvironment, HOOKKEEP, must, run } from "./process.mjs";
 import { SECRET, sign } from "./stripe.mjs";
@@ -41,6 +42,7 @@ export class Gateway {
     this.wrap = wrap;
     this.log = [];
     this.text = ""; // standard error, of this life
+    this.canaries = new Canaries(this);
     this.config = { ...BASE, ...(books && { ledger: `sqlite:${books}/hookkeep.db` }), ...config };
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(this.path(name), text);
     if (!bare) this.write();
@@ -55,6 +57,7 @@ export class Gateway {
   }
   write(more = {}) {
     Object.assign(this.config, more);
+    this.canaries.addConfig(this.config);
     fs.writeFileSync(this.path("hookkeep.yaml"), JSON.stringify(this.config, null, 1));
   }
   spawn() {
@@ -63,6 +66,7 @@ export class Gateway {
                                          stdio: ["ignore", "inherit", "pipe"] });
     this.child = child;
     this.exit = once(child, "close").then(([code, signal]) => (child.gone = { code, signal }));
+    if (this.text) this.canaries.said.push(["the log of a life before", this.text]);
     this.log = [];
     this.text = "";
     let rest = "";
@@ -79,6 +83,7 @@ export class Gateway {
     await waitFor(() => this.text.includes("the gateway answers") || this.child.gone,
       () => `its start: ${this.text}`);
     if (this.child.gone) throw new Error(`it did not start: ${this.text}`);
+    this.canaries.cmdline(this.child.pid);
     this.ports = this.log.filter((l) => l.event === "listening");
     this.port = this.ports.find((l) => l.for === "stripe" && l.port > 0)?.port
       ?? Number(/for=stripe.*port=([1-9]\d*)/.exec(this.text)?.[1]); // log.format: text
@@ -117,7 +122,8 @@ export class Gateway {
     this.signal("SIGHUP");
     return waitFor(() => ended()[before], () => `its reload:\n${this.text}`);
   }
-  // What every test proves beside its own point: nothing aborted, no secret in what was logged.
+  // What every test proves beside its own point: nothing aborted, and no secret stands in what was
+  // logged, answered, printed or written, nor in an argument.
   async end() {
     if (this.child && !this.child.gone) {
       this.signal("SIGKILL");
@@ -125,6 +131,7 @@ export class Gateway {
     }
     assert.ok(!/canary|AddressSanitizer|runtime error/.test(this.text), this.text);
     assert.notEqual(this.child?.gone?.signal, "SIGABRT", this.text);
+    this.canaries.search();
   }
 
   // --- Stripe's side
@@ -146,11 +153,13 @@ export class Gateway {
 
   // --- the desk's side
 
-  desk(method, to, body, { key } = {}) {
+  async desk(method, to, body, { key } = {}) {
     const bearer = key ?? fs.readFileSync(path.join(this.books, "hookkeep.db.key"), "utf8").trim();
     const headers = { authorization: `Bearer ${bearer}` };
-    return request({ socketPath: this.path(this.socket), method, path: to, headers,
-                     body: body === undefined ? undefined : JSON.stringify(body) });
+    const answer = await request({ socketPath: this.path(this.socket), method, path: to, headers,
+      body: body === undefined ? undefined : JSON.stringify(body) });
+    this.canaries.answer(method, to, answer);
+    return answer;
   }
   async get(to) {
     const r = await this.desk("GET", to);
@@ -174,9 +183,12 @@ export class Gateway {
   async answered(reason) {
     return (await this.metrics())[`hookkeep_answers_total{reason="${reason}"}`];
   }
-  cli(args, options = {}) {
-    return run(HOOKKEEP, args, { cwd: this.folder, ...options,
+  async cli(args, options = {}) {
+    const r = await run(HOOKKEEP, args, { cwd: this.folder, ...options,
       env: { ...this.env, ...options.env } });
+    this.canaries.addEnvironment(options.env);
+    this.canaries.command(args, r);
+    return r;
   }
   // The books, read by the sqlite3 shell beside the gateway.
   async sql(query, file = "hookkeep.db") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -14,10 +15,19 @@ export function cleanEnvironment(more = {}) {
   return { ...Object.fromEntries(kept), ...more };
 }
 
+// Its arguments as every user of the machine sees them; null when it is gone already.
+function cmdlineOf(child) {
+  try {
+    return fs.readFileSync(`/proc/${child.pid}/cmdline`, "utf8");
+  } catch {
+    return null;
+  }
+}
+
 // Runs a program to its end.
 export async function run(program, args, { cwd, env, input = "", until } = {}) {
   const child = spawn(program, args, { cwd, env: cleanEnvironment(env) });
-  const out = { stdout: "", stderr: "" };
+  const out = { stdout: "", stderr: "", cmdline: cmdlineOf(child) };
   for (const name of ["stdout", "stderr"]) {
     child[name].setEncoding("utf8");
     child[name].on("data", (piece) => {
