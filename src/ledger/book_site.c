@@ -210,18 +210,31 @@ static result met(struct book *b, struct known *k, uint64_t mark, int64_t create
     return site_replace(b, k, &row);
 }
 
-static result put_below(struct book *b, struct known *above, struct known *below) {
-    if (site_numbers_have(below->row->above, above->row->number))
-        return OK;
+// Puts an object below all that the event puts it below.
+static result put_below(struct book *b, const struct site_facts *f, struct known **known,
+                        size_t below) {
     OWN(text_drop)
     struct text numbers = {0};
-    text_add(&numbers, below->row->above);
-    site_numbers_add(&numbers, above->row->number);
-    struct site_object row = *below->row;
+    struct known *k = known[below];
+    bytes before = k->row->above;
+    for (size_t i = 0; i < f->link_count; i++) {
+        struct known *above = known[f->links[i].above];
+        uint64_t number = above->row->number;
+        if (f->links[i].below != below || site_numbers_have(before, number))
+            continue;
+        if (numbers.n == 0)
+            text_add(&numbers, before);
+        site_numbers_add(&numbers, number);
+        above->holds = true;
+        TRY(b->store->link_put(b->store, &(struct link_row){number, k->row->number}));
+    }
+    if (numbers.n == 0)
+        return OK;
+    struct site_object row = *k->row;
     row.above = text_bytes(&numbers);
-    TRY(site_replace(b, below, &row));
-    below->linked = above->holds = true;
-    return b->store->link_put(b->store, &(struct link_row){above->row->number, below->row->number});
+    TRY(site_replace(b, k, &row));
+    k->linked = true;
+    return OK;
 }
 
 static void search_on(struct book_sites *s, struct known *k) { knowns_push(&s->search, k); }
@@ -498,8 +511,8 @@ result site_learn(struct book *b, const struct event *e, bytes owner, int64_t no
         };
         TRY(known_named(b, &named, &known[i]));
     }
-    for (size_t i = 0; i < f.link_count; i++)
-        TRY(put_below(b, known[f.links[i].above], known[f.links[i].below]));
+    for (size_t i = 0; i < f.object_count; i++)
+        TRY(put_below(b, &f, known, i));
     for (size_t i = 0; i < f.met_count; i++)
         TRY(met(b, known[f.met[i].object], f.met[i].mark, e->created));
     *out = known[0];
