@@ -164,6 +164,8 @@ static result migrate_from(const struct sqlite_options *o, const struct migratio
     int64_t newest = migrations[n - 1].version;
     if (version > 0 && o->backup_before_migration)
         TRY(copy_before(o, db, newest, stop, why));
+    // What a migration sorts may be as much as all events: in a file, not in memory.
+    TRY(sqlite_run(db, "PRAGMA temp_store = FILE"));
     for (size_t i = 0; i < n; i++) {
         if (migrations[i].version <= version)
             continue;
@@ -176,7 +178,7 @@ static result migrate_from(const struct sqlite_options *o, const struct migratio
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
         return failed;
     }
-    return OK;
+    return sqlite_run(db, "PRAGMA temp_store = MEMORY");
 }
 
 static int is_stopped(void *ctx) { return ctx != NULL && atomic_load((const atomic_bool *)ctx); }
