@@ -174,6 +174,12 @@ static result insert_receipt(struct book *b, const struct record *r, const struc
     return s->receipt_insert(s, &row, in->body);
 }
 
+result book_event_read(struct book *b, uint64_t seq, struct arena *a, struct event *out) {
+    bytes body;
+    TRY(b->store->body_get(b->store, seq, a, &body));
+    return event_parse(body, out, NULL);
+}
+
 struct match_facts book_facts(const struct event *e, bytes source, bytes secret, bytes site) {
     return (struct match_facts){
         .type = e->type,

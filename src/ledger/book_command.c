@@ -82,11 +82,9 @@ static result replay_to_matching(const struct asked *q, const struct event_row *
     struct book *b = q->book;
     struct receipt_row receipt;
     TRY(b->store->receipt_get(b->store, row->seq, q->scratch, &receipt));
-    bytes body;
-    TRY(b->store->body_get(b->store, row->seq, q->scratch, &body));
     OWN(event_drop)
     struct event e = {0};
-    TRY(event_parse(body, &e, NULL));
+    TRY(book_event_read(b, row->seq, q->scratch, &e));
     bytes site;
     TRY(book_site_name(b, row->site, q->scratch, &site));
     struct match_facts facts = book_facts(&e, receipt.source, receipt.secret_label, site);
@@ -339,11 +337,9 @@ static result do_site_learn(const struct asked *q) {
         if (row.status == EVENT_IGNORED)
             continue;
         learnt++;
-        bytes body;
-        TRY(s->body_get(s, row.seq, &a, &body));
         OWN(event_drop)
         struct event e = {0};
-        TRY(event_parse(body, &e, NULL));
+        TRY(book_event_read(q->book, row.seq, &a, &e));
         TRY(book_site_learn(q->book, &e, row.owner, q->record->time_ms, &a, &row.object, &site));
         // What it owed was decided when it came: it does not wait for a site now.
         if (row.site != 0 || site <= 0)

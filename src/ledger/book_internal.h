@@ -17,6 +17,8 @@ must result book_plan(struct book *b, uint64_t generation, const struct plan **o
 // reason: whatever was promised or asked for, a destination gets only what it takes today.
 bool book_may_deliver(const struct book *b, bytes destination, bool livemode, const char **why);
 
+// A booked event as its first receipt's bytes say it; its document outlives the arena.
+must result book_event_read(struct book *b, uint64_t seq, struct arena *a, struct event *out);
 // What a receipt's matching looks at.
 struct match_facts book_facts(const struct event *e, bytes source, bytes secret, bytes site);
 

@@ -447,11 +447,9 @@ result site_route(struct book *b, uint64_t seq, size_t site, int64_t now_ms) {
     book_site_note(b, &row);
     struct receipt_row receipt;
     TRY(s->receipt_get(s, seq, &a, &receipt));
-    bytes body;
-    TRY(s->body_get(s, seq, &a, &body));
     OWN(event_drop)
     struct event e = {0};
-    TRY(event_parse(body, &e, NULL));
+    TRY(book_event_read(b, seq, &a, &e));
     struct match_facts unclaimed = book_facts(&e, receipt.source, receipt.secret_label, NO_BYTES);
     struct match_facts claimed = unclaimed;
     claimed.site = b->plan->sites[site].name;

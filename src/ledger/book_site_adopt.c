@@ -159,11 +159,9 @@ static result claim_again(struct book *b, uint64_t seq, int64_t now_ms) {
     TRY(s->event_get(s, seq, &a, &row));
     if (row.site != EVENT_UNCLAIMED)
         return OK; // one before it taught it
-    bytes body;
-    TRY(s->body_get(s, seq, &a, &body));
     OWN(event_drop)
     struct event e = {0};
-    TRY(event_parse(body, &e, NULL));
+    TRY(book_event_read(b, seq, &a, &e));
     struct known *k;
     size_t site;
     TRY(site_learn(b, &e, row.owner, now_ms, &a, &k));
