@@ -150,25 +150,18 @@ static result route_again(struct book *b, uint64_t seq, int64_t now_ms) {
 }
 
 // An unclaimed event is read again: claims that are new may ask for what it says.
-static result claim_again(struct book *b, uint64_t seq, int64_t now_ms) {
+static result read_again(struct book *b, uint64_t seq, int64_t now_ms) {
     OWN(arena_drop)
     struct arena a;
     arena_init(&a, BOOK_SCRATCH_MAX);
     struct store *s = b->store;
     struct event_row row;
     TRY(s->event_get(s, seq, &a, &row));
-    if (row.site != EVENT_UNCLAIMED)
-        return OK; // one before it taught it
     OWN(event_drop)
     struct event e = {0};
     TRY(book_event_read(b, seq, &a, &e));
     struct known *k;
-    size_t site;
-    TRY(site_learn(b, &e, row.owner, now_ms, &a, &k));
-    TRY(site_of(&b->sites->world, &k->node, &site));
-    if (site == SIZE_MAX || b->plan->sites[site].late_left)
-        return OK;
-    return site_route(b, seq, site, now_ms);
+    return site_learn(b, &e, row.owner, now_ms, &a, &k);
 }
 
 static result each_unclaimed(struct book *b, int64_t now_ms,
@@ -197,7 +190,12 @@ result book_sites_adopt(struct book *b, const struct plan *before, int64_t now_m
     TRY(name_sites(b, a));
     TRY(site_ready(b));
     TRY(relearn(b));
-    return each_unclaimed(b, now_ms, claim_again);
+    // All is learnt before anybody is routed, or what was routed by one would not be read itself.
+    bool any = b->sites->any_unclaimed;
+    b->sites->any_unclaimed = false;
+    TRY(each_unclaimed(b, now_ms, read_again));
+    b->sites->any_unclaimed = any;
+    return each_unclaimed(b, now_ms, route_again);
 }
 
 result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now_ms,

@@ -155,6 +155,30 @@ static void late_leave_leaves(void **state) {
                         "  delivery 2: event 2 to 1: due, at 4.0 s\n");
 }
 
+// What is read again for new claims is learnt whole before anybody is routed by it.
+static void new_claims_are_learnt_before_they_route(void **state) {
+    with(state, "[" SITE("shop", "route", "") "," SITE("blog", "route", "") "]");
+    ADOPT(*state, "two sites that claim nothing", FOR_SITE("shop"), FOR_SITE("blog"));
+    receive(*state, "a customer of the shop",
+            OBJECT("1", "1", "customer.created", IS("customer", "cus_1") OF("shop")));
+    receive(*state, "his charge says that it is the blog's",
+            OBJECT("2", "2", "charge.succeeded",
+                   IS("charge", "ch_1") OF("blog") ",\"customer\":\"cus_1\""));
+    with(state, TWO_SITES);
+    ADOPT(*state, "now they claim", FOR_SITE("shop"), FOR_SITE("blog"));
+    site_is(*state, "ch_1", "evidence -1, below 0");
+    assert_told(*state, "1 two sites that claim nothing\n"
+                        "2 a customer of the shop\n"
+                        "  event 2: evt_1 customer.created live, unclaimed: done\n"
+                        "3 his charge says that it is the blog's\n"
+                        "  event 3: evt_2 charge.succeeded live, unclaimed: done\n"
+                        "4 now they claim\n"
+                        "  delivery 1: event 2 to 1: due, at 4.0 s\n"
+                        "  event 2: evt_1 customer.created live, site 1: pending\n"
+                        "  delivery 2: event 3 to 2: due, at 4.0 s\n"
+                        "  event 3: evt_2 charge.succeeded live, site 2: pending\n");
+}
+
 static void upwards_all_must_agree(void **state) {
     with(state, TWO_SITES);
     ADOPT(*state, "two sites", FOR_SITE("shop"), FOR_SITE("blog"));
@@ -598,6 +622,7 @@ int main(void) {
         STORY(a_claim_teaches_what_is_below),
         STORY(a_late_claim_routes_what_waited),
         STORY(late_leave_leaves),
+        STORY(new_claims_are_learnt_before_they_route),
         STORY(upwards_all_must_agree),
         STORY(the_configuration_decides_contradictions),
         STORY(contradictions_are_counted_where_they_begin),
