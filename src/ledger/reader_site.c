@@ -47,13 +47,6 @@ bytes site_named(const struct site_reading *s, int64_t number) {
     return NO_BYTES;
 }
 
-int64_t site_numbered(const struct site_reading *s, size_t index) {
-    for (size_t i = 0; i < s->site_count; i++)
-        if (bytes_equal(s->sites[i].name, s->plan->sites[index].name))
-            return s->sites[i].number;
-    return SITE_NONE;
-}
-
 static size_t world_site(void *ctx, int64_t number) {
     const struct site_reading *s = ctx;
     bytes name = site_named(s, number);

@@ -26,8 +26,7 @@ must result site_reading_open(struct reader *r, struct site_reading *s);
 void site_reading_close(struct site_reading *s); // usable with OWN
 
 must result site_node_read(struct site_reading *s, uint64_t number, struct site_node **out);
-bytes site_named(const struct site_reading *s, int64_t number);    // of any time; empty: none such
-int64_t site_numbered(const struct site_reading *s, size_t index); // of the plan's sites
+bytes site_named(const struct site_reading *s, int64_t number); // of any time; empty: none such
 
 // Appends "number":…,"id":…,"type":….
 void site_add_object(const struct site_object *o, struct text *out);

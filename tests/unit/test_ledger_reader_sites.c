@@ -2,6 +2,7 @@
 // What people ask the books about sites: how a site was found, what waits, what contradicts.
 #include "base/json.h"
 #include "book_story.h"
+#include "ledger/sqlite_internal.h"
 
 struct library {
     struct story *story;
@@ -140,6 +141,11 @@ static void how_a_site_was_found(void **state) {
     has(l, "chain.1.claim", "\"data.object.metadata.site is outlet\"");
     has(l, "above.0.id", "\"cus_1\"");
     has(l, "unclaimed", "0");
+    sqlite3 *db = store_sqlite_db(l->story->tellers[1].world.store);
+    assert_null(sqlite_run(db, "INSERT INTO link VALUES (1, 4)")); // as one that was sorted in
+    look_at(l, "cus_1");
+    has(l, "below.0.id", "\"ch_1\"");
+    has(l, "below.1.id", "\"cus_2\"");
     look_at(l, "cus_3"); // his subscription has a price of the shop
     has(l, "site", "\"shop\"");
     has(l, "chain.0.why", "\"learnt_below\"");
