@@ -223,6 +223,9 @@ static void test_events(void **state) {
     expect(h, "GET", "/api/sightings/secrets", NULL, 200, "\"secret_label\":\"default\"");
     expect(h, "GET", "/api/sightings/versions", NULL, 200, "2025-03-31.basil");
     expect(h, "GET", "/api/sightings/types?livemode=true", NULL, 200, "\"livemode\":true");
+    // What each source was sent is not known here; the rest is.
+    expect(h, "GET", "/api/doctor", NULL, 200,
+           "\"check\":\"livemodes_mix\",\"severity\":\"warning\"");
     expect(h, "GET", "/api/sightings/account", NULL, 404, "there are accounts, secrets");
     expect(h, "GET", "/api/events?type=charge.*", NULL, 200, "evt_a");
     expect(h, "GET", "/api/events?account=acct_1", NULL, 200, "evt_b");
