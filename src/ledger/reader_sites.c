@@ -399,7 +399,8 @@ static result add_event_site(struct site_reading *s, uint64_t seq, struct text *
 
 // --- objects of an id
 
-// Its key as it stands, or of a type whose ids users choose, in the platform or an account.
+// Its key as it stands, or of a type whose ids users choose, in the platform or an account. Ids
+// that Stripe makes are keys, and stand once: then no account is looked through.
 static result list_objects(struct reader *r, const struct list_filter *f, struct text *out) {
     OWN(text_drop)
     struct text sql = {0};
@@ -415,7 +416,8 @@ static result list_objects(struct reader *r, const struct list_filter *f, struct
         text_adds(&sql, " UNION SELECT kind.name || ?1 FROM kind");
     if (!platform)
         text_adds(&sql, " UNION SELECT sighting.what || '/' || kind.name || ?1 FROM sighting, kind"
-                        " WHERE sighting.kind = 2 AND (?2 = '' OR sighting.what = ?2)");
+                        " WHERE sighting.kind = 2 AND (?2 = '' OR sighting.what = ?2) AND NOT"
+                        " EXISTS (SELECT 1 FROM object WHERE object.key = ?1)");
     text_adds(&sql, ") SELECT number, object.key AS key, type, owner, livemode FROM named CROSS"
                     " JOIN object ON object.key = named.key WHERE"
                     " (?3 = '' OR owner = ?3)");

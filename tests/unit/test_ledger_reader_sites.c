@@ -188,11 +188,19 @@ static void chains_end(void **state) {
     look_at(l, "cus_1"); // by what is below it, which is below others
     has(l, "chain.0.why", "\"learnt_below\"");
     has(l, "chain.1.id", "\"ch_1\"");
-    ask(l->story, "{\"do\":\"site_assign\",\"object\":2,\"site\":\"blog\"}");
+    uint64_t number;
+    char command[80];
+    find(l, "in_2", &number);
+    snprintf(command, sizeof command, "{\"do\":\"site_assign\",\"object\":%llu,\"site\":\"blog\"}",
+             (unsigned long long)number);
+    ask(l->story, command);
+    look_at(l, "in_2");
+    has(l, "chain.0.why", "\"by_hand\"");
     adopt_sites(l, SITES_BEGIN WHERE_SITE("\"shop\"") "]}]");
-    parse(l, reader_object(l->reader, 2, &l->out));
+    look_at(l, "in_2");
     has(l, "assigned", "\"blog\"");
     has(l, "site", "\"shop\"");
+    has(l, "chain.0.why", "\"claimed\"");
 }
 
 static void who_contradicts_whom(void **state) {
