@@ -415,6 +415,47 @@ test("events replay --dry-run sends nothing and says where each would go", async
   assert.deepEqual(posted.map((a) => a.body.events), [["1", "2"], ["2"]]);
 });
 
+test("sites learn: batches of 500, oldest first, each with a key; how to go on", async () => {
+  answers["GET /api/events"] = pages(1200);
+  answers["POST /api/sites/learn"] = ({ body }) => ({ ok: true, learnt: body.events.length,
+                                                      routed: 1 });
+  const r = await ok(["sites", "learn", "--since", "30d"]);
+  assert.equal(r.stdout, "1200 events read, 3 that waited routed\n");
+  const sent = asked.filter((a) => a.method === "POST");
+  assert.deepEqual(sent.map((a) => a.body.events.length), [500, 500, 200]);
+  assert.deepEqual(sent.flatMap((a) => a.body.events),
+                   Array.from({ length: 1200 }, (_, i) => i + 1));
+  assert.equal(new Set(sent.map((a) => a.headers["idempotency-key"])).size, 3);
+  for (const one of asked.filter((a) => a.method === "GET")) {
+    assert.equal(one.params.get("order"), "oldest");
+    assert.ok(Math.abs(Number(one.params.get("until")) - Date.now()) < 60000);
+  }
+  answers["POST /api/sites/learn"] = ({ body }) => (body.events[0] > 500
+    ? { http: 409, error: "the configuration has no sites" }
+    : { ok: true, learnt: 500, routed: 0 });
+  const stopped = await run(["sites", "learn"]);
+  assert.equal(stopped.code, 1);
+  assert.equal(stopped.stdout, "500 events read, 0 that waited routed\n");
+  assert.match(stopped.stderr, /has no sites\n.*the same command with --after 500 goes on/s);
+});
+
+test("sites assign and show: where they ask, and what several of one id are", async () => {
+  answers["POST /api/objects/acct_1%2Fproduct%3Ap/assign"] = { ok: true, routed: 0 };
+  const r = await ok(["sites", "assign", "acct_1/product:p", "shop", "--livemode", "true"]);
+  assert.equal(r.stdout, "acct_1/product:p: belongs to shop now\n");
+  assert.deepEqual(asked[0].body, { site: "shop" });
+  assert.equal(asked[0].params.get("livemode"), "true");
+  await ok(["sites", "assign", "acct_1/product:p", "--undo"]);
+  assert.deepEqual(asked[1].body, { site: null });
+  answers["GET /api/objects/p"] = { http: 409, error: "several", objects: [
+    { number: 3, key: "product:p", type: "product", owner: "main", livemode: true },
+    { number: 9, key: "acct_1/product:p", type: "product", owner: "main", livemode: false }] };
+  const several = await run(["sites", "show", "p"]);
+  assert.equal(several.code, 1);
+  assert.match(several.stderr, new RegExp("several\n.*3: product product:p, owner main, live\n"
+    + ".*9: product acct_1/product:p, owner main, test\n"));
+});
+
 test("events types needs no gateway", async () => {
   const r = await ok(["events", "types", "charge.*"], { cwd: os.tmpdir() });
   assert.match(r.stdout, /^charge\.refunded +charge/m);
