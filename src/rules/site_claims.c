@@ -101,10 +101,31 @@ static void add_ids(struct site_claims *c, size_t site, const struct plan_claim 
     }
 }
 
+static void cut_paths(struct site_claims *c) {
+    c->paths = take(c, site_link_count * sizeof *c->paths);
+    size_t holder = 0; // its first row
+    for (size_t i = 0; i < site_link_count; i++) {
+        struct site_path *p = &c->paths[i];
+        p->rest = site_links[i].path;
+        p->first = site_path_part(&p->rest, &p->list);
+        if (!bytes_equal(site_links[i].holder, site_links[holder].holder))
+            holder = i;
+        for (size_t k = holder; k < i; k++) {
+            if (bytes_equal(c->paths[k].first, p->first)) {
+                p->member = c->paths[k].member;
+                break;
+            }
+            if (c->paths[k].member >= p->member)
+                p->member = (uint8_t)(c->paths[k].member + 1);
+        }
+    }
+}
+
 struct site_claims *site_claims_open(const struct plan *p) {
     struct site_claims *c = NEW(struct site_claims);
     c->plan = p;
     arena_init(&c->memory, 4 * (size_t)PLAN_MEMORY_MAX);
+    cut_paths(c);
     for (size_t i = 0; i < p->site_count; i++) {
         for (size_t k = 0; k < p->sites[i].claim_count; k++) {
             const struct plan_claim *claim = &p->sites[i].claims[k];

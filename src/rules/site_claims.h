@@ -32,10 +32,18 @@ struct site_whole {
     const struct plan_claim *claim;
 };
 
+// A link's path, cut once: "lines", a list, and "price" of lines[].price.
+struct site_path {
+    bytes first, rest;
+    bool list;
+    uint8_t member; // among the different first parts of its holder
+};
+
 struct site_claims {
     const struct plan *plan;
-    struct map ids;   // "price:price_1", "cus_1": struct site_asked
-    struct map marks; // 8 bytes: struct site_asked
+    struct site_path *paths; // of site_links, row by row
+    struct map ids;          // "price:price_1", "cus_1": struct site_asked
+    struct map marks;        // 8 bytes: struct site_asked
     struct site_group *groups;
     struct site_whole *wholes;
     size_t group_count, whole_count;

@@ -41,15 +41,14 @@ bool site_key_kind(size_t *at, bytes *out) {
     return false;
 }
 
-// In the order of strings, not that of bytes_compare: a human keeps the table sorted.
+bytes site_path_part(bytes *path, bool *list) {
+    bytes part = bytes_cut(path, '.');
+    *list = bytes_ends(part, B("[]"));
+    return *list ? bytes_slice(part, 0, part.n - 2) : part;
+}
+
 static int by_holder(const void *key, const void *row) {
-    const bytes *holder = key;
-    bytes b = ((const struct site_link *)row)->holder;
-    size_t n = holder->n < b.n ? holder->n : b.n;
-    for (size_t i = 0; i < n; i++)
-        if (holder->p[i] != b.p[i])
-            return holder->p[i] < b.p[i] ? -1 : 1;
-    return holder->n == b.n ? 0 : holder->n < b.n ? -1 : 1;
+    return bytes_compare(*(const bytes *)key, ((const struct site_link *)row)->holder);
 }
 
 const struct site_link *site_links_of(bytes holder, size_t *n) {

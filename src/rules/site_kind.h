@@ -27,6 +27,8 @@ struct site_link {
 
 extern const struct site_link site_links[];
 extern const size_t site_link_count;
+// "a" of a[].b, and whether it is a list; the path goes on behind it.
+bytes site_path_part(bytes *path, bool *list);
 // The holder's rows; *n is 0 when it has none.
 const struct site_link *site_links_of(bytes holder, size_t *n);
 

@@ -177,47 +177,35 @@ static void walk_on(const struct naming *n, json v, bool list, bytes path) {
         walk_path(n, element, path);
 }
 
-// "a" of a[].b, and whether it is a list.
-static bytes first_part(bytes *path, bool *list) {
-    bytes part = bytes_cut(path, '.');
-    *list = bytes_ends(part, B("[]"));
-    return *list ? bytes_slice(part, 0, part.n - 2) : part;
-}
-
 static void walk_path(const struct naming *n, json v, bytes path) {
     bool list;
     if (path.n == 0) {
         read_named(n, v);
         return;
     }
-    bytes part = first_part(&path, &list);
+    bytes part = site_path_part(&path, &list);
     if (json_type(v) == JSON_OBJECT)
         walk_on(n, json_getb(v, part), list, path);
 }
 
 // Its members that links begin with are picked in one walk: objects have many, and links too.
 static void read_object(struct reading *r, size_t index, bytes type, json v, int depth) {
-    size_t count, n = 0, at[SITE_LINKS_EACH_MAX];
+    size_t count, n = 0;
     const struct site_link *links = site_links_of(type, &count);
     bytes names[SITE_LINKS_EACH_MAX];
     json values[SITE_LINKS_EACH_MAX];
-    bool list;
-    if (json_type(v) != JSON_OBJECT)
+    if (count == 0 || json_type(v) != JSON_OBJECT)
         return;
-    for (size_t i = 0; i < count; i++) {
-        bytes path = links[i].path, part = first_part(&path, &list);
-        for (at[i] = 0; at[i] < n && !bytes_equal(names[at[i]], part);)
-            at[i]++;
-        if (at[i] == n)
-            names[n++] = part;
-    }
+    const struct site_path *paths = &r->claims->paths[links - site_links];
+    for (size_t i = 0; i < count; i++)
+        if (paths[i].member == n)
+            names[n++] = paths[i].first;
     json_pick(v, names, n, values);
     for (size_t i = 0; i < count; i++) {
         struct naming naming = {r, &links[i], index, depth};
-        bytes path = links[i].path;
-        first_part(&path, &list);
-        if (json_type(values[at[i]]) != JSON_ABSENT)
-            walk_on(&naming, values[at[i]], list, path);
+        json value = values[paths[i].member];
+        if (json_type(value) != JSON_ABSENT)
+            walk_on(&naming, value, paths[i].list, paths[i].rest);
     }
 }
 
