@@ -145,6 +145,9 @@ static result start_key(struct gateway *g) {
         uint64_t at;
         desk_key_command(text_bytes(&key), B("first"), NO_BYTES, &command);
         known = gateway_append(g, RECORD_COMMAND, text_bytes(&command), &at);
+        bytes b = text_bytes(&key);
+        digest_sha256(&b, 1, g->first_key);
+        g->first_key_made = true;
     }
     memory_wipe(key.p, key.n);
     return known;
@@ -429,6 +432,7 @@ static result start_desk(struct gateway *g) {
         .sources = sources,
         .source_count = c->source_count,
         .source_addresses = text_str(&addresses),
+        .first_key = g->first_key_made ? g->first_key : NULL,
         .ready = is_ready,
         .ready_ctx = g,
         .roller = g->main_mailbox,

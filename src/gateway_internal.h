@@ -26,6 +26,8 @@ struct gateway {
     struct queries *queries, *slow_queries; // nobody waits behind a backup
     struct intake *intake;
     struct desk *desk;
+    uint8_t first_key[SHA256_SIZE]; // of the operator's key that this start made
+    bool first_key_made;
     struct thread *journal_thread, *ledger_thread, *dispatch_thread;
     struct thread *queries_thread, *slow_thread;
 

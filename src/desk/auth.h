@@ -9,7 +9,8 @@
 #include "ledger/ledger.h"
 
 #define AUTH_CACHE_SIZE 32
-#define AUTH_CACHE_US 3000000 // how long a key is taken as known
+#define AUTH_CACHE_US 3000000  // how long a key is taken as known
+#define AUTH_FIRST_US 60000000 // and one that was just made, before it is booked
 #define KEY_ID_KEPT 64
 
 struct caller {
@@ -37,6 +38,8 @@ bool auth_check(const struct key_row *row, struct caller *caller);
 // Unless the cache was emptied since `epoch`.
 void auth_remember(struct auth_cache *c, uint64_t epoch, const struct caller *caller,
                    int64_t now_us);
+// An operator's key whose record is durable and about to be booked.
+void auth_expect(struct auth_cache *c, const uint8_t hash[SHA256_SIZE], int64_t now_us);
 void auth_forget(struct auth_cache *c); // all
 
 #endif

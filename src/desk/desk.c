@@ -109,6 +109,8 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
     d->stop.kind = DESK_STOP;
     d->quit.kind = DESK_QUIT;
     d->started_us = clock_mono_us(o->clock);
+    if (o->first_key != NULL)
+        auth_expect(&d->keys, o->first_key, d->started_us);
     d->stopped = mailbox_open(NULL, NULL);
     d->signing = signing_open(o->sources, o->source_count);
     text_adds(&d->addresses, o->source_addresses != NULL ? o->source_addresses : "[]");

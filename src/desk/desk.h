@@ -65,6 +65,9 @@ struct desk_options {
     size_t source_count;
     // Where intake listens, as net_address_parse takes it but with the real ports; JSON, an array.
     const char *source_addresses;
+    // SHA-256 of an operator's key that is durable in the journal and may not be booked yet: who
+    // has just started a gateway has it. Null: none.
+    const uint8_t *first_key;
     // Is the gateway ready? False with the reason for /readyz. Any thread.
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;
@@ -111,6 +114,7 @@ uint16_t desk_port(const struct desk *d, size_t listen); // the real one, when 0
 bool desk_key_formed(bytes key, bool *is_operator);
 void desk_key_new(struct clock *clock, bool is_operator, char out[DESK_KEY_MAX]);
 void desk_key_id(bytes key, char out[DESK_KEY_ID_MAX]);
+void desk_key_id_of(const uint8_t hash[SHA256_SIZE], char out[DESK_KEY_ID_MAX]);
 // The payload of the command that makes this well-formed key known to the books
 // (rules/commands.def, KEY_CREATE). `by` is the id of the key that asked; empty: the gateway.
 void desk_key_command(bytes key, bytes name, bytes by, struct text *payload);

@@ -39,6 +39,10 @@ void desk_key_new(struct clock *clock, bool is_operator, char out[DESK_KEY_MAX])
 void desk_key_id(bytes key, char out[DESK_KEY_ID_MAX]) {
     uint8_t hash[SHA256_SIZE];
     digest_sha256(&key, 1, hash);
+    desk_key_id_of(hash, out);
+}
+
+void desk_key_id_of(const uint8_t hash[SHA256_SIZE], char out[DESK_KEY_ID_MAX]) {
     memcpy(out, "key_", 4);
     for (size_t i = 0; i < ID_RANDOM; i++)
         out[4 + i] = digits[hash[i] % BASE];

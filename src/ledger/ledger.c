@@ -28,6 +28,7 @@
 // them.
 #define CAREFUL_RECORDS 512
 #define LEAVE_TRIES 10
+#define LEAVE_BOOKING_US 2000000
 
 struct ledger {
     struct ledger_options o;
@@ -524,5 +525,9 @@ void ledger_run(void *ctx) {
         if (due == INT64_MAX || wait > 0)
             (void)mailbox_wait(l->wakes, wait);
     }
+    // What came last is booked too: the next start would, but people look before.
+    int64_t until_us = clock_mono_us(l->o.clock) + LEAVE_BOOKING_US;
+    while (clock_mono_us(l->o.clock) < until_us && book_batch(l))
+        continue;
     ledger_leave(l);
 }

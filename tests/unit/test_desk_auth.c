@@ -2,6 +2,7 @@
 // Who may ask what: every row of desk/routes.def with every kind of key.
 #include "desk_house.h"
 
+#include "desk/auth.h"
 #include "desk/routes.h"
 
 static const struct {
@@ -140,10 +141,31 @@ static void test_revoked_at_once(void **state) {
     assert_false(reply_says(&list, "hk_"));
 }
 
+// Known from the start that made it until it is revoked or booked; after that the books say.
+static void test_first_key(void **state) {
+    static const char key[] = "hk_operator_0000000000000000000000000000000B";
+    struct auth_cache cache = {0};
+    struct caller who = {0};
+    char id[DESK_KEY_ID_MAX];
+    bytes b = bytes_of(key);
+    digest_sha256(&b, 1, who.hash);
+    desk_key_id(b, id);
+    assert_false(auth_known(&cache, &who, 5));
+    auth_expect(&cache, who.hash, 5);
+    assert_true(auth_known(&cache, &who, 4 + AUTH_FIRST_US));
+    assert_true(who.is_operator);
+    assert_string_equal(who.id, id);
+    assert_false(auth_known(&cache, &who, 5 + AUTH_FIRST_US));
+    auth_expect(&cache, who.hash, 5);
+    auth_forget(&cache);
+    assert_false(auth_known(&cache, &who, 6));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        HOUSE_TEST(test_no_valid_key), HOUSE_TEST(test_viewer),          HOUSE_TEST(test_operator),
-        HOUSE_TEST(test_basic),        HOUSE_TEST(test_revoked_at_once),
+        HOUSE_TEST(test_no_valid_key),    HOUSE_TEST(test_viewer),
+        HOUSE_TEST(test_operator),        HOUSE_TEST(test_basic),
+        HOUSE_TEST(test_revoked_at_once), cmocka_unit_test(test_first_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

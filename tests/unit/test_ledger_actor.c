@@ -767,6 +767,23 @@ static void threads_book_and_hand_out_everything_once(void **state) {
         text_drop(&payloads[i]);
 }
 
+static void what_came_last_is_booked_at_a_stop(void **state) {
+    struct house *h = *state;
+    struct thread *ledger = NULL;
+    PLAN(h, "shop");
+    uint64_t last = 0;
+    for (int i = 0; i < 40; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "evt_%d", i);
+        last = house_event(h, id);
+    }
+    ledger_stop(h->ledger);
+    assert_ok(thread_start("ledger", ledger_run, h->ledger, &ledger));
+    thread_join(ledger);
+    assert_true(last > 0);
+    assert_int_equal(ledger_booked(h->ledger), last);
+}
+
 // A record that the store refuses is tried by this thread until it is stopped; that is no death.
 static void a_clean_stop_is_no_death(void **state) {
     struct house *h = *state;
@@ -826,6 +843,7 @@ int main(void) {
         HERE(a_clock_set_forward_makes_due_within_a_minute),
         HERE(who_waits_is_told_that_it_closes),
         HERE(threads_book_and_hand_out_everything_once),
+        HERE(what_came_last_is_booked_at_a_stop),
         HERE(a_clean_stop_is_no_death),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
