@@ -26,13 +26,12 @@ static result name_sites(struct book *b, struct arena *a) {
 struct relearning {
     struct book *book;
     size_t n;
-    int64_t *own, *evidence, *below, *evidence_before, *below_before;
+    int64_t *evidence, *below, *evidence_before, *below_before;
     size_t *above, *above_size; // where in `numbers`
     struct text numbers;
 };
 
 static void relearning_drop(struct relearning *l) {
-    free(l->own);
     free(l->evidence);
     free(l->below);
     free(l->evidence_before);
@@ -42,7 +41,8 @@ static void relearning_drop(struct relearning *l) {
     text_drop(&l->numbers);
 }
 
-static bytes above_of(const struct relearning *l, size_t i) {
+static bytes above_of(const void *ctx, size_t i) {
+    const struct relearning *l = ctx;
     return bytes_slice(text_bytes(&l->numbers), l->above[i], l->above[i] + l->above_size[i]);
 }
 
@@ -54,7 +54,7 @@ static result relearn_row(void *ctx, const struct site_object *row) {
     struct site_object copy = *row;
     struct known k = {.row = &copy};
     site_ask_claims(l->book, &k);
-    l->own[i] = k.own;
+    l->evidence[i] = k.own;
     l->evidence_before[i] = row->evidence;
     l->below_before[i] = row->below;
     l->above[i] = l->numbers.n;
@@ -69,36 +69,9 @@ static result relearn_read(struct relearning *l) {
     return OK;
 }
 
-static void relearn_spread(struct relearning *l) {
-    uint64_t above;
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (size_t i = 1; i <= l->n; i++) {
-            int64_t e = site_join(l->evidence[i], l->own[i]);
-            for (bytes rest = above_of(l, i); site_numbers_next(&rest, &above);)
-                e = site_join(e, l->evidence[above]);
-            changed = changed || e != l->evidence[i];
-            l->evidence[i] = e;
-        }
-    }
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (size_t i = l->n; i > 0; i--) {
-            int64_t told = site_join(l->evidence[i], l->below[i]);
-            for (bytes rest = above_of(l, i); site_numbers_next(&rest, &above);) {
-                int64_t b = site_join(l->below[above], told);
-                changed = changed || b != l->below[above];
-                l->below[above] = b;
-            }
-        }
-    }
-}
-
 static result relearn_write(struct relearning *l) {
     struct store *s = l->book->store;
     for (size_t i = 1; i <= l->n; i++) {
-        if (l->evidence[i] != SITE_NONE)
-            l->below[i] = SITE_NONE; // what is taught keeps none of it
         if (l->evidence[i] == l->evidence_before[i] && l->below[i] == l->below_before[i])
             continue;
         OWN(arena_drop)
@@ -119,7 +92,6 @@ static result relearn(struct book *b) {
     struct relearning l = {
         .book = b,
         .n = n,
-        .own = memory_new(n + 1, sizeof *l.own),
         .evidence = memory_new(n + 1, sizeof *l.evidence),
         .below = memory_new(n + 1, sizeof *l.below),
         .evidence_before = memory_new(n + 1, sizeof *l.evidence_before),
@@ -129,7 +101,7 @@ static result relearn(struct book *b) {
         .numbers = {.max = SIZE_MAX},
     };
     TRY(relearn_read(&l));
-    relearn_spread(&l);
+    site_weigh(&(struct site_scales){n, l.evidence, l.below, above_of, &l});
     return relearn_write(&l);
 }
 

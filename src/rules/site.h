@@ -59,6 +59,8 @@ must result site_read(const struct site_claims *c, const struct event *e, struct
                       struct site_facts *out);
 // The key under which an object is kept; in the arena, NO_BYTES when it is too long.
 bytes site_key(bytes type, bytes id, bytes account, struct arena *a);
+// That of the object which an event speaks of.
+bytes site_event_key(const struct event *e, struct arena *a);
 // The id in a key.
 bytes site_key_id(bytes key);
 // Walks what stands before the colon in keys of objects whose ids users choose, as "price"; start
@@ -76,6 +78,15 @@ void site_claim_words(const struct plan_claim *claim, struct text *out);
 // there is none.
 void site_claimed_words(const struct site_claims *c, const struct site_object *o, size_t site,
                         struct text *out);
+// All objects' sets at once, for objects numbered from 1 to n: `evidence` comes as that of the
+// claims on each object itself, `below` as none.
+struct site_scales {
+    size_t n;
+    int64_t *evidence, *below; // by number
+    bytes (*above)(const void *ctx, size_t number);
+    const void *ctx;
+};
+void site_weigh(const struct site_scales *s);
 
 // An object as the walk of site_of sees it.
 struct site_node {

@@ -37,6 +37,11 @@ bytes site_key(bytes type, bytes id, bytes account, struct arena *a) {
     return bytes_from(p, n);
 }
 
+bytes site_event_key(const struct event *e, struct arena *a) {
+    bool known = e->object_id.n > 0 && e->object_id.n <= EVENT_ID_MAX;
+    return site_key(e->object_type, known ? e->object_id : e->id, e->account, a);
+}
+
 bytes site_key_id(bytes key) {
     size_t colon = bytes_find(key, ':');
     return colon < key.n ? bytes_slice(key, colon + 1, key.n) : key;
@@ -235,9 +240,7 @@ result site_read(const struct site_claims *c, const struct event *e, struct aren
          "an event's objects do not fit the arena");
     struct reading r = {c, e, a, out, met_max};
     json root = json_root(e->doc);
-    bool known = e->object_id.n > 0 && e->object_id.n <= EVENT_ID_MAX;
-    bytes id = known ? e->object_id : e->id;
-    bytes key = site_key(e->object_type, id, e->account, a);
+    bytes key = site_event_key(e, a);
     NEED(key.n > 0, MEMORY, "an event's objects do not fit the arena");
     name_object(&r, e->object_type, key);
     ask_claims(&r, 0, root, false);
