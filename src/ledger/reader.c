@@ -11,11 +11,12 @@
 #define BUSY_MS 1000
 #define COUNTED_AT_ONCE 200000
 
-static int look_at_clock(void *ctx) {
-    struct reader *r = ctx;
+bool reader_is_over(struct reader *r) {
     return atomic_load(&r->interrupted) ||
            (r->deadline_us > 0 && clock_mono_us(&clock_real) > r->deadline_us);
 }
+
+static int look_at_clock(void *ctx) { return reader_is_over(ctx); }
 
 static result open_file(struct reader *r, struct text *why) {
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;

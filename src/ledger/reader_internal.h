@@ -27,6 +27,10 @@ struct reader {
 // ends it early.
 must result reader_begin(struct reader *r, bool limited);
 void reader_end(struct reader *r);
+// Was it interrupted, or is its time over? For who works between two rows.
+bool reader_is_over(struct reader *r);
+// The lowest seq of an event received at this time or later; INT64_MAX if there is none.
+must result reader_event_from(struct reader *r, int64_t ms, int64_t *out);
 
 must result reader_prepare(struct reader *r, const char *sql, sqlite3_stmt **out);
 // One step: true if there is a row.

@@ -166,9 +166,8 @@ result reader_deliveries_sql(const struct list_filter *f, struct text *sql) {
     return OK;
 }
 
-// The lowest seq of an event received at this time or later. Times never run back along seq, so
-// that no index is needed. INT64_MAX if there is none.
-static result event_from(struct reader *r, int64_t ms, int64_t *out) {
+// Times never run back along seq, so that no index is needed.
+result reader_event_from(struct reader *r, int64_t ms, int64_t *out) {
     OWN(sqlite_statement_drop)
     sqlite3_stmt *q = NULL;
     TRY(reader_prepare(r, "SELECT seq, received_at FROM event WHERE seq >= ?1 ORDER BY seq LIMIT 1",
@@ -254,11 +253,11 @@ static result list_events(struct reader *r, const struct list_filter *f, struct 
     int64_t low = f->after < INT64_MAX ? (int64_t)f->after : INT64_MAX, high = below(f->before);
     int64_t bound = 0;
     if (f->since_ms > 0) {
-        TRY(event_from(r, f->since_ms, &bound));
+        TRY(reader_event_from(r, f->since_ms, &bound));
         low = bound - 1 > low ? bound - 1 : low;
     }
     if (f->until_ms > 0) {
-        TRY(event_from(r, f->until_ms, &bound));
+        TRY(reader_event_from(r, f->until_ms, &bound));
         high = bound < high ? bound : high;
     }
     return list(r, &sql, f, low, high, out);

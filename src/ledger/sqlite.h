@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "ledger/store.h"
+#include "rules/plan.h"
 
 struct sqlite_options {
     const char *path;
@@ -95,6 +96,16 @@ must result reader_key(struct reader *r, bytes hash, struct arena *a,
 // many connected accounts each by itself, those that were seen first (so that no row's number ever
 // moves into another), and of the others together.
 must result reader_metrics(struct reader *r, int64_t now_ms, size_t accounts, struct text *out);
+// What stored events would become under another plan, in one object: generation (in force), since,
+// until, and the members of rules/whatif.h. Without the reader's time limit, but with limits of its
+// own: FULL, and `why` names the number. One snapshot; the writer goes on meanwhile.
+struct whatif_question {
+    const struct plan *plan;
+    int64_t since_ms, until_ms;     // received_at; 0: no limit
+    size_t objects_max, events_max; // 0: 1,000,000
+};
+must result reader_whatif(struct reader *r, const struct whatif_question *asked, struct text *out,
+                          struct text *why);
 // A consistent copy into a new file; EXISTS if it is there. Never stalls the writer.
 must result reader_backup(struct reader *r, const char *file, struct text *why);
 // SQLite's integrity check, hashes of bodies, invariants of the books; a line for each problem,

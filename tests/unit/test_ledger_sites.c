@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/json.h"
 #include "ledger/book.h"
 #include "ledger_world.h"
 #include "rules/record.h"
@@ -87,7 +88,11 @@ static void add_site(struct text *t, int i, const char *claim) {
 static void adopt_claims(struct house *h, const char *claim) {
     OWN(text_drop)
     struct text t = {0};
-    text_adds(&t, "{\"sources\":[],\"destinations\":[");
+    text_adds(
+        &t,
+        "{\"sources\":[{\"path\":\"/a\",\"owner\":\"main\",\"livemode\":\"both\",\"tolerance_s\""
+        ":300,\"secrets\":[{\"label\":\"ring\",\"scope\":\"any\",\"fingerprint\":"
+        "\"0000000000aa\"}]}],\"destinations\":[");
     for (int i = 0; i <= SITES; i++) {
         char name[20];
         snprintf(name, sizeof name, i < SITES ? "s%d" : "unclaimed", i);
@@ -240,6 +245,147 @@ static void in_any_order(bool metadata, bool prices, const char *claim) {
     history_drop(&h);
 }
 
+// --- what the what-if foretells is what adopting then does
+
+static struct plan *plan_in_force(struct house *h) {
+    struct plan *p;
+    bytes stored;
+    struct store *s = h->world.store;
+    assert_ok(s->plan_get(s, h->generation, &h->world.arena, &stored));
+    assert_ok(plan_read(stored, 0, &p));
+    return p;
+}
+
+static struct json_doc *ask_whatif(struct house *h, struct whatif_question *asked) {
+    struct reader *r;
+    struct json_doc *doc;
+    OWN(text_drop)
+    struct text out = {0};
+    OWN(text_drop)
+    struct text why = {0};
+    OWN(text_drop)
+    struct text before = {0};
+    OWN(text_drop)
+    struct text after = {0};
+    struct store *s = h->world.store;
+    commit(h);
+    assert_ok(s->dump(s, &before));
+    assert_ok(reader_open(h->world.path, &r, &why));
+    assert_ok(reader_whatif(r, asked, &out, &why));
+    reader_close(r);
+    assert_ok(s->dump(s, &after));
+    assert_string_equal(text_str(&before), text_str(&after));
+    assert_ok(json_parse(text_bytes(&out), &doc));
+    return doc;
+}
+
+static int64_t count_of(json tally) {
+    int64_t n;
+    assert_ok(json_i64(json_get(tally, "events"), &n));
+    return n;
+}
+
+// What a destination of the answer gains and loses.
+static void assert_change(json whole, int site, int64_t gains, int64_t loses) {
+    json d = json_at(json_get(whole, "destinations"), (size_t)site);
+    if (count_of(json_get(d, "gains")) != gains || count_of(json_get(d, "loses")) != loses)
+        fail_msg("destination %d: %lld and %lld instead of %lld and %lld", site,
+                 (long long)count_of(json_get(d, "gains")),
+                 (long long)count_of(json_get(d, "loses")), (long long)gains, (long long)loses);
+}
+
+static size_t told_of(const struct history *history, int site) {
+    size_t n = 0;
+    for (size_t i = 0; i < history->n; i++)
+        n += history->at[i].site == site;
+    return n;
+}
+
+static void foretold(bool metadata, const char *claim) {
+    struct history history = history_of(SITES, CUSTOMERS, metadata, !metadata);
+    struct house *h = house_open(true);
+    struct whatif_question asked = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    adopt_claims(h, claim); // to have its plan; nothing came yet
+    struct plan *after = plan_in_force(h);
+    adopt_claims(h, NULL);
+    for (size_t i = 0; i < history.n; i++)
+        book_body(h, history.at[i].body);
+    asked.plan = after;
+    doc = ask_whatif(h, &asked);
+    int64_t all = (int64_t)(history.n - told_of(&history, -1));
+    for (int i = 0; i < SITES; i++)
+        assert_change(json_root(doc), i, (int64_t)told_of(&history, i), 0);
+    assert_change(json_root(doc), SITES, 0, all);
+    assert_int_equal(count_of(json_get(json_root(doc), "routed")), all);
+    assert_int_equal(json_size(json_get(json_root(doc), "sites")), SITES);
+    assert_int_equal(count_of(json_root(doc)), history.n);
+    adopt_claims(h, claim);
+    for (size_t i = 0; i < history.n; i++)
+        if (history.at[i].site >= 0)
+            assert_its_own(h, &history.at[i]);
+    OWN(json_close)
+    struct json_doc *again = ask_whatif(h, &asked);
+    assert_true(json_true(json_get(json_root(again), "same")));
+    plan_free(after);
+    house_close(h);
+    history_drop(&history);
+}
+
+static void metadata_is_foretold(void **state) { foretold(true, BY_METADATA); }
+static void prices_are_foretold(void **state) { foretold(false, BY_PRICE); }
+
+static void assert_refused(struct house *h, const struct whatif_question *asked, const char *says) {
+    struct reader *r;
+    OWN(text_drop)
+    struct text out = {0};
+    OWN(text_drop)
+    struct text why = {0};
+    commit(h);
+    assert_ok(reader_open(h->world.path, &r, &why));
+    assert_code(reader_whatif(r, asked, &out, &why), FULL);
+    if (bytes_search(text_bytes(&why), bytes_of(says)) == why.n)
+        fail_msg("without `%s`: %s", says, text_str(&why));
+    reader_close(r);
+}
+
+// A time, received_at from 1 on, holds its events alone; what is unclaimed elsewhere teaches all
+// the same, as it would be read again.
+static void a_time_of_it(void **state) {
+    struct history history = history_of(SITES, 1, true, false);
+    struct house *h = house_open(true);
+    adopt_claims(h, BY_METADATA);
+    struct plan *after = plan_in_force(h);
+    adopt_claims(h, NULL);
+    for (size_t i = 0; i < history.n; i++)
+        book_body(h, history.at[i].body);
+    int64_t first = (int64_t)h->generation + 1, end = first + (int64_t)history.n;
+    struct whatif_question asked = {.plan = after, .since_ms = end - 1};
+    struct json_doc *doc = ask_whatif(h, &asked); // of the last customer, who came before
+    assert_int_equal(count_of(json_root(doc)), 1);
+    assert_change(json_root(doc), history.at[history.n - 1].site, 1, 0);
+    json_close(&doc);
+    asked = (struct whatif_question){.plan = after, .since_ms = first, .until_ms = first + 3};
+    doc = ask_whatif(h, &asked);
+    assert_int_equal(count_of(json_root(doc)), 3);
+    json_close(&doc);
+    asked = (struct whatif_question){.plan = after, .since_ms = end};
+    doc = ask_whatif(h, &asked);
+    assert_int_equal(count_of(json_root(doc)), 0);
+    json_close(&doc);
+    asked = (struct whatif_question){.plan = after, .events_max = history.n - 1};
+    assert_refused(h, &asked, "more than");
+    assert_refused(h, &asked, "shorter time");
+    asked.since_ms = end - 1; // but the unclaimed ones are read too
+    assert_refused(h, &asked, "more events than may be read");
+    asked = (struct whatif_question){.plan = after, .objects_max = 100};
+    assert_refused(h, &asked, "more than 100 objects");
+    plan_free(after);
+    house_close(h);
+    history_drop(&history);
+}
+
 static void customers_carry_metadata(void **state) { in_any_order(true, false, BY_METADATA); }
 static void prices_are_claimed(void **state) { in_any_order(false, true, BY_PRICE); }
 
@@ -247,6 +393,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(customers_carry_metadata),
         cmocka_unit_test(prices_are_claimed),
+        cmocka_unit_test(metadata_is_foretold),
+        cmocka_unit_test(prices_are_foretold),
+        cmocka_unit_test(a_time_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
