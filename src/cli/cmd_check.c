@@ -2,19 +2,26 @@
 #include "cli/commands.h"
 #include "config/config.h"
 
-static enum cli_exit check(const struct cli_call *c) {
-    struct config *config = NULL;
+enum cli_exit check_load(const char *path, struct config **out) {
     OWN(text_drop)
     struct text errors = {0};
     OWN(text_drop)
     struct text warnings = {0};
-    result loaded = config_load(c->config_path, &config, &errors, &warnings);
+    result loaded = config_load(path, out, &errors, &warnings);
     if (warnings.n > 0)
         cli_say("warnings:\n%s", text_str(&warnings));
-    if (loaded != OK) {
-        cli_say("the configuration is wrong:\n%s", errors.n > 0 ? text_str(&errors) : loaded->text);
-        return CLI_CONFIG;
-    }
+    if (loaded == OK)
+        return CLI_DONE;
+    cli_say("the configuration is wrong:\n%s", errors.n > 0 ? text_str(&errors) : loaded->text);
+    *out = NULL;
+    return CLI_CONFIG;
+}
+
+static enum cli_exit check(const struct cli_call *c) {
+    struct config *config = NULL;
+    enum cli_exit code = check_load(c->config_path, &config);
+    if (code != CLI_DONE)
+        return code;
     OWN(text_drop)
     struct text hints = {0};
     config_hints(config, &hints);

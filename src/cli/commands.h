@@ -8,7 +8,12 @@
 extern const struct cli_command command_serve, command_check, command_events, command_deliveries,
     command_destinations, command_explain, command_suspense, command_ledger, command_keys,
     command_secrets, command_sign, command_verify, command_version, command_trigger, command_status,
-    command_help, command_doctor, command_accounts, command_sites;
+    command_help, command_doctor, command_accounts, command_sites, command_match;
+
+struct config;
+// Reads a configuration (null: where it is looked for); warnings and what is wrong have been said.
+// CLI_CONFIG, and *out is null.
+enum cli_exit check_load(const char *path, struct config **out);
 
 // Actions of `events` that have a file of their own.
 enum cli_exit events_tail_run(const struct cli_call *c);

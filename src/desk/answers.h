@@ -37,6 +37,8 @@ void destinations_roll(struct ask *a);
 void doctor_show(struct ask *a);
 void sightings_list(struct ask *a);
 
+void match_diff(struct ask *a);
+
 void sites_list(struct ask *a);
 void sites_unclaimed(struct ask *a);
 void sites_contradictions(struct ask *a);

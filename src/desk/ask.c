@@ -24,6 +24,7 @@ void ask_release(struct ask *a) {
     if (a->body.p != NULL)
         memory_wipe(a->body.p, a->body.cap);
     text_drop(&a->body);
+    http_budget_give(&a->desk->budget, a->body_taken);
     text_drop(&a->payload);
     if (a->out.p != NULL && a->tells_secret)
         memory_wipe(a->out.p, a->out.cap);
@@ -403,6 +404,7 @@ static enum http_verdict ask_head(void *ctx, struct session *s, const struct htt
         ask_fail(a, 405, "%.*s does not go with this path; it takes %s",
                  BYTES_ARG(ask_short(r->method)), text_str(&a->allow));
     } else {
+        a->body.max = a->route->work->body_max > 0 ? a->route->work->body_max : BODY_MAX;
         auth_read(r, &a->caller);
         params_keep(a, arg, r->query);
         read_idempotency_key(a, r);
@@ -410,14 +412,30 @@ static enum http_verdict ask_head(void *ctx, struct session *s, const struct htt
     return HTTP_READ_BODY;
 }
 
+// Whether the key is one of ours is not known yet.
+static bool body_has_room(struct ask *a, size_t n) {
+    if (a->body.n + n <= BODY_MAX || a->body.n + n > a->body.max)
+        return true;
+    if (!http_budget_take(&a->desk->budget, n))
+        return false;
+    a->body_taken += n;
+    return true;
+}
+
 static bool ask_body(void *request_ctx, struct session *s, bytes piece) {
     struct ask *a = request_ctx;
     // Of what is refused anyway nothing is kept.
-    if (a->status == 0 && a->caller.has_key)
-        text_add(&a->body, piece);
+    if (a->status != 0 || !a->caller.has_key)
+        return true;
+    if (!body_has_room(a, piece.n)) {
+        ask_fail(a, 503, "too much is being sent to the desk at once; ask again");
+        ask_send(a);
+        return false;
+    }
+    text_add(&a->body, piece);
     if (!a->body.failed)
         return true;
-    ask_fail(a, 413, "the body is over %zu bytes; send less at once", BODY_MAX);
+    ask_fail(a, 413, "the body is over %zu bytes; send less at once", a->body.max);
     ask_send(a);
     return false;
 }

@@ -15,7 +15,8 @@
 #include "desk/routes.h"
 #include "rules/command.h"
 
-#define BODY_MAX ((size_t)64 << 10)
+#define BODY_MAX ((size_t)64 << 10)              // of a request, unless its route takes more
+#define PLAN_BODY_MAX (PLAN_JSON_MAX + BODY_MAX) // of one that carries a plan
 #define ASK_MEMORY_MAX ((size_t)4 << 20)
 
 struct desk {
@@ -82,6 +83,7 @@ struct ask {
     bytes query_text;
     bytes values[PARAMS_MAX]; // of the route's parameters, decoded
     struct text body;
+    size_t body_taken; // of the budget, for what is over BODY_MAX
     struct json_doc *doc;
     struct caller caller;
 

@@ -102,8 +102,7 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
     *out = NULL;
     d->o = *o;
     d->limits = o->limits;
-    if (d->limits.http.body_max == 0 || d->limits.http.body_max > BODY_MAX)
-        d->limits.http.body_max = BODY_MAX;
+    d->limits.http.body_max = PLAN_BODY_MAX;
     d->budget.max = BUDGET_MAX;
     list_init(&d->asks);
     d->stop.kind = DESK_STOP;

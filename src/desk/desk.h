@@ -58,7 +58,7 @@ struct desk_options {
     struct tls_files {
         const char *certificate, *key;
     } tls;                       // null: no https address is among them
-    struct server_limits limits; // bodies are capped at 64 KiB even if it says more
+    struct server_limits limits; // but bodies have limits of their own, by route
     int64_t drain_ms;
     size_t account_metrics; // connected accounts that /metrics counts each by itself
     const struct desk_source *sources;

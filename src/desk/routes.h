@@ -24,6 +24,7 @@ struct work {
     void (*run)(struct ask *a);
     const char *const *params; // names of the query's parameters, to a null; null: none
     const char *const *fields; // of the body's members, likewise
+    size_t body_max;           // bytes of the body; 0: BODY_MAX
 };
 
 struct route {

@@ -100,6 +100,43 @@ static void test_sign(void **state) {
         expect(h, "POST", "/api/sign", rows[i].body, rows[i].status, rows[i].says);
 }
 
+#define SAME_PLAN                                                                                  \
+    "{\"sources\":[{\"path\":\"/webhook\",\"owner\":\"main\",\"livemode\":\"both\","               \
+    "\"tolerance_s\":300,\"secrets\":[{\"label\":\"default\",\"scope\":\"any\",\"fingerprint\":"   \
+    "\"0123456789ab\"}]}],\"destinations\":[" DESTINATION("other", "null") "]}"
+
+static void test_match_diff(void **state) {
+    struct house *h = *state;
+    static const struct {
+        const char *target, *body;
+        int status;
+        const char *says;
+    } rows[] = {
+        {"/api/match/diff", NULL, 400, "`plan` is missing"},
+        {"/api/match/diff", "{\"plan\":{\"sources\":3}}", 400, "no plan"},
+        {"/api/match/diff", "{\"plna\":{}}", 400, "did you mean `plan`"},
+        {"/api/match/diff?since=soon", "{\"plan\":" SAME_PLAN "}", 400, "RFC 3339"},
+        {"/api/match/diff?limit=3", "{\"plan\":" SAME_PLAN "}", 400, "allowed: since, until"},
+        {"/api/match/diff", "{\"plan\":" SAME_PLAN "}", 200,
+         "\"name\":\"other\",\"change\":\"appears\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        expect(h, "POST", rows[i].target, rows[i].body, rows[i].status, rows[i].says);
+    OWN(reply_drop)
+    struct reply r;
+    call_with(h, "POST", "/api/match/diff", h->viewer_key, "{\"plan\":" SAME_PLAN "}", &r);
+    assert_status(&r, 200);
+    // A plan may be larger than what else is asked.
+    OWN(text_drop)
+    struct text large = {0};
+    text_adds(&large, "{\"plan\":" SAME_PLAN ",\"more\":\"");
+    while (large.n < (size_t)100 << 10)
+        text_adds(&large, "0123456789abcdef");
+    text_adds(&large, "\"}");
+    expect(h, "POST", "/api/match/diff", text_str(&large), 400, "`more`");
+    expect(h, "POST", "/api/replay", text_str(&large), 413, "over 65536 bytes");
+}
+
 static void test_parameters(void **state) {
     struct house *h = *state;
     static const struct {
@@ -601,6 +638,7 @@ int main(void) {
         HOUSE_TEST(test_health),
         HOUSE_TEST(test_paths),
         HOUSE_TEST(test_sign),
+        HOUSE_TEST(test_match_diff),
         HOUSE_TEST(test_parameters),
         HOUSE_TEST(test_bodies),
         HOUSE_TEST(test_large_body),
