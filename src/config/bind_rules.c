@@ -55,16 +55,26 @@ static void check_account(struct reading *r, struct node *n) {
         complain(r, n, "this is no account; expected acct_…, or platform for events without one");
 }
 
-static void check_source(struct reading *r, const struct plan *plan, struct node *n) {
-    if (n->bad || plan_source_find(plan, n->text) != NULL)
+// What a list of maps says under a key, as written: the value of a variable may be a secret.
+static void say_written(struct binding *b, enum key list, enum key key, struct text *out) {
+    struct node *maps = tree_get(b->root, list);
+    for (struct node *n = maps->first; n != NULL && n->index < SHOWN_NAMES; n = n->next) {
+        const struct node *said = tree_get(n, key);
+        if (said == NULL || said->bad)
+            continue;
+        text_adds(out, out->n > 0 ? ", " : "");
+        text_add(out, said->raw);
+    }
+}
+
+static void check_source(struct binding *b, struct node *n) {
+    if (n->bad || plan_source_find(&b->plan, n->text) != NULL)
         return;
     OWN(text_drop)
     struct text known = {0};
-    for (size_t i = 0; i < plan->source_count && i < SHOWN_NAMES; i++) {
-        text_adds(&known, i > 0 ? ", " : "");
-        text_add(&known, plan->sources[i].path);
-    }
-    complain(r, n, "no source has this path; expected one of: %s", text_str(&known));
+    if (b->plan.source_count > 0)
+        say_written(b, KEY_SOURCES, KEY_SOURCE_PATH, &known);
+    complain(b->r, n, "no source has this path; expected one of: %s", text_str(&known));
 }
 
 static bool label_known(const struct plan *plan, bytes label) {
@@ -82,17 +92,18 @@ static void check_label(struct reading *r, const struct plan *plan, struct node 
                  "itself");
 }
 
-static void check_site(struct reading *r, const struct plan *plan, struct node *n) {
+static void check_site(struct binding *b, struct node *n) {
     if (n->bad || bytes_equal(n->text, B(SITE_UNCLAIMED)) ||
-        plan_site_find(plan, n->text) != SIZE_MAX)
+        plan_site_find(&b->plan, n->text) != SIZE_MAX)
         return;
     OWN(text_drop)
     struct text known = {0};
-    for (size_t i = 0; i < plan->site_count && i < SHOWN_NAMES; i++) {
-        text_add(&known, plan->sites[i].name);
+    if (b->plan.site_count > 0) {
+        say_written(b, KEY_SITES, KEY_SITE_NAME, &known);
         text_adds(&known, ", ");
     }
-    complain(r, n, "no site has this name; expected one of: %s" SITE_UNCLAIMED, text_str(&known));
+    complain(b->r, n, "no site has this name; expected one of: %s" SITE_UNCLAIMED,
+             text_str(&known));
 }
 
 static void check_rule(struct binding *b, struct node *map) {
@@ -107,8 +118,8 @@ static void check_rule(struct binding *b, struct node *map) {
             switch (lists[i]) {
             case KEY_MATCH_TYPES: check_type(b->r, n); break;
             case KEY_MATCH_ACCOUNTS: check_account(b->r, n); break;
-            case KEY_MATCH_SOURCES: check_source(b->r, &b->plan, n); break;
-            case KEY_MATCH_SITES: check_site(b->r, &b->plan, n); break;
+            case KEY_MATCH_SOURCES: check_source(b, n); break;
+            case KEY_MATCH_SITES: check_site(b, n); break;
             default: check_label(b->r, &b->plan, n); break;
             }
         }

@@ -76,20 +76,21 @@ static result bind_site(struct binding *b, struct node *map, struct plan_site *o
     return OK;
 }
 
-// Who claimed it first has it: a second claim is a slip, or a wish that will not be fulfilled.
+// Who claimed it first has it: a second claim is a slip, or a wish that will not be fulfilled. The
+// value is not repeated, as a variable's may be a secret.
 static void note_claimed(struct binding *b, struct map *claimed, const struct node *claim,
-                         const struct plan_site *site, bytes what, bytes value) {
+                         bytes what, bytes value) {
     OWN(text_drop)
     struct text key = {0};
     text_add(&key, what);
     text_addc(&key, '\0');
     text_add(&key, value);
-    const struct plan_site *first = map_get(claimed, text_bytes(&key));
+    const struct node *first = map_get(claimed, text_bytes(&key));
     if (first == NULL)
-        map_put(claimed, text_bytes(&key), (void *)site);
-    else if (first != site)
-        warn(b->r, claim, "%.*s %.*s is claimed by site %.*s too, which stands first and has it",
-             BYTES_ARG(what), BYTES_ARG(value), BYTES_ARG(first->name));
+        map_put(claimed, text_bytes(&key), (void *)claim);
+    else if (first->parent != claim->parent)
+        warn(b->r, claim, "another site claims the same in %s, which stands first and has it",
+             tree_place(b->r, first));
 }
 
 static void warn_twice(struct binding *b, struct map *claimed, const struct node *map,
@@ -98,9 +99,9 @@ static void warn_twice(struct binding *b, struct map *claimed, const struct node
     for (const struct node *n = claims->first; n != NULL; n = n->next) {
         const struct plan_claim *c = &site->claims[n->index];
         for (size_t i = 0; i < c->id_count; i++)
-            note_claimed(b, claimed, n, site, bytes_of(claim_name(c->kind)), c->ids[i]);
+            note_claimed(b, claimed, n, bytes_of(claim_name(c->kind)), c->ids[i]);
         for (size_t i = 0; c->where_count == 1 && i < c->wheres[0].value_count; i++)
-            note_claimed(b, claimed, n, site, c->wheres[0].path, c->wheres[0].values[i]);
+            note_claimed(b, claimed, n, c->wheres[0].path, c->wheres[0].values[i]);
     }
 }
 

@@ -442,8 +442,9 @@ static const struct {
     {CLAIMS("{prices: [p1, p2]}", "{products: [p1]}"), NULL},
     {CLAIMS("{prices: [p1]}, {prices: p1}", "{prices: p2}"), NULL},
     {CLAIMS("{prices: [p1, p2]}", "{customers: c}, {prices: [p3, p2]}"),
-     "sites[1].claims[1]: prices p2 is claimed by site a too, which stands first and has it"},
-    {CLAIMS("{where: {a.b: [x, y]}}", "{where: {a.b: y}}"), "a.b y is claimed by site a too"},
+     "sites[1].claims[1]: another site claims the same in line 2, which stands first"},
+    {CLAIMS("{where: {a.b: [x, y]}}", "{where: {a.b: y}}"),
+     "another site claims the same in line 2, which stands first"},
     {CLAIMS("{where: {a.b: x, c: d}}", "{where: {a.b: x}}"), NULL},
 };
 
