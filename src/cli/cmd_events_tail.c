@@ -9,7 +9,7 @@
 #define LINE_MAX_BYTES (1u << 20)
 
 static struct {
-    char *type, *account, *owner, *object, *status, *livemode;
+    char *type, *account, *owner, *object, *site, *status, *livemode;
     long long after;
 } o;
 
@@ -17,6 +17,7 @@ const struct poptOption cmd_events_tail_options[] = {
     {"type", 't', POPT_ARG_STRING, &o.type, 0, "of this type, or family: customer.*", "TYPE"},
     {"account", '\0', POPT_ARG_STRING, &o.account, 0, "of this account; platform: of none", "ACCT"},
     {"owner", '\0', POPT_ARG_STRING, &o.owner, 0, "of this owner's sources", "NAME"},
+    {"site", '\0', POPT_ARG_STRING, &o.site, 0, "of this site; unclaimed: of none", "SITE"},
     {"object", '\0', POPT_ARG_STRING, &o.object, 0, "about this object", "ID"},
     {"status", '\0', POPT_ARG_STRING, &o.status, 0, "pending, done, failed or ignored", "STATUS"},
     {"livemode", '\0', POPT_ARG_STRING, &o.livemode, 0, "true or false", "BOOL"},
@@ -106,6 +107,7 @@ enum cli_exit events_tail_run(const struct cli_call *c) {
     struct text path = {0};
     text_adds(&path, "/api/events/tail");
     query_add(&path, "type", o.type);
+    query_add(&path, "site", o.site);
     query_add(&path, "account", o.account);
     query_add(&path, "owner", o.owner);
     query_add(&path, "object", o.object);
