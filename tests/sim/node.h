@@ -54,16 +54,31 @@ struct node {
     void *ctx;
 };
 
-#define VARIANTS 3
+#define VARIANTS 4
 // The plan JSON of a variant, canonical.
 void plan_of(int variant, struct text *out);
 // For sabotage: every destination takes live and test, whatever the oracle expects.
 extern bool plan_mixes_modes;
 // Some destinations are commands: a oneshot and a stream.
 extern bool plan_has_commands;
-// Independently of the rooms: does this variant bring it to that destination?
+// The account has several sites.
+extern bool plan_has_sites;
+// Independently of the rooms: does this variant bring it to that destination? site: the event's, or
+// "unclaimed".
 bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,
-                  bytes source);
+                  bytes source, const char *site);
+
+// Sites of a variant, in the configuration's order, NO_SITE after the last; each with at most one
+// claim of a kind.
+enum site_name { SHOP, SCHOOL, CLUB, SITE_NAMES, NO_SITE };
+struct site_wish {
+    enum site_name site;
+    bool leaves;                            // late: leave
+    bool metadata;                          // claims metadata.site of its name
+    const char *price, *customer, *account; // null: no such claim
+};
+extern const struct site_wish site_wishes[VARIANTS][SITE_NAMES + 1];
+extern const char *const site_names[SITE_NAMES];
 extern const char *const plan_destinations[];
 extern const size_t plan_destination_names;
 

@@ -42,12 +42,28 @@ static void write_retry(struct sim *s, struct text *json) {
     s->retries++;
 }
 
+static void write_site(struct sim *s, struct text *json) {
+    struct world *w = &s->world;
+    if (world_chance(w, 3)) {
+        text_addf(json, "{\"do\":\"site_learn\",\"events\":[%llu]",
+                  1 + (unsigned long long)world_below(w, s->history_count + 1));
+        return;
+    }
+    size_t site = world_below(w, SITE_NAMES + 1);
+    text_addf(json, "{\"do\":\"site_assign\",\"object\":%llu,\"site\":",
+              1 + (unsigned long long)world_below(w, 40));
+    if (site == SITE_NAMES)
+        text_adds(json, "null");
+    else
+        text_addf(json, "\"%s\"", site_names[site]);
+}
+
 static void post_command(struct sim *s) {
     OWN(text_drop)
     struct text json = {0};
     const char *name = plan_destinations[world_below(&s->world, plan_destination_names)];
     unsigned long long n = 1 + world_below(&s->world, 200);
-    switch (world_below(&s->world, 6)) {
+    switch (world_below(&s->world, plan_has_sites ? 8 : 6)) {
     case 0: write_replay(s, &json); break;
     case 1: write_retry(s, &json); break;
     case 2: text_addf(&json, "{\"do\":\"cancel\",\"delivery\":%llu", n); break;
@@ -55,7 +71,8 @@ static void post_command(struct sim *s) {
         text_addf(&json, "{\"do\":\"hold\",\"destination\":\"%s\",\"reason\":\"sim\"", name);
         break;
     case 4: text_addf(&json, "{\"do\":\"release\",\"destination\":\"%s\"", name); break;
-    default: text_addf(&json, "{\"do\":\"suspense_book\",\"position\":%llu", n); break;
+    case 5: text_addf(&json, "{\"do\":\"suspense_book\",\"position\":%llu", n); break;
+    default: write_site(s, &json); break;
     }
     text_addc(&json, '}');
     node_post(&s->node, RECORD_COMMAND, text_bytes(&json));

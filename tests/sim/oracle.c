@@ -168,7 +168,7 @@ static result model_book(struct sim *s, struct book *b, const struct record *r) 
     if (booked == OK)
         return b->store->unmark(b->store);
     TRY(b->store->undo(b->store));
-    b->state = before;
+    TRY(book_undone(b, &before));
     return book_suspend(b, r, booked->text);
 }
 
@@ -208,6 +208,8 @@ void oracle_books(struct sim *s) {
         return;
     struct store *model = store_memory();
     faults_poison(model);
+    if (s->sabotage != NULL && s->sabotage->books != NULL)
+        s->sabotage->books(model);
     OWN(text_drop)
     struct text real = {0}, copy = {0};
     result r = model_books(s, model, state.booked);
@@ -241,17 +243,6 @@ bool oracle_ended(struct sim *s) {
     return true;
 }
 
-static int variant_of(const struct sim *s, uint64_t generation) {
-    for (int v = 0; v < VARIANTS; v++) {
-        OWN(text_drop)
-        struct text plan = {0};
-        plan_of(v, &plan);
-        if (bytes_equal(text_bytes(&plan), s->history[generation - 1].payload))
-            return v;
-    }
-    return -1;
-}
-
 static bool ended_with_reason(struct sim *s, const struct event_row *e, uint32_t destination,
                               struct arena *a) {
     struct delivery_row *all = NULL;
@@ -267,23 +258,42 @@ static bool ended_with_reason(struct sim *s, const struct event_row *e, uint32_t
     return false;
 }
 
+bool oracle_gave_up(struct sim *s, uint64_t event_seq, bytes destination) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 16 << 20);
+    struct event_row e;
+    struct destination_row d;
+    struct store *books = s->node.books;
+    return books->event_get(books, event_seq, &a, &e) == OK &&
+           books->destination_find(books, destination, &a, &d) == OK &&
+           ended_with_reason(s, &e, d.number, &a);
+}
+
+// Does the receipt of this record owe its event to that destination, under its own generation?
+static bool receipt_owes(const struct sim *s, const struct record *r, bytes to,
+                         const struct event_row *e) {
+    struct receipt_record in;
+    return receipt_decode(r->payload, &in) == OK &&
+           plan_expects(s->sited[r->generation - 1].variant, to, e->type, e->account, e->livemode,
+                        in.source, s->sited[r->position - 1].site);
+}
+
 // What is owed goes out with the bytes of a receipt that owes it.
 static void check_bytes(struct sim *s, const struct delivery_row *d, struct arena *a) {
     struct store *books = s->node.books;
     struct destination_row *rows = NULL;
     size_t n = 0;
     struct event_row e;
-    struct receipt_record in;
     if (d->replay || books->event_get(books, d->event_seq, a, &e) != OK ||
         books->destinations(books, a, &rows, &n) != OK || d->destination > n)
         return;
     const struct record *r = &s->history[d->receipt_seq - 1];
-    if (receipt_decode(r->payload, &in) != OK ||
-        !plan_expects(variant_of(s, r->generation), rows[d->destination - 1].name, e.type,
-                      e.account, e.livemode, in.source))
+    bytes to = rows[d->destination - 1].name;
+    if (!receipt_owes(s, r, to, &e) && !sites_explain(s, r->position, to))
         world_broken(&s->world, "a delivery carries the bytes of its receipt",
-                     "delivery %llu: record %llu does not owe it", (unsigned long long)d->seq,
-                     (unsigned long long)r->position);
+                     "delivery %llu to %.*s: record %llu does not owe it",
+                     (unsigned long long)d->seq, BYTES_ARG(to), (unsigned long long)r->position);
 }
 
 // It dies of its schedule only: seven retries after the first attempt.
@@ -322,11 +332,10 @@ static void check_receipt(struct sim *s, const struct record *r) {
                      (unsigned long long)r->position, sent->id);
         return;
     }
-    int variant = variant_of(s, r->generation);
     for (size_t i = 0; i < plan_destination_names; i++) {
         bytes to = bytes_of(plan_destinations[i]);
         struct destination_row d;
-        if (!plan_expects(variant, to, e.type, e.account, e.livemode, in.source))
+        if (!receipt_owes(s, r, to, &row))
             continue;
         bool known = books->destination_find(books, to, &a, &d) == OK;
         if (site_got(s, to, sent)->accepted > 0)
@@ -425,6 +434,8 @@ static void check_key(struct sim *s, bytes command) {
 void oracle_end(struct sim *s) {
     for (size_t i = 0; i < s->asked_count; i++)
         check_key(s, bytes_of(s->asked[i]));
+    sites_read(s);
+    oracle_sites(s);
     check_deliveries(s);
     oracle_books(s);
     check_suspense(s);
@@ -452,5 +463,6 @@ void oracle_close(struct sim *s) {
         free((void *)(uintptr_t)s->history[i].payload.p);
     free(s->history);
     free(s->paces);
+    sites_close(s);
     map_drop(&s->deaths);
 }

@@ -12,34 +12,98 @@ struct wish {
     const char *source;           // null: any
     int variants;                 // bits
     const char *mode;             // of a command, in runs that have them; null: http
+    const char *sites[2];         // in runs that have them; null: any
 };
 
 #define RULE(types, accounts, sources, scope)                                                      \
     "[{\"types\":[" types "],\"accounts\":[" accounts "],\"sources\":[" sources                    \
     "],\"secrets\":[],\"scope\":\"" scope "\",\"where\":[]}]"
+#define SITES(types, names)                                                                        \
+    "[{\"types\":[" types "],\"accounts\":[],\"sources\":[],\"secrets\":[],\"scope\":\"any\","     \
+    "\"where\":[],\"sites\":[" names "]}]"
 
 static const struct wish wishes[] = {
-    {"all", "both", "null", "", 0, NULL, 7},
-    {"customers", "both", RULE("\"customer.*\"", "", "", "any"), "customer.", 0, NULL, 5},
+    {"all", "both", "null", "", 0, NULL, 15},
+    {"customers", "both", RULE("\"customer.*\"", "", "", "any"), "customer.", 0, NULL, 13},
     {"live", "live", "null", "", 0, NULL, 3},
-    {"live", "both", "null", "", 0, NULL, 4},
+    {"live", "both", "null", "", 0, NULL, 12},
     {"connect", "both", RULE("", "", "", "connect"), "", 1, NULL, 6, "oneshot"},
     {"platform", "test", RULE("\"charge.*\",\"invoice.*\"", "\"platform\"", "", "any"), "", -1,
-     NULL, 7},
-    {"second", "both", RULE("", "", "\"/connect\"", "any"), "", 0, "/connect", 7, "stream"},
+     NULL, 15},
+    {"second", "both", RULE("", "", "\"/connect\"", "any"), "", 0, "/connect", 15, "stream"},
+    {"shop", "both", SITES("", "\"shop\""), "", 0, NULL, 7, NULL, {"shop"}},
+    {"school", "both", SITES("", "\"school\""), "", 0, NULL, 3, NULL, {"school"}},
+    {"school", "both", SITES("", "\"school\",\"club\""), "", 0, NULL, 4, NULL, {"school", "club"}},
+    {"club",
+     "both",
+     SITES("", "\"club\",\"unclaimed\""),
+     "",
+     0,
+     NULL,
+     5,
+     NULL,
+     {"club", "unclaimed"}},
+    {"unclaimed", "both", SITES("", "\"unclaimed\""), "", 0, NULL, 7, NULL, {"unclaimed"}},
 };
 
-const char *const plan_destinations[] = {"all",     "customers", "live",
-                                         "connect", "platform",  "second"};
+const char *const site_names[SITE_NAMES] = {"shop", "school", "club"};
+
+// The last variant has none.
+const struct site_wish site_wishes[VARIANTS][SITE_NAMES + 1] = {
+    {{SHOP, false, true, .customer = "cus_0"}, {SCHOOL, .price = "price_1"}, {CLUB}, {NO_SITE}},
+    {{SHOP, true, true, .price = "price_0"}, {SCHOOL, false, true, .price = "price_1"}, {NO_SITE}},
+    {{SCHOOL, true, true, .price = "price_1"},
+     {SHOP, false, true, .customer = "cus_0"},
+     {CLUB, .account = "acct_1"},
+     {NO_SITE}},
+    {{NO_SITE}},
+};
+
+const char *const plan_destinations[] = {"all",    "customers", "live",   "connect", "platform",
+                                         "second", "shop",      "school", "club",    "unclaimed"};
 const size_t plan_destination_names = sizeof plan_destinations / sizeof *plan_destinations;
 
-bool plan_mixes_modes, plan_has_commands;
+bool plan_mixes_modes, plan_has_commands, plan_has_sites;
 
 static void add_source(struct text *out, const char *path, const char *owner, const char *secrets) {
     text_addf(out,
               "{\"path\":\"%s\",\"owner\":\"%s\",\"livemode\":\"both\",\"tolerance_s\":300,"
               "\"secrets\":[%s]}",
               path, owner, secrets);
+}
+
+static void add_claim(struct text *out, bool *first, const char *format, const char *value) {
+    if (value == NULL)
+        return;
+    text_adds(out, *first ? "" : ",");
+    text_addf(out, format, value);
+    *first = false;
+}
+
+static void add_sites(struct text *out, int variant) {
+    const struct site_wish *w = site_wishes[variant];
+    if (!plan_has_sites || w->site == NO_SITE)
+        return;
+    text_adds(out, ",\"sites\":[");
+    for (; w->site != NO_SITE; w++) {
+        const char *name = site_names[w->site];
+        bool first = true;
+        text_addf(out, "%s{\"name\":\"%s\",\"late\":\"%s\",\"claims\":[",
+                  w == site_wishes[variant] ? "" : ",", name, w->leaves ? "leave" : "route");
+        add_claim(out, &first,
+                  "{\"where\":[{\"path\":\"data.object.metadata.site\",\"values\":[\"%s\"]}]}",
+                  w->metadata ? name : NULL);
+        add_claim(out, &first, "{\"prices\":[\"%s\"]}", w->price);
+        add_claim(out, &first, "{\"customers\":[\"%s\"]}", w->customer);
+        add_claim(out, &first, "{\"accounts\":[\"%s\"]}", w->account);
+        text_adds(out, "]}");
+    }
+    text_adds(out, "]");
+}
+
+// Is it there, in this run and variant?
+static bool is_wished(const struct wish *w, int variant) {
+    return (w->variants >> variant & 1) != 0 && (w->sites[0] == NULL || plan_has_sites);
 }
 
 static void plan_draft(int variant, struct text *out) {
@@ -57,7 +121,7 @@ static void plan_draft(int variant, struct text *out) {
     bool first = true;
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         const struct wish *w = &wishes[i];
-        if ((w->variants >> variant & 1) == 0)
+        if (!is_wished(w, variant))
             continue;
         text_addf(out, "%s{\"name\":\"%s\",", first ? "" : ",", w->name);
         if (w->mode != NULL && plan_has_commands)
@@ -73,7 +137,9 @@ static void plan_draft(int variant, struct text *out) {
                   plan_mixes_modes ? "both" : w->livemode, w->match);
         first = false;
     }
-    text_adds(out, "]}");
+    text_adds(out, "]");
+    add_sites(out, variant);
+    text_adds(out, "}");
 }
 
 void plan_of(int variant, struct text *out) {
@@ -87,10 +153,10 @@ void plan_of(int variant, struct text *out) {
 }
 
 bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,
-                  bytes source) {
+                  bytes source, const char *site) {
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         const struct wish *w = &wishes[i];
-        if ((w->variants >> variant & 1) == 0 || !bytes_equal(destination, bytes_of(w->name)))
+        if (!is_wished(w, variant) || !bytes_equal(destination, bytes_of(w->name)))
             continue;
         bytes mode = bytes_of(w->livemode);
         bool fits = bytes_equal(mode, B("both")) || bytes_equal(mode, B("live")) == livemode;
@@ -99,7 +165,10 @@ bool plan_expects(int variant, bytes destination, bytes type, bytes account, boo
             typed = bytes_starts(type, B("charge.")) || bytes_starts(type, B("invoice."));
         bool scoped = w->connect == 0 || (w->connect == 1) == (account.n > 0);
         bool from = w->source == NULL || bytes_equal(source, bytes_of(w->source));
-        return fits && typed && scoped && from;
+        bool sited = w->sites[0] == NULL;
+        for (size_t k = 0; k < 2 && w->sites[k] != NULL; k++)
+            sited = sited || bytes_equal(bytes_of(w->sites[k]), bytes_of(site));
+        return fits && typed && scoped && from && sited;
     }
     return false;
 }

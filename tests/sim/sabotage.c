@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/json.h"
 #include "disk.h"
+#include "ledger/book.h"
 #include "sim.h"
 
 // Each breaks the gateway in one way, so that an oracle which sleeps through it is found out.
@@ -145,6 +146,51 @@ static void call_deaths_success(struct sim *s) {
     handler_deaths_are_success = true;
 }
 
+// Deterministic, so that the books and the journal booked anew agree on it.
+static result find_two_thirds(struct store *s, uint64_t object, uint64_t after, size_t max,
+                              struct arena *a, uint64_t **out, size_t *n) {
+    TRY(real.unclaimed_of(s, object, after, max, a, out, n));
+    *n = object % 3 == 0 ? 0 : *n;
+    return OK;
+}
+
+static void skip_who_waits(struct store *books) {
+    real = *books;
+    books->unclaimed_of = find_two_thirds;
+}
+
+static result site_beside(struct store *s, uint64_t seq, uint64_t object, int64_t site) {
+    return real.event_site(s, seq, object, site > 1 ? site - 1 : site);
+}
+
+static void note_another_site(struct store *books) {
+    real = *books;
+    books->event_site = site_beside;
+}
+
+static bool undone_is_kept;
+
+result __real_book_undone(struct book *b, const struct store_state *before);
+result __wrap_book_undone(struct book *b, const struct store_state *before);
+
+result __wrap_book_undone(struct book *b, const struct store_state *before) {
+    if (!undone_is_kept || b->store != sim_now->node.books ||
+        b->state.generation != before->generation)
+        return __real_book_undone(b, before);
+    struct book_sites *learnt = b->sites;
+    b->sites = NULL;
+    result undone = __real_book_undone(b, before);
+    b->sites = learnt;
+    return undone;
+}
+
+static void keep_what_is_undone(struct store *books) {
+    (void)books;
+    undone_is_kept = true;
+}
+
+void sabotage_ends(void) { undone_is_kept = false; }
+
 #define ARM(name_)                                                                                 \
     static void arm_##name_(struct sim *s) {                                                       \
         real = *s->node.books;                                                                     \
@@ -201,5 +247,12 @@ const struct sabotage sabotages[] = {
      "every matching destination gets it",
      arm_call_deaths_success,
      {.network = true, .plans = true}},
+    {"who waits is skipped", "what waited comes to its site", NULL, {0}, skip_who_waits},
+    {"another site is noted", "an event is its site's", NULL, {0}, note_another_site},
+    {"what is undone stays learnt",
+     "the ledger equals its journal",
+     NULL,
+     {.poison = true},
+     keep_what_is_undone},
 };
 const size_t sabotage_count = sizeof sabotages / sizeof *sabotages;

@@ -13,6 +13,7 @@
 #include "rules/record.h"
 
 #define COMMANDS_EACH 4 // one run in so many has handlers beside sites
+#define SITES_EACH 2    // and one in so many has several sites
 #define TROUBLE_US 150000000
 #define STEPS_MAX 400000
 #define SABOTAGE_SEEDS 60
@@ -141,9 +142,14 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
         s->down = plan_destinations[world_below(&s->world, plan_destination_names)];
     plan_mixes_modes = handler_deaths_are_success = false;
     plan_has_commands = seed % COMMANDS_EACH == 0;
+    plan_has_sites = seed % SITES_EACH == 1;
     faults_arm(s);
-    if (sabotage != NULL)
+    if (sabotage != NULL && sabotage->arm != NULL)
         sabotage->arm(s);
+    if (sabotage != NULL && sabotage->books != NULL) {
+        plan_has_sites = true;
+        sabotage->books(s->node.books);
+    }
     arm_disk(s);
     stripe_plan(s);
 }
@@ -165,6 +171,7 @@ static void close_sim(struct sim *s) {
         free(s->events[i].body[1]);
     }
     world_close(&s->world);
+    sabotage_ends();
 }
 
 // The first oracle that did not hold, or null.

@@ -20,8 +20,22 @@ struct trouble {
     bool narrow; // a small journal
 };
 
+// What an event says of objects. `site` is metadata.site, null: it has none.
+#define ABOVE_MAX 3
+struct told {
+    const char *type, *site;
+    char id[24]; // empty: it has none
+    struct {
+        const char *type, *site; // site: it stands there whole, with this metadata
+        char id[24];
+    } above[ABOVE_MAX];
+    size_t above_count;
+    int64_t created;
+};
+
 struct event_sent {
     char id[40], type[40], account[24];
+    struct told told;
     bool livemode, other_owner, poison, killer;
     char *body[2];    // rendered at two API versions
     uint32_t replays; // commands that ask for it, as posted
@@ -56,6 +70,13 @@ struct pace {
     int64_t ended_us, not_before_us; // monotonic
 };
 
+// Of one record, as oracle_sites.c reads it.
+struct sited {
+    int event;        // of a receipt: index into events
+    int variant;      // of a plan
+    const char *site; // of a receipt: its event's when it was booked, or "unclaimed"
+};
+
 struct sim {
     struct world world;
     struct node node;
@@ -78,6 +99,8 @@ struct sim {
     size_t history_count, history_cap;
     struct pace *paces; // by delivery
     size_t pace_count;
+    struct sited *sited; // by position, from 0
+    struct reading *reading;
     struct map deaths;      // position -> how often the process died there
     char *asked[ASKED_MAX]; // commands with an Idempotency-Key
     size_t asked_count;
@@ -88,10 +111,14 @@ struct sim {
 };
 
 struct sabotage {
-    const char *name, *oracle; // what is broken, and which oracle must notice
-    void (*arm)(struct sim *s);
-    struct trouble trouble; // what the run needs to show it
+    const char *name, *oracle;  // what is broken, and which oracle must notice
+    void (*arm)(struct sim *s); // null where `books` says it
+    struct trouble trouble;     // what the run needs to show it
+    // Done to the books' store, and to that of the books made anew; null: nothing. Such runs have
+    // sites.
+    void (*books)(struct store *books);
 };
+void sabotage_ends(void);
 extern const struct sabotage sabotages[];
 extern const size_t sabotage_count;
 
@@ -137,5 +164,13 @@ void oracle_books(struct sim *s); // the ledger equals the journal booked from t
 bool oracle_ended(struct sim *s); // nothing is owed any more
 void oracle_end(struct sim *s);
 void oracle_close(struct sim *s);
+// Its delivery ended, with a reason that says why it never came.
+bool oracle_gave_up(struct sim *s, uint64_t event_seq, bytes destination);
+// Whose each event is, read from all records independently of the rooms; once all is calm.
+void sites_read(struct sim *s);
+// Does the event of this first receipt go there because its site was known late?
+bool sites_explain(const struct sim *s, uint64_t receipt, bytes destination);
+void oracle_sites(struct sim *s);
+void sites_close(struct sim *s);
 
 #endif

@@ -15,6 +15,42 @@ static const char *const paths[SOURCES] = {"/webhook", "/connect", "/other"};
 
 const char *source_path(int source) { return paths[source]; }
 
+static void add_metadata(struct text *t, const char *site) {
+    if (site != NULL)
+        text_addf(t, ",\n      \"metadata\": {\"site\": \"%s\"}", site);
+}
+
+// Where what an object belongs to stands in it, as API versions of before 2025 have it.
+static void add_above(struct text *t, const struct told *o, size_t i) {
+    const char *type = o->above[i].type, *id = o->above[i].id;
+    if (strcmp(type, "price") == 0 && strcmp(o->type, "subscription") == 0)
+        text_addf(t,
+                  ",\n      \"items\": {\"data\": [{\"price\": {\"id\": \"%s\", \"object\": "
+                  "\"price\"}}]}",
+                  id);
+    else if (strcmp(type, "price") == 0)
+        text_addf(t, ",\n      \"lines\": {\"data\": [{\"price\": \"%s\"}]}", id);
+    else if (o->above[i].site == NULL)
+        text_addf(t, ",\n      \"%s\": \"%s\"", type, id);
+    else
+        text_addf(t,
+                  ",\n      \"%s\": {\"id\": \"%s\", \"object\": \"%s\", \"metadata\": "
+                  "{\"site\": \"%s\"}}",
+                  type, id, type, o->above[i].site);
+}
+
+static void add_object(struct text *t, const struct event_sent *e) {
+    const struct told *o = &e->told;
+    text_addf(t, "{\n      \"object\": \"%s\",\n      \"owner\": \"%s\"", o->type,
+              e->other_owner ? "other" : "main");
+    if (o->id[0] != '\0')
+        text_addf(t, ",\n      \"id\": \"%s\"", o->id);
+    add_metadata(t, o->site);
+    for (size_t i = 0; i < o->above_count; i++)
+        add_above(t, o, i);
+    text_adds(t, "\n    }");
+}
+
 static char *render(const struct event_sent *e, int version) {
     OWN(text_drop)
     struct text t = {0};
@@ -22,13 +58,55 @@ static char *render(const struct event_sent *e, int version) {
     if (e->account[0] != '\0')
         text_addf(&t, "  \"account\": \"%s\",\n", e->account);
     text_addf(&t,
-              "  \"api_version\": \"%s\",\n  \"created\": 1790000000,\n  \"data\": {\n    "
-              "\"object\": {\n      \"id\": \"obj_1\",\n      \"object\": \"thing\",\n      "
-              "\"owner\": \"%s\"\n    }\n  },\n  \"livemode\": %s,\n  \"pending_webhooks\": 1,\n  "
+              "  \"api_version\": \"%s\",\n  \"created\": %lld,\n  \"data\": {\n    \"object\": ",
+              version == 0 ? "2025-01-27.acacia" : "2026-10-28.endive", (long long)e->told.created);
+    add_object(&t, e);
+    text_addf(&t,
+              "\n  },\n  \"livemode\": %s,\n  \"pending_webhooks\": 1,\n  "
               "\"request\": null,\n  \"type\": \"%s\"\n}",
-              version == 0 ? "2025-01-27.acacia" : "2026-10-28.endive",
-              e->other_owner ? "other" : "main", e->livemode ? "true" : "false", e->type);
+              e->livemode ? "true" : "false", e->type);
     return text_give(&t);
+}
+
+static const char *draw_site(struct world *w) {
+    static const char *const said[] = {"shop", "school", "nobody"};
+    size_t i = world_below(w, 9);
+    return i < 3 ? said[i] : NULL;
+}
+
+// It belongs, one time in `chance`, to one of so many.
+static void draw_above(struct world *w, struct told *o, uint64_t chance, const char *type,
+                       const char *prefix, uint64_t many) {
+    if (!world_chance(w, chance))
+        return;
+    size_t i = o->above_count++;
+    o->above[i].type = type;
+    o->above[i].site = strcmp(type, "customer") == 0 && world_chance(w, 4) ? draw_site(w) : NULL;
+    snprintf(o->above[i].id, sizeof o->above[i].id, "%s_%d", prefix, (int)world_below(w, many));
+}
+
+static void draw_told(struct world *w, struct told *o, int type) {
+    static const struct {
+        const char *type, *prefix;
+        uint64_t many;
+    } kinds[] = {{"customer", "cus", 3},
+                 {"subscription", "sub", 3},
+                 {"charge", "ch", 5},
+                 {"invoice", "in", 4},
+                 {"thing", "obj", 2}};
+    *o = (struct told){.type = kinds[type].type, .site = draw_site(w)};
+    o->created = 1790000000 + (int64_t)world_below(w, 3);
+    if (type < 4 || world_chance(w, 2))
+        snprintf(o->id, sizeof o->id, "%s_%d", kinds[type].prefix,
+                 (int)world_below(w, kinds[type].many));
+    if (type >= 1 && type <= 3)
+        draw_above(w, o, 2, "customer", "cus", 3);
+    if (type == 1 || type == 3)
+        draw_above(w, o, 2, "price", "price", 3);
+    if (type == 2)
+        draw_above(w, o, 2, "invoice", "in", 4);
+    if (type == 3)
+        draw_above(w, o, 2, "subscription", "sub", 3);
 }
 
 static void post_try(void *ctx);
@@ -155,7 +233,9 @@ static void add_post(struct sim *s, struct event_sent *e, int source) {
 static void add_event(struct sim *s, size_t i) {
     struct event_sent *e = &s->events[i];
     struct world *w = &s->world;
-    snprintf(e->type, sizeof e->type, "%s", types[world_below(w, 5)]);
+    int type = (int)world_below(w, 5);
+    snprintf(e->type, sizeof e->type, "%s", types[type]);
+    draw_told(w, &e->told, type);
     e->livemode = world_chance(w, 2);
     e->other_owner = i > 0 && world_chance(w, 8);
     e->poison = s->trouble.poison && world_chance(w, 10);
