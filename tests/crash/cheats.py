@@ -29,7 +29,7 @@ def lose_a_receipt(facts, db):
 
 
 def change_a_byte(_, db):
-    db.execute("UPDATE body SET payload = replace(payload, 'thing', 'thinG') WHERE receipt_seq ="
+    db.execute("UPDATE body SET payload = replace(payload, 'xx', 'xX') WHERE receipt_seq ="
                " (SELECT max(seq) FROM event)")
 
 
@@ -82,6 +82,18 @@ def suspend_a_record(_, db):
     db.execute("INSERT INTO suspended VALUES (1, 1, 0, 0, 0, x'00', 'cheat', 0)")
 
 
+def forget_whose_it_is(_, db):
+    db.execute("UPDATE event SET site = -1 WHERE seq = (SELECT max(seq) FROM event WHERE site > 0)")
+
+
+def skip_who_waited(facts, db):
+    """As if a late claim had not reached one of those who waited for it."""
+    left = {r.event for r in facts.receptions if r.to == "lost"}
+    event = next(e for e in left for r in facts.receptions if r.event == e and r.to == "north")
+    db.execute("DELETE FROM delivery WHERE event_seq = (SELECT seq FROM event WHERE id = ?) AND"
+               " destination = (SELECT number FROM destination WHERE name = 'north')", (event,))
+
+
 CHEATS = (
     (lose_an_event, compare.acked_once),
     (acknowledge_what_was_not_booked, compare.acked_once),
@@ -97,4 +109,6 @@ CHEATS = (
     (deliver_again, compare.again_only_for_a_reason),
     (make_a_recorded_attempt_again, compare.again_only_for_a_reason),
     (suspend_a_record, compare.nothing_suspended),
+    (forget_whose_it_is, compare.sites_are_claimed),
+    (skip_who_waited, compare.late_ones_came),
 )

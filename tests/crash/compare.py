@@ -13,6 +13,12 @@ MATCHES = {
     "connect": lambda n, path: path == "/connect",
     "live": lambda n, path: stripe.is_live(n) and stripe.event_type(n) == "charge.succeeded",
 }
+# Of those whose own event claims nothing, it depends on the customer's whether they are somebody's
+# (site_of), and on what came first whether they were nobody's meanwhile.
+MAY = {**MATCHES,
+       "north": lambda n, path: stripe.event_type(n) == "charge.succeeded",
+       "lost": lambda n, path: stripe.event_type(n) == "charge.succeeded",
+       "south": lambda n, path: stripe.event_type(n) == "invoice.paid"}
 RETRIES = 3  # the schedule's length
 
 
@@ -87,7 +93,7 @@ def owed_settled(facts, db):
     wrong = [f"{event} has {len(d)} deliveries to {to}" for (event, to), d in have.items()
              if len(d) != 1]
     may = {(facts.id(n), to) for n, path in set(facts.sent)
-           for to, match in MATCHES.items() if match(n, path)}
+           for to, match in MAY.items() if match(n, path)}
     wrong += [f"{event} owes nothing to {to}" for event, to in have if (event, to) not in may]
     for n, path in set(facts.acked):
         wrong += [f"{facts.id(n)} owes {to}, no delivery"
@@ -162,6 +168,40 @@ def nothing_suspended(facts, db):
             db.execute("SELECT position, kind, reason FROM suspense WHERE state = 'waiting'")]
 
 
+def site_of(facts, booked, n):
+    """Whose event n is: its customer's, once that was heard of in the same mode."""
+    c = stripe.customer_of(n)
+    known = facts.id(c) in booked and stripe.is_live(c) == stripe.is_live(n)
+    return stripe.claimed_by(c) if known else None
+
+
+def sites_are_claimed(facts, db):
+    """Every event's site is what the claims say."""
+    booked = dict(db.execute("SELECT id, site FROM events"))
+    wrong = []
+    for n in sorted({n for n, _ in facts.sent}):
+        site = site_of(facts, booked, n) or "unclaimed"
+        if booked.get(facts.id(n), site) != site:
+            wrong.append(f"{facts.id(n)} is {booked[facts.id(n)]}, not {site}")
+    return wrong
+
+
+def late_ones_came(facts, db):
+    """An event is owed to its site's destination, whatever came first, and to no other site's."""
+    booked = dict(db.execute("SELECT id, site FROM events"))
+    have = set(db.execute("SELECT event_id, destination FROM deliveries"))
+    wrong = []
+    for n in sorted({n for n, _ in facts.sent if facts.id(n) in booked}):
+        site = site_of(facts, booked, n)
+        for to in ("north", "south", "lost"):
+            owes = MAY[to](n, None) and to == (site or "lost")
+            owed = (facts.id(n), to) in have
+            waited = to == "lost" and site is not None
+            if owes != owed and not waited:
+                wrong.append(f"{facts.id(n)}, of {site}, {'owes' if owes else 'does not owe'} {to}")
+    return wrong
+
+
 ORACLES = (acked_once, receipts_fit, bytes_kept, owed_settled, done_was_received,
            attempts_were_received, sites_were_sent_truth, again_only_for_a_reason,
-           nothing_suspended)
+           nothing_suspended, sites_are_claimed, late_ones_came)

@@ -59,7 +59,23 @@ destinations:
     {common_lines}
     livemode: live
     match: [{{types: charge.succeeded}}]
-"""
+  - name: north
+    url: {site}/north
+    {common_lines}
+    match: [{{types: charge.succeeded, sites: north}}]
+  - name: south
+    url: {site}/south
+    {common_lines}
+    match: [{{types: invoice.paid, sites: south}}]
+  - name: lost
+    url: {site}/lost
+    {common_lines}
+    match: [{{types: charge.succeeded, sites: unclaimed}}]
+sites:
+  - {{name: north, claims: [{{where: {{data.object.metadata.site: north}}}}]}}
+  - name: south
+{south}"""
+SOUTH = "    claims: [{where: {data.object.metadata.site: south}}]\n"
 
 
 def free_port():
@@ -83,12 +99,15 @@ class House:
         self.configure()
 
     def configure(self):
-        """Another plan each time, with the same matching."""
+        """Another plan each time, with the same matching. Now and then a site claims nothing for a
+        while, so that its events wait for a configuration."""
         self.variant += 1
         common = {"secret": site_side.SECRET.decode(), "timeout": f"{1 + self.variant % 2}s",
                   "retry": "[1s, 1s, 1s]", "concurrency": str(16 + self.variant % 3)}
         spare = ", {label: spare, key: whsec_crash_rounds_spare_secret}" if self.variant % 2 else ""
+        south = "" if self.variant % 3 == 2 else SOUTH
         text = CONFIG.format(port=self.port, desk=self.desk, folder=self.folder, spare=spare,
+                             south=south,
                              site=f"http://127.0.0.1:{self.site_port}",
                              account=stripe.SECRETS["/webhook"].decode(),
                              connect=stripe.SECRETS["/connect"].decode(),
@@ -142,6 +161,22 @@ class House:
         c.request("POST", "/calm", b"")
         c.getresponse().read()
         c.close()
+
+    def claim_all(self):
+        """Waits until a configuration is booked in which no site is silent."""
+        while self.variant % 3 == 2:
+            self.configure()
+            self.gateway.send_signal(signal.SIGHUP)
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end:
+            db = self.ledger()
+            sql = "SELECT json FROM plan ORDER BY generation DESC LIMIT 1"
+            plan = db.execute(sql).fetchone()
+            db.close()
+            if '"values":["south"]' in plan[0]:
+                return None
+            time.sleep(0.05)
+        return f"south claims nothing in the books after {READY_S} s"
 
     def end(self):
         if self.gateway is not None and self.gateway.poll() is None:
@@ -327,6 +362,7 @@ def run(rounds, seed, house):
         if house.gateway.poll() is not None:
             break
     load.stop()
+    tests.tell("both sites claim in the end", house.claim_all())
     house.calm()
     tests.tell("every delivery settles", settle(house))
     tests.tell("ends cleanly", stopped_cleanly(house, r))

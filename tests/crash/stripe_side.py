@@ -26,6 +26,26 @@ def is_live(n):
     return n % 4 == 0
 
 
+def customer_of(n):
+    """Three events in a row are of one customer, the first of them the customer's own."""
+    return n - n % 3
+
+
+def claimed_by(n):
+    """The site that the customer's own event claims for it: every third has none."""
+    return (None, "north", "south")[n // 3 % 3]
+
+
+def event_object(n):
+    c = customer_of(n)
+    if n != c:
+        kind = "charge" if n == c + 1 else "invoice"
+        return f'"id":"{kind}_{n}","object":"{kind}","customer":"cus_{c}"'
+    site = claimed_by(n)
+    said = f',"metadata":{{"site":"{site}"}}' if site else ""
+    return f'"id":"cus_{c}","object":"customer"{said}'
+
+
 def event_body(prefix, n):
     """The bytes of event n: the same each time."""
     account = f'"account":"acct_{n % 5}",' if n % 7 == 0 else ""
@@ -33,7 +53,7 @@ def event_body(prefix, n):
     pad = "x" * (300 + n * 37 % 900)
     return (f'{{"id":"{event_id(prefix, n)}","object":"event","api_version":"2024-06-20",{account}'
             f'"created":{1700000000 + n},"livemode":{live},"type":"{event_type(n)}",'
-            f'"data":{{"object":{{"id":"obj_{n}","object":"thing","pad":"{pad}"}}}}}}').encode()
+            f'"data":{{"object":{{{event_object(n)},"pad":"{pad}"}}}}}}').encode()
 
 
 def sign(secret, body, t):
