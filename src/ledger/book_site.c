@@ -75,10 +75,12 @@ result site_ready(struct book *b) {
     s->claims = site_claims_open(b->plan);
     s->world = (struct site_world){.node = world_node, .site = site_plan_index, .ctx = b};
     s->numbers = memory_new(b->plan->site_count, sizeof *s->numbers);
-    for (size_t i = 0; i < b->plan->site_count; i++)
+    for (size_t i = 0; i < b->plan->site_count; i++) {
+        s->any_left = s->any_left || b->plan->sites[i].late_left;
         for (size_t k = 0; k < n; k++)
             if (bytes_equal(rows[k].name, b->plan->sites[i].name))
                 s->numbers[i] = rows[k].number;
+    }
     return OK;
 }
 
@@ -416,9 +418,10 @@ static result find_waiting(struct book *b) {
             continue;
         k->visit = s->visits;
         TRY(site_of(&s->world, &k->node, &site));
-        if (site == SIZE_MAX)
+        // One whose site is no more may have hidden another from who waits below, whom it left.
+        if (site == SIZE_MAX && !s->any_left)
             continue;
-        if (!k->fresh && !b->plan->sites[site].late_left)
+        if (site != SIZE_MAX && !k->fresh && !b->plan->sites[site].late_left)
             TRY(find_waiting_of(b, k, site));
         // What a shared one learnt from below stays with it.
         bool taught = k->node.own != SIZE_MAX || k->node.taught != SIZE_MAX;

@@ -42,6 +42,7 @@ struct book_sites {
     uint64_t last;        // number of the newest object
     uint64_t visits, tellings;
     bool any_unclaimed; // may there be unclaimed events?
+    bool any_left;      // does a site of the plan leave what is late?
     struct knowns queue, dirty, stirred, search;
     struct late *late;
     size_t late_count, late_cap;

@@ -179,6 +179,40 @@ static void new_claims_are_learnt_before_they_route(void **state) {
                         "  event 3: evt_2 charge.succeeded live, site 2: pending\n");
 }
 
+// What a site left is another's once those above contradict each other.
+static void what_was_left_may_be_anothers(void **state) {
+    with(state, "[" SITE("shop", "leave", BY("shop")) "," SITE("blog", "route", BY("blog")) "]");
+    ADOPT(*state, "one site wants nothing late", FOR_SITE("blog"));
+    receive(*state, "a charge of an invoice",
+            OBJECT("1", "1", "charge.succeeded", IS("charge", "ch_1") ",\"invoice\":\"in_1\""));
+    receive(*state, "another of it is the shop's, who leaves the first",
+            OBJECT("2", "2", "charge.succeeded",
+                   IS("charge", "ch_2") OF("shop") ",\"invoice\":\"in_1\""));
+    receive(*state, "a customer has a charge of the blog",
+            OBJECT("3", "3", "charge.succeeded",
+                   IS("charge", "ch_3") OF("blog") ",\"customer\":\"cus_1\""));
+    receive(*state, "and the first one, which is the shop's by its invoice",
+            OBJECT("4", "4", "charge.updated", IS("charge", "ch_1") ",\"customer\":\"cus_1\""));
+    receive(*state, "the invoice is shared: now he decides",
+            OBJECT("5", "5", "charge.succeeded",
+                   IS("charge", "ch_4") OF("blog") ",\"invoice\":\"in_1\""));
+    assert_told(*state, "1 one site wants nothing late\n"
+                        "2 a charge of an invoice\n"
+                        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
+                        "3 another of it is the shop's, who leaves the first\n"
+                        "  event 3: evt_2 charge.succeeded live, site 1: done\n"
+                        "4 a customer has a charge of the blog\n"
+                        "  delivery 1: event 4 to 1: due, at 4.0 s\n"
+                        "  event 4: evt_3 charge.succeeded live, site 2: pending\n"
+                        "5 and the first one, which is the shop's by its invoice\n"
+                        "  event 5: evt_4 charge.updated live, site 1: done\n"
+                        "6 the invoice is shared: now he decides\n"
+                        "  event 2: evt_1 charge.succeeded live, site 2: pending\n"
+                        "  delivery 2: event 2 to 1: due, at 6.0 s\n"
+                        "  delivery 3: event 6 to 1: due, at 6.0 s\n"
+                        "  event 6: evt_5 charge.succeeded live, site 2: pending\n");
+}
+
 static void upwards_all_must_agree(void **state) {
     with(state, TWO_SITES);
     ADOPT(*state, "two sites", FOR_SITE("shop"), FOR_SITE("blog"));
@@ -623,6 +657,7 @@ int main(void) {
         STORY(a_late_claim_routes_what_waited),
         STORY(late_leave_leaves),
         STORY(new_claims_are_learnt_before_they_route),
+        STORY(what_was_left_may_be_anothers),
         STORY(upwards_all_must_agree),
         STORY(the_configuration_decides_contradictions),
         STORY(contradictions_are_counted_where_they_begin),
