@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """One life of the real gateway with everything at once, for what watches it from within (TSan,
-valgrind): events from several connections to an http destination and to commands, and meanwhile
-reloads, a backup, a check of the books, holds, replays, queries and keys; then a stop, and a second
-life on the same books.
+valgrind): events of two sites from several connections to http destinations and to commands, and
+meanwhile reloads that change claims, a backup, a check of the books, holds, replays, queries, keys,
+objects assigned to a site and secrets rolled; then a stop, and a second life on the same books.
 
     HOOKKEEP_BUILD=build WRAP='valgrind …' SECONDS=10 python3 tests/live/live.py
 
 WRAP goes before the gateway; EXPECT is the exit code of a life without a finding (0). What
 the gateway and its watcher say is printed when something is wrong. The last line is
-`N passed, N failed`: each life, each command beside it, and the events in the books.
+`N passed, N failed`: each life, each command beside it, the events in the books, and that each
+destination was brought some.
 """
 import http.server
 import os
@@ -42,9 +43,14 @@ log: {{level: {level}}}
 sources:
   - path: /webhook
     secrets: [{{label: account, key: {secret}}}]
+sites:
+  - {{name: shop, claims: [{{where: {{data.object.metadata.site: [shop, {other}]}}}}]}}
+  - {{name: blog, claims: [{{where: {{data.object.metadata.site: blog}}}}]}}
 destinations:
   - {{name: site, url: "http://127.0.0.1:{site}/", secret: whsec_site_secret_0123456789,
       concurrency: {places}}}
+  - {{name: blog, url: "http://127.0.0.1:{site}/{{site}}", secret: whsec_blog_secret_0123456789,
+      match: [{{sites: blog}}]}}
   - {{name: once, kind: command, run: [sh, -c, "cat >/dev/null"], concurrency: 2,
       match: [{{types: invoice.paid}}]}}
   - name: stream
@@ -53,12 +59,29 @@ destinations:
     run: [python3, -u, {stream}]
     match: [{{types: customer.created}}]
 """
+DESTINATIONS = ("site", "blog", "once", "stream")
 
 STREAM = """import json, sys
 for line in sys.stdin:
     event = json.loads(line)
     print(json.dumps({"delivery": event["delivery"], "outcome": "done"}), flush=True)
 """
+
+OBJECTS = (  # of each customer; his invoice names the site, which he and his charge belong to
+    ("customer.created", '"id":"cus_{c}","object":"customer"'),
+    ("charge.succeeded", '"id":"ch_{c}","object":"charge","customer":"cus_{c}","invoice":"in_{c}"'),
+    ("invoice.paid", '"id":"in_{c}","object":"invoice","customer":"cus_{c}",'
+                     '"metadata":{{"site":"{site}"}}'),
+)
+
+
+def event_body(n):
+    customer = n // len(OBJECTS)
+    kind, about = OBJECTS[n % len(OBJECTS)]
+    about = about.format(c=customer, site=("shop", "blog", "third")[customer % 3])
+    return (f'{{"id":"{stripe.event_id("live", n)}","object":"event","api_version":"2024-06-20",'
+            f'"created":{1700000000 + n},"livemode":true,"type":"{kind}",'
+            f'"data":{{"object":{{{about},"pad":"{"x" * (300 + n * 37 % 900)}"}}}}}}').encode()
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -99,6 +122,7 @@ class House:
         with open(self.config + ".new", "w", encoding="ascii") as f:
             f.write(CONFIG.format(folder=self.folder, site=self.site, places=4 + variant % 5,
                                   level="info" if variant % 2 == 0 else "debug",
+                                  other="third" if variant % 3 == 0 else "fourth",
                                   stream=self.path("stream.py"),
                                   secret=stripe.SECRETS["/webhook"].decode()))
         os.rename(self.config + ".new", self.config)
@@ -148,7 +172,7 @@ class House:
             while not self.over:
                 with self.lock:
                     n, self.number = self.number, self.number + 1
-                body = stripe.event_body("live", n)
+                body = event_body(n)
                 signed = stripe.sign(stripe.SECRETS["/webhook"], body, int(time.time()))
                 s.sendall(b"POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
                           b"Content-Length: %d\r\nStripe-Signature: %s\r\n\r\n%s"
@@ -178,6 +202,13 @@ class House:
             self.run("events", "replay", "--to", "site", "--type", "invoice.*", "--rate", "200")
             self.run("keys", "create", "--mode", "viewer", "--name", f"v{turn}")
             self.run("explain", stripe.event_id("live", 1))
+            self.run("sites", "assign", "cus_0", ("shop", "blog")[turn % 2])
+            self.run("sites", "show", "ch_0")
+            self.run("sites", "unclaimed")
+            self.run("sites", "learn", "--since", "1h")
+            self.run("destinations", "roll", "site", "--overlap", "1s")
+            self.run("secrets")
+            self.run("accounts")
             self.process.send_signal(signal.SIGUSR1)
             os.unlink(self.path(f"backup-{turn}.db"))
 
@@ -185,6 +216,13 @@ class House:
         with sqlite3.connect(self.path("ledger.db")) as db:
             have = {i for i, in db.execute("SELECT id FROM events")}
         return [n for n in self.acked if stripe.event_id("live", n) not in have]
+
+    def idle(self):
+        """The destinations that nothing was brought to."""
+        with sqlite3.connect(self.path("ledger.db")) as db:
+            done = {name for name, in db.execute(
+                "SELECT DISTINCT destination FROM deliveries WHERE state = 'done'")}
+        return [name for name in DESTINATIONS if name not in done]
 
 
 def end_life(house, name):
@@ -215,6 +253,8 @@ def main():
     end_life(house, "the second life")
     house.check(len(house.acked) > THREADS and not house.missing(),
                 f"{len(house.acked)} events were answered 200 and are in the books")
+    idle = house.idle()
+    house.check(not idle, f"each destination was brought some{''.join(', not ' + n for n in idle)}")
     shutil.rmtree(folder)
     print(f"{house.passed} passed, {house.failed} failed")
     return 1 if house.failed else 0
