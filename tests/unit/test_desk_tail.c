@@ -49,8 +49,8 @@ static bool stream_read(struct stream *s) {
     if (n == 0)
         return false;
     text_add(&s->raw, bytes_from(piece, (size_t)n));
-    size_t end = bytes_search(text_bytes(&s->raw), B("\r\n\r\n"));
-    if (!s->in_body && end < s->raw.n) {
+    size_t end = s->in_body ? s->raw.n : bytes_search(text_bytes(&s->raw), B("\r\n\r\n"));
+    if (end < s->raw.n) {
         assert_memory_equal(s->raw.p, "HTTP/1.1 200", 12);
         s->in_body = true;
         s->raw_at = end + 4;
