@@ -129,7 +129,7 @@ export class Gateway {
       this.signal("SIGKILL");
       await this.exit;
     }
-    assert.ok(!/canary|AddressSanitizer|runtime error/.test(this.text), this.text);
+    assert.ok(!/canary|(Address|Thread)Sanitizer|runtime error/.test(this.text), this.text);
     assert.notEqual(this.child?.gone?.signal, "SIGABRT", this.text);
     this.canaries.search();
   }

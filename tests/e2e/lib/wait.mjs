@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { setTimeout as sleep } from "node:timers/promises";
 
-export const PATIENCE_MS = 20000;
+export const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 20000); // more where all is slow
 
 // Resolves with what `look` returns as soon as that is truthy; `look` may fail meanwhile.
 // `what` may be a function: it is asked when the wait was in vain.
