@@ -312,6 +312,13 @@ static void check_deliveries(struct sim *s) {
     }
 }
 
+// It died twice and waits: whether it may is check_suspense's to say, and it owes nothing yet.
+static bool waits_untried(struct sim *s, uint64_t position, struct arena *a) {
+    struct suspense_row row;
+    return s->node.books->suspense_get(s->node.books, position, a, &row) == OK &&
+           row.state == SUSPENSE_WAITING && bytes_equal(row.reason, B(UNTRIED));
+}
+
 // This receipt's record owes the event to every destination that its generation expects.
 static void check_receipt(struct sim *s, const struct record *r) {
     OWN(arena_drop)
@@ -325,7 +332,7 @@ static void check_receipt(struct sim *s, const struct record *r) {
     if (receipt_decode(r->payload, &in) != OK || event_parse(in.body, &e, NULL) != OK)
         return;
     const struct event_sent *sent = stripe_event(s, e.id, bytes_equal(in.owner, B("other")));
-    if (sent == NULL || sent->poison || sent->killer)
+    if (sent == NULL || sent->poison || sent->killer || waits_untried(s, r->position, &a))
         return;
     if (books->event_find(books, in.owner, e.account, e.livemode, e.id, &a, &row) != OK) {
         world_broken(&s->world, "a durable event is booked", "record %llu, %s",

@@ -250,7 +250,7 @@ const struct sabotage sabotages[] = {
     {"who waits is skipped", "what waited comes to its site", NULL, {0}, skip_who_waits},
     {"another site is noted", "an event is its site's", NULL, {0}, note_another_site},
     {"what is undone stays learnt",
-     "the ledger equals its journal",
+     "what waited comes to its site",
      NULL,
      {.poison = true},
      keep_what_is_undone},

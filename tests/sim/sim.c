@@ -138,6 +138,7 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
         .ctx = s,
     };
     s->node.small = s->trouble.narrow;
+    s->node.wanted_variant = (int)world_below(&s->world, VARIANTS);
     if (s->trouble.network && world_chance(&s->world, 4))
         s->down = plan_destinations[world_below(&s->world, plan_destination_names)];
     plan_mixes_modes = handler_deaths_are_success = false;
