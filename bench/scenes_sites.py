@@ -13,7 +13,7 @@ from servers import EVENT, Hookkeep
 from settings import BUILD, OBJECTS, SECONDS, say
 
 SITES = 50
-PART = 0.5  # of SECONDS_EACH, in the closed loop
+PART = 0.3  # of SECONDS_EACH, in the closed loop
 
 
 def event_of_many(folder):
