@@ -58,6 +58,8 @@ must result book_commit(struct book *b);
 must result book_undone(struct book *b, const struct store_state *before);
 // After a rollback: state and plan as the store has them.
 must result book_reload(struct book *b);
+// How many objects of Stripe's it keeps in memory now (for tests).
+size_t book_sites_at_hand(const struct book *b);
 // Is this failure the store's, not the record's: wait and try again?
 bool book_waits(result failed);
 

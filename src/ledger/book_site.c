@@ -29,6 +29,10 @@ void site_forget_objects(struct book_sites *s) {
     arena_drop(&s->objects);
 }
 
+size_t book_sites_at_hand(const struct book *b) {
+    return b->sites == NULL ? 0 : b->sites->by_number.n;
+}
+
 void book_sites_forget(struct book *b) {
     struct book_sites *s = b->sites;
     if (s == NULL)
@@ -201,6 +205,8 @@ result site_replace(struct book *b, struct known *k, const struct site_object *r
     return OK;
 }
 
+// An event that repeats what the object says of itself changes its row alone: who is above and
+// below it hears nothing new, and may be many.
 static result met(struct book *b, struct known *k, uint64_t mark, int64_t created) {
     OWN(text_drop)
     struct text claims = {0};
@@ -208,8 +214,17 @@ static result met(struct book *b, struct known *k, uint64_t mark, int64_t create
     if (claims.n == 0)
         return OK;
     struct site_object row = *k->row;
+    int64_t own_before = k->own;
+    size_t site_before = k->node.own;
     row.claims = text_bytes(&claims);
-    return site_replace(b, k, &row);
+    TRY(copy_row(b, &row, &k->row));
+    site_ask_claims(b, k);
+    soil(b->sites, k);
+    if (k->own == own_before && k->node.own == site_before)
+        return OK;
+    enqueue(b->sites, k);
+    stir(b->sites, k);
+    return OK;
 }
 
 // Puts an object below all that the event puts it below.
@@ -270,7 +285,7 @@ static result push_up(struct book *b, const struct known *k, int64_t told, bool 
 // no write, but tells it on. *lands: somebody there is to keep it.
 static result tell(struct book *b, struct known *k, int64_t told, bool *lands) {
     struct book_sites *s = b->sites;
-    if (k->told == s->tellings)
+    if (k->told == s->tellings || s->depth == SITE_DEPTH_MAX)
         return OK;
     k->told = s->tellings;
     if (k->row->evidence != SITE_NONE)
@@ -287,12 +302,16 @@ static result tell(struct book *b, struct known *k, int64_t told, bool *lands) {
 
 static result push_up(struct book *b, const struct known *k, int64_t told, bool *lands) {
     uint64_t number;
-    for (bytes rest = k->row->above; site_numbers_next(&rest, &number);) {
+    result failed = OK;
+    b->sites->depth++;
+    for (bytes rest = k->row->above; failed == OK && site_numbers_next(&rest, &number);) {
         struct known *above;
-        TRY(site_known(b, number, &above));
-        TRY(tell(b, above, told, lands));
+        failed = site_known(b, number, &above);
+        if (failed == OK)
+            failed = tell(b, above, told, lands);
     }
-    return OK;
+    b->sites->depth--;
+    return failed;
 }
 
 static result tell_above(struct book *b, const struct known *k, int64_t told, bool *lands) {
@@ -436,37 +455,53 @@ static int by_seq(const void *x, const void *y) {
     return (a > b) - (a < b);
 }
 
-result site_route(struct book *b, uint64_t seq, size_t site, int64_t now_ms) {
+// What one of its receipts owes now: by its source, its secret and its bytes.
+static result route_receipt(struct book *b, const struct event_row *row, uint64_t seq, size_t site,
+                            int64_t now_ms, bool *owed) {
     OWN(arena_drop)
     struct arena a;
     arena_init(&a, BOOK_SCRATCH_MAX);
-    struct store *s = b->store;
-    struct event_row row;
-    TRY(s->event_get(s, seq, &a, &row));
-    if (row.site != EVENT_UNCLAIMED)
-        return OK;
-    row.site = b->sites->numbers[site];
-    TRY(s->event_site(s, seq, row.object, row.site));
-    book_site_note(b, &row);
     struct receipt_row receipt;
-    TRY(s->receipt_get(s, seq, &a, &receipt));
     OWN(event_drop)
     struct event e = {0};
+    TRY(b->store->receipt_get(b->store, seq, &a, &receipt));
+    if (receipt.livemode_misfit)
+        return OK;
     TRY(book_event_read(b, seq, &a, &e));
     struct match_facts unclaimed = book_facts(&e, receipt.source, receipt.secret_label, NO_BYTES);
     struct match_facts claimed = unclaimed;
     claimed.site = b->plan->sites[site].name;
     struct owing owing = {
         .plan = b->plan,
-        .event = &row,
+        .event = row,
         .receipt = seq,
         .now_ms = now_ms,
         .facts = &claimed,
         .except = &unclaimed,
     };
+    return book_owe_matching(b, &owing, &a, owed);
+}
+
+result site_route(struct book *b, uint64_t seq, size_t site, int64_t now_ms) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    struct store *s = b->store;
+    struct event_row row;
+    uint64_t *later = NULL;
+    size_t n = 0;
+    TRY(s->event_get(s, seq, &a, &row));
+    if (row.site != EVENT_UNCLAIMED)
+        return OK;
+    row.site = b->sites->numbers[site];
+    TRY(s->event_site(s, seq, row.object, row.site));
+    book_site_note(b, &row);
     b->tally.late_routed++;
     bool owed = false;
-    TRY(book_owe_matching(b, &owing, &a, &owed));
+    TRY(route_receipt(b, &row, seq, site, now_ms, &owed));
+    TRY(s->receipts_later(s, seq, &a, &later, &n));
+    for (size_t i = 0; i < n; i++)
+        TRY(route_receipt(b, &row, later[i], site, now_ms, &owed));
     return owed ? book_settle(b, seq, &a) : OK;
 }
 

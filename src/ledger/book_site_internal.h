@@ -41,6 +41,7 @@ struct book_sites {
     struct text key;      // scratch
     uint64_t last;        // number of the newest object
     uint64_t visits, tellings;
+    int depth;          // of a telling
     bool any_unclaimed; // may there be unclaimed events?
     bool any_left;      // does a site of the plan leave what is late?
     struct knowns queue, dirty, stirred, search;

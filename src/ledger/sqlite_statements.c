@@ -36,6 +36,8 @@ const char *const sqlite_statements[STATEMENTS] = {
                   " ORDER BY seq LIMIT ?2",
     [RECEIPT_INSERT] = "INSERT INTO receipt ({receipt,}) VALUES ({receipt?})",
     [RECEIPT_GET] = "SELECT {receipt} FROM receipt WHERE seq = ?1",
+    [RECEIPTS_LATER] = "SELECT seq FROM receipt INDEXED BY receipt_later WHERE event_seq = ?3 AND"
+                       " event_seq <> seq AND seq > ?1 ORDER BY seq LIMIT ?2",
     [RECEIPT_SAME] =
         "SELECT {receipt} FROM receipt WHERE seq = ?1 AND event_seq = ?1 AND sha256 = ?2 UNION ALL "
         "SELECT {receipt} FROM receipt WHERE event_seq = ?1 AND event_seq <> seq AND sha256 = ?2"

@@ -23,6 +23,7 @@ enum statement {
     RECEIPT_INSERT,
     RECEIPT_GET,
     RECEIPT_SAME,
+    RECEIPTS_LATER,
     BODY_INSERT,
     BODY_GET,
     DELIVERY_INSERT,

@@ -217,6 +217,9 @@ struct store {
     must result (*receipt_same)(struct store *s, uint64_t event_seq,
                                 const uint8_t sha256[SHA256_SIZE], struct arena *a,
                                 struct receipt_row *out);
+    // Of an event, but for its first: their numbers, in order.
+    must result (*receipts_later)(struct store *s, uint64_t event_seq, struct arena *a,
+                                  uint64_t **out, size_t *n);
     must result (*body_get)(struct store *s, uint64_t receipt_seq, struct arena *a, bytes *out);
 
     must result (*delivery_insert)(struct store *s, const struct delivery_row *row);

@@ -268,6 +268,12 @@ static result receipt_same(struct store *s, uint64_t event_seq, const uint8_t sh
     FAIL(ABSENT, "the event has no receipt with these bytes");
 }
 
+static result receipts_later(struct store *s, uint64_t event_seq, struct arena *a, uint64_t **out,
+                             size_t *n) {
+    return table_numbers(&memory_of(s)->receipts_of, key2(event_seq, event_seq + 1), true, SIZE_MAX,
+                         a, out, n);
+}
+
 static result body_get(struct store *s, uint64_t receipt_seq, struct arena *a, bytes *out) {
     const struct receipt_row *receipt = memory_row(memory_of(s), RECEIPTS, key1(receipt_seq));
     NEED(receipt != NULL, ABSENT, "there is no such receipt");
@@ -629,6 +635,7 @@ struct store *store_memory(void) {
         .receipt_insert = receipt_insert,
         .receipt_get = receipt_get,
         .receipt_same = receipt_same,
+        .receipts_later = receipts_later,
         .body_get = body_get,
         .delivery_insert = delivery_insert,
         .delivery_update = delivery_update,

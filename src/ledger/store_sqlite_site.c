@@ -46,6 +46,13 @@ static result event_site(struct store *s, uint64_t seq, uint64_t object, int64_t
     return OK;
 }
 
+static result receipts_later(struct store *s, uint64_t event_seq, struct arena *a, uint64_t **out,
+                             size_t *n) {
+    STATEMENT(q, s, RECEIPTS_LATER);
+    sqlite3_bind_int64(q, 3, (int64_t)event_seq);
+    return numbers(q, 0, SIZE_MAX, a, out, n);
+}
+
 static result unclaimed_of(struct store *s, uint64_t object, uint64_t after, size_t max,
                            struct arena *a, uint64_t **out, size_t *n) {
     STATEMENT(q, s, UNCLAIMED_OF);
@@ -171,6 +178,7 @@ static result links_below(struct store *s, uint64_t above, uint64_t after, size_
 
 void sqlite_site_operations(struct store *s) {
     s->event_site = event_site;
+    s->receipts_later = receipts_later;
     s->unclaimed_of = unclaimed_of;
     s->unclaimed = unclaimed;
     s->site_put = site_put;

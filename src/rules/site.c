@@ -120,26 +120,42 @@ static result from_above(struct site_world *w, const struct site_node *n, walk_f
     return OK;
 }
 
+// False: it counts as one without a site on this path, and so may what follows from it.
+static bool may_enter(struct site_world *w, const struct site_node *n) {
+    bool may = !n->under_way && w->depth < SITE_DEPTH_MAX && ++w->steps < SITE_STEPS_MAX;
+    w->cut += !may;
+    return may;
+}
+
+static result walk_above(struct site_world *w, struct site_node *n, walk_fn walk, bool from_shared,
+                         size_t *out) {
+    uint64_t from;
+    n->under_way = true;
+    w->depth++;
+    result failed = from_above(w, n, walk, from_shared, out, &from);
+    w->depth--;
+    n->under_way = false;
+    return failed;
+}
+
 static result taught(struct site_world *w, struct site_node *n, size_t *out) {
     enter_walk(w, n);
     *out = n->own;
-    if (n->own != SIZE_MAX || n->under_way)
-        return OK;
-    if (n->taught_known) {
-        *out = n->taught;
+    if (n->own != SIZE_MAX || n->taught_known) {
+        *out = n->own != SIZE_MAX ? n->own : n->taught;
         return OK;
     }
-    uint64_t from;
-    n->under_way = true;
-    result failed = from_above(w, n, taught, true, out, &from);
-    n->under_way = false;
-    TRY(failed);
+    uint64_t cut = w->cut;
+    if (!may_enter(w, n))
+        return OK;
+    TRY(walk_above(w, n, taught, true, out));
     n->taught = *out;
-    n->taught_known = true;
+    n->taught_known = w->cut == cut; // what a circle cut short holds on this path alone
     return OK;
 }
 
 static result learnt(struct site_world *w, struct site_node *n, size_t *out) {
+    uint64_t cut = w->cut;
     TRY(taught(w, n, out));
     if (*out != SIZE_MAX || n->under_way)
         return OK;
@@ -147,23 +163,18 @@ static result learnt(struct site_world *w, struct site_node *n, size_t *out) {
         *out = n->learnt;
         return OK;
     }
-    uint64_t from;
-    result failed = OK;
-    if (n->object->below > SITE_NONE) {
+    if (n->object->below > SITE_NONE)
         *out = w->site(w->ctx, n->object->below);
-    } else if (n->object->below == SITE_NONE) {
-        n->under_way = true;
-        failed = from_above(w, n, learnt, false, out, &from);
-        n->under_way = false;
-    }
-    TRY(failed);
+    else if (n->object->below == SITE_NONE && may_enter(w, n))
+        TRY(walk_above(w, n, learnt, false, out));
     n->learnt = *out;
-    n->learnt_known = true;
+    n->learnt_known = w->cut == cut;
     return OK;
 }
 
 result site_of(struct site_world *w, struct site_node *n, size_t *out) {
     w->walk++;
+    w->steps = 0;
     return learnt(w, n, out);
 }
 

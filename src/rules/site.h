@@ -19,7 +19,12 @@
 // An object contradicts itself when its evidence is many: 1 and 2 decide, and people are told.
 //
 // Links may form a circle (broken data, or two types that name each other): within one walk an
-// object under way counts as one without a site. Pure.
+// object under way counts as one without a site; so does what is SITE_DEPTH_MAX above, or behind
+// SITE_STEPS_MAX others.
+//
+// Claims by `where` are met when an event is booked, and again by what is unclaimed when they come
+// into a configuration; what came before and has a site is read again by the command site_learn.
+// Pure.
 #ifndef RULES_SITE_H
 #define RULES_SITE_H
 
@@ -30,6 +35,8 @@
 #define SITE_UNCLAIMED "unclaimed" // in rules and lists: of an event without a site
 #define SITE_OBJECTS_MAX 256       // that one event may name; the rest is left out
 #define SITE_LINKS_MAX 512
+#define SITE_DEPTH_MAX 500
+#define SITE_STEPS_MAX 100000
 #define SITE_KEY_MAX 600 // bytes of an object's key; a longer one names nothing
 
 // What one event says of objects; objects[0] is its own. In the arena.
@@ -109,6 +116,9 @@ struct site_world {
     size_t (*site)(void *ctx, int64_t number);
     void *ctx;
     uint64_t walk; // counts
+    uint64_t cut;  // how often a walk met an object under way, or went too deep
+    int depth;
+    uint32_t steps; // of this walk
 };
 
 enum site_reason { SITE_BY_HAND, SITE_CLAIMED, SITE_TAUGHT, SITE_LEARNT_BELOW, SITE_LEARNT_ABOVE };

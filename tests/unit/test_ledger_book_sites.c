@@ -650,6 +650,52 @@ static void what_was_undone_was_not_learnt(void **state) {
                 "  event 3: evt_2 charge.succeeded live, unclaimed: done\n");
 }
 
+#define FROM_B                                                                                     \
+    "[{\"types\":[],\"accounts\":[],\"sources\":[\"/b\"],\"secrets\":[],\"scope\":\"any\","        \
+    "\"where\":[],\"sites\":[\"blog\"]}]"
+
+// An event that came by two sources owes, late, what each of its receipts would have owed.
+static void each_receipt_is_routed_late(void **state) {
+    const char *charge =
+        OBJECT("1", "1", "charge.succeeded", IS("charge", "ch_1") ",\"customer\":\"cus_1\"");
+    with(state, TWO_SITES);
+    ADOPT(*state, "the blog by /b alone", {"by_b", "both", FROM_B, "1000"});
+    receive(*state, "by /a", charge);
+    receive_by(*state, "and by /b", "/b", SCOPE_ANY, MODE_BOTH, charge);
+    receive_by(*state, "and by /b for the other mode", "/b", SCOPE_ANY, MODE_TEST, charge);
+    receive(*state, "the claim",
+            OBJECT("2", "2", "customer.created", IS("customer", "cus_1") OF("blog")));
+    assert_told(*state, "1 the blog by /b alone\n"
+                        "2 by /a\n"
+                        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
+                        "3 and by /b\n"
+                        "4 and by /b for the other mode\n"
+                        "5 the claim\n"
+                        "  delivery 1: event 2 to 1: due, owed by receipt 3, at 5.0 s\n"
+                        "  event 2: evt_1 charge.succeeded live, site 2: pending\n"
+                        "  event 5: evt_2 customer.created live, site 2: done\n");
+}
+
+// A hub that says again whose it is stirs nothing below it.
+static void what_is_said_again_costs_its_row_alone(void **state) {
+    struct story *s = *state;
+    with(state, TWO_SITES);
+    ADOPT(s, "two sites", FOR_SITE("shop"), FOR_SITE("blog"));
+    receive(s, "a charge of nobody known",
+            OBJECT("1", "1", "charge.succeeded", IS("charge", "ch_0")));
+    receive(s, "a customer",
+            OBJECT("2", "2", "customer.created", IS("customer", "cus_1") OF("blog")));
+    receive(s, "his charge",
+            OBJECT("3", "3", "charge.succeeded", IS("charge", "ch_1") ",\"customer\":\"cus_1\""));
+    EACH_TELLER(t, s) {
+        assert_ok(book_reload(&t->book)); // what is kept in memory is forgotten
+        text_reset(&t->trace);
+    }
+    receive(s, "he says it again",
+            OBJECT("4", "4", "customer.updated", IS("customer", "cus_1") OF("blog")));
+    EACH_TELLER(t, s) assert_int_equal(book_sites_at_hand(&t->book), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define STORY(test_) cmocka_unit_test_setup_teardown(test_, story_setup, story_teardown)
@@ -669,6 +715,8 @@ int main(void) {
         STORY(what_was_stored_before_there_were_sites),
         STORY(a_connected_account_is_one_whole),
         STORY(long_ids),
+        STORY(each_receipt_is_routed_late),
+        STORY(what_is_said_again_costs_its_row_alone),
         STORY(what_was_undone_was_not_learnt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

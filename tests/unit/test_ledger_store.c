@@ -167,6 +167,27 @@ static void test_receipts(void **state) {
     assert_code(s->receipt_get(s, 9, a, &got), ABSENT);
 }
 
+static void test_receipts_later(void **state) {
+    struct store *s = of(state);
+    struct arena *a = arena_of(state);
+    uint64_t *later;
+    size_t n = 9;
+    assert_ok(s->begin(s));
+    book_event(s, 1, B("evt_1"), B("one"));
+    book_event(s, 4, B("evt_4"), B("four"));
+    for (uint64_t seq = 2; seq < 7; seq += seq == 3 ? 3 : 1) {
+        struct receipt_row r = {.seq = seq, .event_seq = seq == 6 ? 4 : 1, .body_seq = 1};
+        assert_ok(s->receipt_insert(s, &r, NO_BYTES));
+    }
+    assert_ok(s->commit(s));
+    assert_ok(s->receipts_later(s, 1, a, &later, &n));
+    assert_true(n == 2 && later[0] == 2 && later[1] == 3);
+    assert_ok(s->receipts_later(s, 4, a, &later, &n));
+    assert_true(n == 1 && later[0] == 6);
+    assert_ok(s->receipts_later(s, 2, a, &later, &n));
+    assert_true(n == 0);
+}
+
 static void test_deliveries(void **state) {
     struct store *s = of(state);
     struct arena *a = arena_of(state);
@@ -819,27 +840,17 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        ON_BOTH(test_state),
-        ON_BOTH(test_events),
-        ON_BOTH(test_strange_text),
-        ON_BOTH(test_receipts),
-        ON_BOTH(test_deliveries),
-        ON_BOTH(test_due),
-        ON_BOTH(test_due_of_a_site),
-        ON_BOTH(test_due_of_another_receipt),
-        ON_BOTH(test_destinations),
-        ON_BOTH(test_small_tables),
-        ON_BOTH(test_answers),
-        ON_BOTH(test_sightings),
-        ON_BOTH(test_objects),
-        ON_BOTH(test_links),
-        ON_BOTH(test_unclaimed),
-        ON_BOTH(test_undo),
-        ON_BOTH(test_rollback),
-        ON_BOTH(test_crash),
-        ON_BOTH(test_small_arena),
-        ON_BOTH(test_lists_that_fail_are_empty),
+        cmocka_unit_test(test_names), ON_BOTH(test_state),
+        ON_BOTH(test_events),         ON_BOTH(test_strange_text),
+        ON_BOTH(test_receipts),       ON_BOTH(test_receipts_later),
+        ON_BOTH(test_deliveries),     ON_BOTH(test_due),
+        ON_BOTH(test_due_of_a_site),  ON_BOTH(test_due_of_another_receipt),
+        ON_BOTH(test_destinations),   ON_BOTH(test_small_tables),
+        ON_BOTH(test_answers),        ON_BOTH(test_sightings),
+        ON_BOTH(test_objects),        ON_BOTH(test_links),
+        ON_BOTH(test_unclaimed),      ON_BOTH(test_undo),
+        ON_BOTH(test_rollback),       ON_BOTH(test_crash),
+        ON_BOTH(test_small_arena),    ON_BOTH(test_lists_that_fail_are_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
