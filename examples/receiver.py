@@ -31,6 +31,12 @@ def holds(header, body, now):
                for key, value in items if key == "v1")
 
 
+def say(port, words):
+    # In one piece: events of several threads come at once.
+    sys.stdout.write(f"port {port}: {words}\n")
+    sys.stdout.flush()
+
+
 class Receiver(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -41,11 +47,11 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             return
         body = self.rfile.read(size)
         if not holds(self.headers.get("Stripe-Signature", ""), body, time.time()):
-            print(f"port {self.server.server_port}: a signature that does not hold", flush=True)
+            say(self.server.server_port, "a signature that does not hold")
             self.answer(400)
             return
         event = json.loads(body)
-        print(f"port {self.server.server_port}: {event['type']} {event['id']}", flush=True)
+        say(self.server.server_port, f"{event['type']} {event['id']}")
         self.answer(200)
 
     def answer(self, status):
