@@ -206,7 +206,7 @@ static void test_slow_disk(void **state) {
     }
     do
         commit(b, 64);
-    while (left() > MUCH && wal_size(b) < 256 << 20);
+    while (left() > MUCH && wal_size(b) < 1 << 30); // the helper may begin late
     assert_in_range(left(), 0, MUCH + 70);
     assert_whole(b);
 }
