@@ -79,7 +79,7 @@ static enum cli_exit show(const struct cli_call *c) {
     struct text path = {0};
     text_adds(&path, "/api/deliveries/");
     query_escape(&path, bytes_of(c->args[0]));
-    return one_show(c, text_str(&path), print_delivery);
+    return one_show(c, text_str(&path), print_delivery, NULL);
 }
 
 static enum cli_exit retry(const struct cli_call *c) {

@@ -62,7 +62,7 @@ static enum cli_exit show(const struct cli_call *c) {
     struct text path = {0};
     text_adds(&path, "/api/destinations/");
     query_escape(&path, bytes_of(c->args[0]));
-    return one_show(c, text_str(&path), print_destination);
+    return one_show(c, text_str(&path), print_destination, NULL);
 }
 
 static enum cli_exit hold(const struct cli_call *c) {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/rows.h"
 
@@ -19,34 +18,22 @@ static void print_finding(json f, struct text *out) {
     text_addc(out, '\n');
 }
 
-static void print(json whole) {
-    OWN(text_drop)
-    struct text out = {0};
+static void print(json whole, struct text *out) {
     json f;
     size_t at = 0, n = 0;
     for (; json_element(json_get(whole, "findings"), &at, &f); n++)
-        print_finding(f, &out);
-    text_addf(&out, "%zu %s by %.*s checks\n", n, n == 1 ? "finding" : "findings",
+        print_finding(f, out);
+    text_addf(out, "%zu %s by %.*s checks\n", n, n == 1 ? "finding" : "findings",
               BYTES_ARG(json_number(json_get(whole, "checks"))));
-    cli_out(text_bytes(&out));
 }
 
 static enum cli_exit doctor(const struct cli_call *c) {
-    OWN(client_close)
-    struct client *client = NULL;
     OWN(json_close)
     struct json_doc *doc = NULL;
-    enum cli_exit code = client_open(c, &client);
-    if (code == CLI_DONE)
-        code = client_ask(client, "GET", "/api/doctor", NO_BYTES, &doc);
+    enum cli_exit code = one_show(c, "/api/doctor", print, &doc);
     if (code != CLI_DONE)
         return code;
-    json whole = json_root(doc);
-    if (c->json)
-        json_line(whole);
-    else
-        print(whole);
-    return json_size(json_get(whole, "findings")) == 0 ? CLI_DONE : CLI_FAILED;
+    return json_size(json_get(json_root(doc), "findings")) == 0 ? CLI_DONE : CLI_FAILED;
 }
 
 const struct cli_command command_doctor = {

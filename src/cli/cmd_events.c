@@ -138,7 +138,8 @@ static enum cli_exit show(const struct cli_call *c) {
     query_add(&path, "account", o.account);
     query_add(&path, "livemode", o.livemode);
     query_add(&path, "receipt", o.receipt);
-    return o.body != 0 ? show_body(c, text_str(&path)) : one_show(c, text_str(&path), print_event);
+    return o.body != 0 ? show_body(c, text_str(&path))
+                       : one_show(c, text_str(&path), print_event, NULL);
 }
 
 static enum cli_exit types(const struct cli_call *c) {

@@ -108,7 +108,7 @@ static enum cli_exit explain(const struct cli_call *c) {
     query_add(&path, "owner", o.owner);
     query_add(&path, "account", o.account);
     query_add(&path, "livemode", o.livemode);
-    return one_show(c, text_str(&path), print);
+    return one_show(c, text_str(&path), print, NULL);
 }
 
 const struct cli_command command_explain = {

@@ -95,8 +95,8 @@ static void add_waiting(json waiting, struct text *out) {
         text_adds(out, "every event has a site\n");
         return;
     }
-    text_addf(out, "%llu event%s no site; the %s came ", n, n == 1 ? " has" : "s have",
-              n == 1 ? "one" : "oldest");
+    text_addf(out, "%llu event%s no site; %s came ", n, n == 1 ? " has" : "s have",
+              n == 1 ? "it" : "the oldest");
     table_cell(json_get(waiting, "since"), CELL_TIME, out);
     if (n > 1) {
         text_adds(out, ", the newest ");
@@ -204,7 +204,7 @@ static enum cli_exit show(const struct cli_call *c) {
     OWN(text_drop)
     struct text path = {0};
     object_path(c, "", &path);
-    return one_show(c, text_str(&path), print_object);
+    return one_show(c, text_str(&path), print_object, NULL);
 }
 
 // --- assign
@@ -281,7 +281,7 @@ static void print_unclaimed(json whole, struct text *out) {
 }
 
 static enum cli_exit unclaimed(const struct cli_call *c) {
-    return one_show(c, "/api/sites/unclaimed", print_unclaimed);
+    return one_show(c, "/api/sites/unclaimed", print_unclaimed, NULL);
 }
 
 // --- contradictions

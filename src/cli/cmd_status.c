@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/rows.h"
 
@@ -10,29 +9,17 @@ static const struct column fields[] = {
     {"journal used", "journal.used", CELL_TEXT, 0}, {"journal size", "journal.size", CELL_TEXT, 0},
 };
 
-static void print(json whole) {
-    OWN(text_drop)
-    struct text out = {0};
-    table_fields(fields, sizeof fields / sizeof *fields, whole, &out);
-    cli_out(text_bytes(&out));
+static void print(json whole, struct text *out) {
+    table_fields(fields, sizeof fields / sizeof *fields, whole, out);
 }
 
 static enum cli_exit status(const struct cli_call *c) {
-    OWN(client_close)
-    struct client *client = NULL;
     OWN(json_close)
     struct json_doc *doc = NULL;
-    enum cli_exit code = client_open(c, &client);
-    if (code == CLI_DONE)
-        code = client_ask(client, "GET", "/api/status", NO_BYTES, &doc);
+    enum cli_exit code = one_show(c, "/api/status", print, &doc);
     if (code != CLI_DONE)
         return code;
-    json whole = json_root(doc);
-    if (c->json)
-        json_line(whole);
-    else
-        print(whole);
-    return json_true(json_get(whole, "ready")) ? CLI_DONE : CLI_FAILED;
+    return json_true(json_get(json_root(doc), "ready")) ? CLI_DONE : CLI_FAILED;
 }
 
 const struct cli_command command_status = {

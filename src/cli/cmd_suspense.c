@@ -50,7 +50,7 @@ static enum cli_exit show(const struct cli_call *c) {
     struct text path = {0};
     text_adds(&path, "/api/suspense/");
     query_escape(&path, bytes_of(c->args[0]));
-    return one_show(c, text_str(&path), print);
+    return one_show(c, text_str(&path), print, NULL);
 }
 
 static enum cli_exit book(const struct cli_call *c) {

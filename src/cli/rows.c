@@ -84,23 +84,24 @@ enum cli_exit rows_show(const struct cli_call *c, struct client *client, const c
 }
 
 enum cli_exit one_show(const struct cli_call *c, const char *path,
-                       void (*print)(json whole, struct text *out)) {
+                       void (*print)(json whole, struct text *out), struct json_doc **doc) {
     OWN(client_close)
     struct client *client = NULL;
     OWN(json_close)
-    struct json_doc *doc = NULL;
+    struct json_doc *own = NULL;
+    struct json_doc **answer = doc != NULL ? doc : &own;
     enum cli_exit code = client_open(c, &client);
     if (code == CLI_DONE)
-        code = client_ask(client, "GET", path, NO_BYTES, &doc);
+        code = client_ask(client, "GET", path, NO_BYTES, answer);
     if (code != CLI_DONE)
         return code;
     if (c->json) {
-        json_line(json_root(doc));
+        json_line(json_root(*answer));
         return CLI_DONE;
     }
     OWN(text_drop)
     struct text out = {0};
-    print(json_root(doc), &out);
+    print(json_root(*answer), &out);
     cli_out(text_bytes(&out));
     return CLI_DONE;
 }

@@ -42,9 +42,10 @@ struct rows {
 enum cli_exit rows_show(const struct cli_call *c, struct client *client, const char *path,
                         const struct rows *r, const struct list_options *o); // o null: one page
 
-// Asks and prints one object: its JSON on a line, or what `print` writes.
+// Asks and prints one object: its JSON on a line, or what `print` writes. The answer is left in
+// *doc for who looks at it again; null: nobody does.
 enum cli_exit one_show(const struct cli_call *c, const char *path,
-                       void (*print)(json whole, struct text *out));
+                       void (*print)(json whole, struct text *out), struct json_doc **doc);
 // A nested list as a table with a title; nothing when it is empty.
 void list_section(const char *title, const struct column *columns, size_t count, json list,
                   struct text *out);

@@ -94,7 +94,7 @@ suite("sites", { concurrency: 4 }, () => {
     const list = await did(g, "sites", "list");
     assert.match(list, /\nshop +3 +\S+ \S+ +route +data\.object\.metadata\.site is shop; prices/);
     assert.match(list, /\nblog +1 /);
-    assert.match(list, /\n1 event has no site; the one came /);
+    assert.match(list, /\n1 event has no site; it came /);
     const listed = await did(g, "events", "list", "--site", "shop", "--oldest", "--json");
     assert.deepEqual(listed.trimEnd().split("\n").map((l) => JSON.parse(l).id), ids);
     const shown = await did(g, "sites", "show", "ch_1");
