@@ -196,10 +196,16 @@ static result known_named(struct book *b, const struct site_object *named, struc
     return OK;
 }
 
-result site_replace(struct book *b, struct known *k, const struct site_object *row) {
+// Takes a row with changed bytes in place of the one that is there; nobody else hears of it.
+static result renew(struct book *b, struct known *k, const struct site_object *row) {
     TRY(copy_row(b, row, &k->row));
     site_ask_claims(b, k);
     soil(b->sites, k);
+    return OK;
+}
+
+result site_replace(struct book *b, struct known *k, const struct site_object *row) {
+    TRY(renew(b, k, row));
     enqueue(b->sites, k);
     stir(b->sites, k);
     return OK;
@@ -217,9 +223,7 @@ static result met(struct book *b, struct known *k, uint64_t mark, int64_t create
     int64_t own_before = k->own;
     size_t site_before = k->node.own;
     row.claims = text_bytes(&claims);
-    TRY(copy_row(b, &row, &k->row));
-    site_ask_claims(b, k);
-    soil(b->sites, k);
+    TRY(renew(b, k, &row));
     if (k->own == own_before && k->node.own == site_before)
         return OK;
     enqueue(b->sites, k);

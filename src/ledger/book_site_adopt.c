@@ -180,7 +180,8 @@ result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now
     TRY(site_ready(b));
     size_t index = plan_site_find(b->plan, site);
     if (site.n > 0 && index == SIZE_MAX) {
-        *refused = "the configuration has no site of this name";
+        *refused = "the configuration has no site of this name; "
+                   "`hookkeep sites list` shows those that it has";
         return OK;
     }
     struct known *k;

@@ -59,7 +59,7 @@ must result site_known(struct book *b, uint64_t number, struct known **out); // 
 
 // Learning: start, changes, settle. Between start and settle no object at hand is forgotten.
 void site_start(struct book_sites *s);
-// Takes a row with changed bytes in place of the one that is there.
+// Takes a row with changed bytes in place of the one that is there; what follows is set going.
 must result site_replace(struct book *b, struct known *k, const struct site_object *row);
 // What was set going is carried to its end and written, and who waited for it is routed.
 must result site_settle(struct book *b, int64_t now_ms);

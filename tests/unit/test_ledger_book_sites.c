@@ -438,27 +438,30 @@ static void by_hand(void **state) {
     ask(*state, "{\"do\":\"site_assign\",\"object\":2,\"site\":null}");
     receive(*state, "as claims say", OBJECT("3", "3", "customer.updated", IS("customer", "cus_1")));
     site_is(*state, "ch_1", "evidence 2, below 0");
-    assert_told(*state, "1 two sites\n"
-                        "2 a charge\n"
-                        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
-                        "3 {\"do\":\"site_assign\",\"object\":9,\"site\":\"shop\"}\n"
-                        "  answer 3: {\"error\":\"no event has named such an object\"}\n"
-                        "4 {\"do\":\"site_assign\",\"object\":2,\"site\":\"ship\"}\n"
-                        "  answer 4: {\"error\":\"the configuration has no site of this name\"}\n"
-                        "5 {\"do\":\"site_assign\",\"site\":\"shop\"}\n"
-                        "  answer 5: {\"error\":\"object must be a number\"}\n"
-                        "6 {\"do\":\"site_assign\",\"object\":2,\"site\":\"shop\"}\n"
-                        "  delivery 1: event 2 to 1: due, at 6.0 s\n"
-                        "  event 2: evt_1 charge.succeeded live, site 1: pending\n"
-                        "  answer 6: {\"ok\":true,\"routed\":1}\n"
-                        "7 the blog claims him\n"
-                        "  delivery 2: event 7 to 1: due, at 7.0 s\n"
-                        "  event 7: evt_2 customer.created live, site 1: pending\n"
-                        "8 {\"do\":\"site_assign\",\"object\":2,\"site\":null}\n"
-                        "  answer 8: {\"ok\":true,\"routed\":0}\n"
-                        "9 as claims say\n"
-                        "  delivery 3: event 9 to 2: due, at 9.0 s\n"
-                        "  event 9: evt_3 customer.updated live, site 2: pending\n");
+    assert_told(
+        *state,
+        "1 two sites\n"
+        "2 a charge\n"
+        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
+        "3 {\"do\":\"site_assign\",\"object\":9,\"site\":\"shop\"}\n"
+        "  answer 3: {\"error\":\"no event has named such an object\"}\n"
+        "4 {\"do\":\"site_assign\",\"object\":2,\"site\":\"ship\"}\n"
+        "  answer 4: {\"error\":\"the configuration has no site of this name; `hookkeep sites "
+        "list` shows those that it has\"}\n"
+        "5 {\"do\":\"site_assign\",\"site\":\"shop\"}\n"
+        "  answer 5: {\"error\":\"object must be a number\"}\n"
+        "6 {\"do\":\"site_assign\",\"object\":2,\"site\":\"shop\"}\n"
+        "  delivery 1: event 2 to 1: due, at 6.0 s\n"
+        "  event 2: evt_1 charge.succeeded live, site 1: pending\n"
+        "  answer 6: {\"ok\":true,\"routed\":1}\n"
+        "7 the blog claims him\n"
+        "  delivery 2: event 7 to 1: due, at 7.0 s\n"
+        "  event 7: evt_2 customer.created live, site 1: pending\n"
+        "8 {\"do\":\"site_assign\",\"object\":2,\"site\":null}\n"
+        "  answer 8: {\"ok\":true,\"routed\":0}\n"
+        "9 as claims say\n"
+        "  delivery 3: event 9 to 2: due, at 9.0 s\n"
+        "  event 9: evt_3 customer.updated live, site 2: pending\n");
 }
 
 // What kept a customer from his site was a word about his charge, and that is taken back.
