@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "config/bind.h"
 #include "rules/url_names.h"
+#include "stripe/types.h"
 
 static const char *port_fault(bytes port) {
     uint64_t n;
@@ -70,35 +71,59 @@ static void check_http(struct reading *r, struct node *map) {
         complain(r, url, "this is no URL to deliver to: %s", fault);
 }
 
-// Which keys say something to which kind.
+// Which keys say something to which kind, and mode.
+enum fit { FIT_HTTP = 1, FIT_ONESHOT = 2, FIT_STREAM = 4, FIT_TABLES = 8 };
+#define FIT_COMMAND (FIT_ONESHOT | FIT_STREAM)
 static const struct {
     enum key key;
-    bool http, oneshot, stream;
+    unsigned fit;
 } fits[] = {
-    {KEY_DESTINATION_URL, .http = true},
-    {KEY_DESTINATION_SECRET, .http = true},
-    {KEY_DESTINATION_RUN, .oneshot = true, .stream = true},
-    {KEY_DESTINATION_MODE, .oneshot = true, .stream = true},
-    {KEY_DESTINATION_WORKERS, .stream = true},
-    {KEY_DESTINATION_ENVIRONMENT, .oneshot = true, .stream = true},
-    {KEY_DESTINATION_DIRECTORY, .oneshot = true, .stream = true},
-    {KEY_DESTINATION_USER, .oneshot = true, .stream = true},
-    {KEY_DESTINATION_LIMITS, .oneshot = true, .stream = true},
-    {KEY_DESTINATION_GRACE, .oneshot = true, .stream = true},
-    {KEY_DESTINATION_RESTART, .stream = true},
-    {KEY_DESTINATION_LOG_RATE, .oneshot = true, .stream = true},
+    {KEY_DESTINATION_URL, FIT_HTTP},
+    {KEY_DESTINATION_SECRET, FIT_HTTP},
+    {KEY_DESTINATION_TIMEOUT, FIT_HTTP | FIT_COMMAND},
+    {KEY_DESTINATION_RETRY, FIT_HTTP | FIT_COMMAND},
+    {KEY_DESTINATION_RUN, FIT_COMMAND},
+    {KEY_DESTINATION_MODE, FIT_COMMAND},
+    {KEY_DESTINATION_WORKERS, FIT_STREAM},
+    {KEY_DESTINATION_ENVIRONMENT, FIT_COMMAND},
+    {KEY_DESTINATION_DIRECTORY, FIT_COMMAND},
+    {KEY_DESTINATION_USER, FIT_COMMAND},
+    {KEY_DESTINATION_LIMITS, FIT_COMMAND},
+    {KEY_DESTINATION_GRACE, FIT_COMMAND},
+    {KEY_DESTINATION_RESTART, FIT_STREAM},
+    {KEY_DESTINATION_LOG_RATE, FIT_COMMAND},
+    {KEY_DESTINATION_TABLES, FIT_TABLES},
 };
 
-static void check_fits(struct reading *r, const struct node *map, bool command, bool stream) {
+static const struct {
+    enum destination_kind kind;
+    unsigned fit;
+} kind_fits[] = {
+    {KIND_HTTP, FIT_HTTP},
+    {KIND_COMMAND, FIT_COMMAND},
+    {KIND_TABLES, FIT_TABLES},
+};
+
+// "http or command": the kinds to which a key says something.
+static void say_kinds(unsigned fit, struct text *out) {
+    for (size_t i = 0; i < sizeof kind_fits / sizeof kind_fits[0]; i++)
+        if ((kind_fits[i].fit & fit) != 0)
+            text_addf(out, "%s%s", out->n > 0 ? " or " : "", kind_name(kind_fits[i].kind));
+}
+
+static void check_fits(struct reading *r, const struct node *map, enum destination_kind kind,
+                       bool stream) {
     for (size_t i = 0; i < sizeof fits / sizeof fits[0]; i++) {
         struct node *n = tree_get(map, fits[i].key);
         if (n == NULL || n->defaulted)
             continue;
-        if (!command && !fits[i].http)
-            complain(r, n, "says nothing to kind http; remove it, or say kind: command");
-        else if (command && fits[i].http)
-            complain(r, n, "says nothing to kind command; remove it, or say kind: http");
-        else if (command && !stream && !fits[i].oneshot)
+        OWN(text_drop)
+        struct text kinds = {0};
+        say_kinds(fits[i].fit, &kinds);
+        if ((fits[i].fit & kind_fits[kind].fit) == 0)
+            complain(r, n, "says nothing to kind %s; remove it, or say kind: %s", kind_name(kind),
+                     text_str(&kinds));
+        else if (kind == KIND_COMMAND && !stream && (fits[i].fit & FIT_ONESHOT) == 0)
             complain(r, n, "says nothing to mode oneshot; remove it, or say mode: stream");
     }
 }
@@ -108,6 +133,46 @@ static bool is_choice(const struct node *map, enum key key, const char *word) {
     return n != NULL && !n->bad && bytes_equal(n->text, bytes_of(word));
 }
 
+// There is one set of tables.
+static void check_alone(struct reading *r, struct node *map) {
+    for (const struct node *other = map->parent->first; other != map; other = other->next)
+        if (is_choice(other, KEY_DESTINATION_KIND, "tables")) {
+            complain(r, tree_get(map, KEY_DESTINATION_KIND),
+                     "the destination in %s keeps the tables already; there is one set of them, "
+                     "so have one destination of kind tables",
+                     tree_place(r, other));
+            return;
+        }
+}
+
+static void check_object(struct reading *r, struct node *n) {
+    if (n->bad || object_type_known(n->text))
+        return;
+    bytes nearest = object_type_nearest(n->text);
+    if (nearest.n > 0)
+        complain(r, n, "Stripe has no such type of object; did you mean `%.*s`?",
+                 BYTES_ARG(nearest));
+    else
+        complain(r, n,
+                 "Stripe has no such type of object; expected what stands in an object's "
+                 "`object`, as product or checkout.session");
+}
+
+static result bind_tables(struct binding *b, struct node *map, struct plan_destination *plan) {
+    const struct node *tables = tree_get(map, KEY_DESTINATION_TABLES);
+    check_alone(b->r, map);
+    struct node *of = tree_get(tables, KEY_DESTINATION_TABLES_EXCEPT);
+    for (struct node *n = bind_first(of); n != NULL; n = bind_next(of, n))
+        check_object(b->r, n);
+    return bind_texts(b, tables, KEY_DESTINATION_TABLES_EXCEPT, &plan->except, &plan->except_count);
+}
+
+static enum destination_kind kind_of(const struct node *map) {
+    const struct node *n = tree_get(map, KEY_DESTINATION_KIND);
+    enum destination_kind kind = KIND_HTTP;
+    return n != NULL && !n->bad && kind_parse(n->text, &kind) == OK ? kind : KIND_HTTP;
+}
+
 static result bind_destination(struct binding *b, struct node *map, struct config_destination *out,
                                struct plan_destination *plan) {
     const struct node *twin = bind_twin(map, KEY_DESTINATION_NAME);
@@ -115,17 +180,17 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
         complain(b->r, tree_get(map, KEY_DESTINATION_NAME),
                  "the destination in %s has the same name; give each its own",
                  tree_place(b->r, twin));
-    bool command = is_choice(map, KEY_DESTINATION_KIND, "command");
+    enum destination_kind kind = kind_of(map);
     out->handler.stream = is_choice(map, KEY_DESTINATION_MODE, "stream");
-    check_fits(b->r, map, command, out->handler.stream);
-    if (!command)
+    check_fits(b->r, map, kind, out->handler.stream);
+    if (kind == KIND_HTTP)
         check_http(b->r, map);
     TRY(bind_text(b, map, KEY_DESTINATION_NAME, &out->name));
     TRY(bind_text(b, map, KEY_DESTINATION_URL, &out->url));
     TRY(bind_text(b, map, KEY_DESTINATION_SECRET, &out->secret));
     *plan = (struct plan_destination){
         .name = out->name,
-        .kind = command ? KIND_COMMAND : KIND_HTTP,
+        .kind = kind,
         .url = out->url,
         .fingerprint = bind_fingerprint(b, out->secret),
         .livemode = bind_mode(map, KEY_DESTINATION_LIVEMODE),
@@ -133,8 +198,10 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
         .concurrency = (uint32_t)bind_number(map, KEY_DESTINATION_CONCURRENCY),
     };
     TRY(bind_waits(b, map, KEY_DESTINATION_RETRY, &plan->retry_ms, &plan->retry_count));
-    if (command)
+    if (kind == KIND_COMMAND)
         TRY(bind_handler(b, map, &out->handler, plan));
+    if (kind == KIND_TABLES)
+        TRY(bind_tables(b, map, plan));
     return bind_rules(b, tree_get(map, KEY_DESTINATION_MATCH), plan);
 }
 

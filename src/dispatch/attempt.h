@@ -55,6 +55,7 @@ struct attempt {
         struct http_attempt http;
         struct oneshot_attempt *oneshot;
         struct flight flight;
+        struct list asked; // carrier_tables': in its channel's list
     };
     int64_t started_at; // Unix ms
     // From then on:

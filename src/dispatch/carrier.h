@@ -39,7 +39,7 @@ struct channel {
     int64_t due_at; // monotonic µs of its tick; 0: never
 };
 
-extern const struct carrier carrier_http, carrier_oneshot, carrier_stream;
+extern const struct carrier carrier_http, carrier_oneshot, carrier_stream, carrier_tables;
 
 // `c` is zeroed, but for what its carrier has set. One user: the destination.
 void channel_init(struct channel *c, const struct carrier *carrier, struct dispatch *d);

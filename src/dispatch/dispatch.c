@@ -217,6 +217,7 @@ static const struct carrier *carrier_of(const struct target *t) {
     switch (t->kind) {
     case KIND_HTTP: return &carrier_http;
     case KIND_COMMAND: return t->handler.stream ? &carrier_stream : &carrier_oneshot;
+    case KIND_TABLES: return &carrier_tables;
     }
     unreachable_code();
 }

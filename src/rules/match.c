@@ -180,6 +180,21 @@ static bool rules_hold(const struct plan_destination *d, const struct match_fact
     return false;
 }
 
+// Has the event something for tables? They are kept from snapshots of objects that are not
+// somebody else's.
+static bool tables_take(const struct plan_destination *d, json event, struct why *w) {
+    if (bytes_equal(json_string(json_get(event, "object")), B("v2.core.event"))) {
+        say(w, "a thin event holds no object for tables");
+        return false;
+    }
+    bytes object = json_string(json_path(event, B("data.object.object")));
+    if (find_in(d->except, d->except_count, object) == NULL)
+        return true;
+    say(w, "tables: except names ");
+    say_value(w, object);
+    return false;
+}
+
 bool match_destination(const struct plan_destination *d, const struct match_facts *f,
                        struct text *why) {
     struct why w = {.out = why};
@@ -190,6 +205,8 @@ bool match_destination(const struct plan_destination *d, const struct match_fact
         say(&w, mode_name(f->livemode ? MODE_LIVE : MODE_TEST));
         return false;
     }
+    if (d->kind == KIND_TABLES && !tables_take(d, f->event, &w))
+        return false;
     if (d->matches_all) {
         say(&w, "no match list: every event");
         return true;

@@ -16,9 +16,10 @@ struct match_facts {
     json event;           // the event's root, for `where`
 };
 
-// Does this destination get it? `why`, if not null, gets one line that names the rule and the key
-// and value that decided ("rule 2: types customer.* matches customer.created"; "no rule matches:
-// rule 1: accounts: acct_1 is not in the list; …").
+// Does this destination get it? One of kind tables gets no thin event, which holds no object, and
+// none about an object of a type in `except`. `why`, if not null, gets one line that names the rule
+// and the key and value that decided ("rule 2: types customer.* matches customer.created"; "no rule
+// matches: rule 1: accounts: acct_1 is not in the list; …").
 bool match_destination(const struct plan_destination *d, const struct match_facts *f,
                        struct text *why);
 // One pattern against one type.

@@ -8,7 +8,7 @@
 
 static const char *const mode_names[] = {"both", "live", "test"};
 static const char *const scope_names[] = {"any", "account", "connect"};
-static const char *const kind_names[] = {"http", "command"};
+static const char *const kind_names[] = {"http", "command", "tables"};
 
 static const char *const claim_names[] = {
 #define CLAIM(id, name, type, meaning) name,
@@ -227,6 +227,10 @@ static result read_kind(struct arena *a, json v, struct plan_destination *d) {
         NEED(d->run_count > 0, INVALID, "a command in the plan has no program");
         return OK;
     }
+    if (d->kind == KIND_TABLES) {
+        TRY(need_object(v, 8));
+        return read_strings(a, v, "except", &d->except, &d->except_count);
+    }
     size_t n = 9;
     TRY(read_older(a, v, &n, d));
     TRY(need_object(v, n));
@@ -300,8 +304,12 @@ static result read_root(json root, struct plan *p) {
         TRY(read_source(a, v, &p->sources[i]));
     TRY(read_array(a, root, "destinations", sizeof(*p->destinations), &array, &p->destinations,
                    &p->destination_count));
-    for (size_t i = 0, at = 0; json_element(array, &at, &v); i++)
+    size_t tables = 0;
+    for (size_t i = 0, at = 0; json_element(array, &at, &v); i++) {
         TRY(read_destination(a, v, &p->destinations[i]));
+        tables += p->destinations[i].kind == KIND_TABLES;
+    }
+    NEED(tables <= 1, INVALID, "the plan has two destinations of kind tables");
     return OK;
 }
 
@@ -451,12 +459,14 @@ static void write_destination(struct text *t, const struct plan_destination *d) 
     text_addc(t, '{');
     write_string(t, "name", d->name);
     write_string(t, "kind", bytes_of(kind_name(d->kind)));
-    if (d->kind == KIND_COMMAND) {
-        write_strings(t, "run", d->run, d->run_count);
-    } else {
+    switch (d->kind) {
+    case KIND_HTTP:
         write_string(t, "url", d->url);
         write_string(t, "fingerprint", d->fingerprint);
         write_older(t, d);
+        break;
+    case KIND_COMMAND: write_strings(t, "run", d->run, d->run_count); break;
+    case KIND_TABLES: write_strings(t, "except", d->except, d->except_count); break;
     }
     write_string(t, "livemode", bytes_of(mode_name(d->livemode)));
     write_match(t, d);
@@ -537,6 +547,13 @@ const struct plan_source *plan_source_find(const struct plan *p, bytes path) {
 const struct plan_destination *plan_destination_find(const struct plan *p, bytes name) {
     for (size_t i = 0; i < p->destination_count; i++)
         if (bytes_equal(p->destinations[i].name, name))
+            return &p->destinations[i];
+    return NULL;
+}
+
+const struct plan_destination *plan_tables(const struct plan *p) {
+    for (size_t i = 0; i < p->destination_count; i++)
+        if (p->destinations[i].kind == KIND_TABLES)
             return &p->destinations[i];
     return NULL;
 }

@@ -15,7 +15,7 @@
 
 enum scope { SCOPE_ANY, SCOPE_ACCOUNT, SCOPE_CONNECT }; // ANY: not said
 enum mode { MODE_BOTH, MODE_LIVE, MODE_TEST };
-enum destination_kind { KIND_HTTP, KIND_COMMAND };
+enum destination_kind { KIND_HTTP, KIND_COMMAND, KIND_TABLES };
 
 // What a claim goes by.
 enum claim_kind {
@@ -92,6 +92,8 @@ struct plan_destination {
     size_t older_count;
     bytes *run; // command's alone: as written, variables not replaced; they may be secrets
     size_t run_count;
+    bytes *except; // tables' alone: types of Stripe's objects that somebody else keeps
+    size_t except_count;
     enum mode livemode;
     bool matches_all; // no match list
     struct plan_rule *rules;
@@ -122,7 +124,8 @@ struct plan {
 //   "secrets":[{"label","scope":"any|account|connect","livemode","not_before_s","not_after_s",
 //     "fingerprint"}]}],
 //  "destinations":[{"name","kind":"http","url","fingerprint","rolled":true,
-//     "older":[{"fingerprint","not_after_s"}] or "kind":"command","run":[],
+//     "older":[{"fingerprint","not_after_s"}] or "kind":"command","run":[]
+//     or "kind":"tables","except":[], which one destination may be,
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}],"sites":[]}] or null,
 //   "timeout_ms","retry_ms":[],"concurrency"}],
@@ -139,12 +142,14 @@ void plan_write(const struct plan *p, struct text *out);
 
 const struct plan_source *plan_source_find(const struct plan *p, bytes path);
 const struct plan_destination *plan_destination_find(const struct plan *p, bytes name);
+// The destination that keeps tables of Stripe's objects; null when none does.
+const struct plan_destination *plan_tables(const struct plan *p);
 // Index into p->sites; SIZE_MAX when there is none of this name.
 size_t plan_site_find(const struct plan *p, bytes name);
 // Do these two plans say the same of sites?
 bool plan_sites_equal(const struct plan *a, const struct plan *b);
 
-// "both", "live", "test"; "any", "account", "connect"; "http", "command".
+// "both", "live", "test"; "any", "account", "connect"; "http", "command", "tables".
 const char *mode_name(enum mode m);
 const char *scope_name(enum scope s);
 const char *kind_name(enum destination_kind k);

@@ -33,13 +33,18 @@ bool event_type_known(bytes name) {
 }
 
 struct nearest {
-    bytes wanted;
-    const char *name;
+    bytes wanted, name;
     size_t distance;
 };
 
-static void consider(struct nearest *n, const char *name) {
-    size_t distance = text_distance(n->wanted, bytes_of(name));
+// A third of the letters may be wrong, at most six: beyond that a hint misleads.
+static struct nearest nearest_to(bytes wanted) {
+    size_t far = wanted.n / 3 < 6 ? wanted.n / 3 + 1 : 7;
+    return (struct nearest){.wanted = wanted, .distance = far};
+}
+
+static void consider(struct nearest *n, bytes name) {
+    size_t distance = text_distance(n->wanted, name);
     if (distance < n->distance) {
         n->distance = distance;
         n->name = name;
@@ -47,12 +52,26 @@ static void consider(struct nearest *n, const char *name) {
 }
 
 const char *event_type_nearest(bytes pattern) {
-    // A third of the letters may be wrong, at most six: beyond that a hint misleads.
-    size_t far = pattern.n / 3 < 6 ? pattern.n / 3 + 1 : 7;
-    struct nearest n = {.wanted = pattern, .distance = far};
+    struct nearest n = nearest_to(pattern);
     for (size_t i = 0; i < event_type_count; i++)
-        consider(&n, event_types[i].name);
+        consider(&n, bytes_of(event_types[i].name));
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        consider(&n, families[i]);
+        consider(&n, bytes_of(families[i]));
+    return (const char *)n.name.p;
+}
+
+bool object_type_known(bytes name) {
+    for (size_t i = 0; i < event_type_count; i++)
+        for (bytes rest = bytes_of(event_types[i].object); rest.n > 0;)
+            if (bytes_equal(bytes_cut(&rest, '|'), name))
+                return true;
+    return false;
+}
+
+bytes object_type_nearest(bytes name) {
+    struct nearest n = nearest_to(name);
+    for (size_t i = 0; i < event_type_count; i++)
+        for (bytes rest = bytes_of(event_types[i].object); rest.n > 0;)
+            consider(&n, bytes_cut(&rest, '|'));
     return n.name;
 }

@@ -20,4 +20,8 @@ bool event_type_known(bytes name);
 // near.
 const char *event_type_nearest(bytes pattern);
 
+// Types of objects that events are about: "product", "checkout.session".
+bool object_type_known(bytes name);
+bytes object_type_nearest(bytes name); // NO_BYTES when nothing is near
+
 #endif

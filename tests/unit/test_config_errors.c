@@ -11,6 +11,8 @@
 #define D(keys) S "destinations: [{name: a, url: 'http://h', secret: '${B}', " keys "}]\n"
 // The same of a command.
 #define C(keys) S "destinations: [{name: a, kind: command, run: [python3, handler.py], " keys "}]\n"
+// The same of tables.
+#define T(keys) S "destinations: [{name: a, kind: tables, " keys "}]\n"
 #define M(rule) D("match: [" rule "]")
 #define URL(url) S "destinations: [{name: a, secret: '${B}', url: '" url "'}]\n"
 #define SOURCE(keys) "sources: [{" keys "secrets: [{label: main, key: '${A}'}]}]\n"
@@ -224,6 +226,27 @@ static const struct {
     {D("kind: command"), "destinations[0].secret: says nothing to kind command"},
     {C("workers: 2"), "destinations[0].workers: says nothing to mode oneshot; remove it, or say"},
     {C("mode: oneshot, restart: [1s]"), "restart: says nothing to mode oneshot"},
+    {D("kind: tables"), "destinations[0].url: says nothing to kind tables; remove it, or say kind: "
+                        "http"},
+    {T("timeout: 5s"), "timeout: says nothing to kind tables; remove it, or say kind: http or "
+                       "command"},
+    {T("retry: [5s]"), "retry: says nothing to kind tables"},
+    {T("run: [a]"), "run: says nothing to kind tables; remove it, or say kind: command"},
+    {T("mode: stream, workers: 2"), "workers: says nothing to kind tables"},
+    {D("tables: {except: [product]}"), "destinations[0].tables: says nothing to kind http; remove "
+                                       "it, or say kind: tables"},
+    // Tables.
+    {T("tables: {except: [price, prodct]}"),
+     "t.yaml:2: destinations[0].tables.except[1]: Stripe has no such type of object; did you mean "
+     "`product`?"},
+    {T("tables: {except: [qqqqqqqqq]}"), "expected what stands in an object's `object`"},
+    {T("tables: {except: []}"), "destinations[0].tables.except: found an empty list"},
+    {T("tables: {but: [product]}"),
+     "destinations[0].tables.but: unknown key; allowed here: except"},
+    {T("tables: [product]"), "destinations[0].tables: found a list; expected a map of keys"},
+    {S "destinations:\n- {name: a, kind: tables}\n- {name: b, kind: tables}\n",
+     "t.yaml:4: destinations[1].kind: the destination in line 3 keeps the tables already; there is "
+     "one set of them"},
     // Commands.
     {C("mode: shot"), "mode: found `shot`; expected one of oneshot, stream"},
     {C("mode: stream, workers: 0"), "workers: found `0`; expected a whole number from 1 to 64"},

@@ -118,6 +118,24 @@ static void an_argument_may_be_empty(void **state) {
     EQUAL(c->plan->destinations[0].run[2], "${EMPTY}");
 }
 
+static void tables_keep_all_but_what_is_excepted(void **state) {
+    OWN(fixture_drop)
+    struct config *c =
+        read_ok("sources: [{path: /webhook, secrets: [{label: main, key: '${A}'}]}]\n"
+                "destinations: [{name: a, kind: tables, livemode: live, concurrency: 4,\n"
+                "  tables: {except: [product, checkout.session, card]}}]\n");
+    const struct plan_destination *d = &c->plan->destinations[0];
+    assert_int_equal(d->kind, KIND_TABLES);
+    assert_int_equal(d->except_count, 3);
+    EQUAL(d->except[1], "checkout.session");
+    assert_true(d->matches_all);
+    OWN(fixture_drop)
+    struct config *all =
+        read_ok("sources: [{path: /webhook, secrets: [{label: main, key: '${A}'}]}]\n"
+                "destinations: [{name: a, kind: tables}]\n");
+    assert_int_equal(all->plan->destinations[0].except_count, 0);
+}
+
 static void a_handler_has_its_defaults(void **state) {
     OWN(fixture_drop)
     struct config *c =
@@ -355,6 +373,7 @@ int main(void) {
         cmocka_unit_test(a_handler_arrives),
         cmocka_unit_test(an_argument_may_be_empty),
         cmocka_unit_test(a_handler_has_its_defaults),
+        cmocka_unit_test(tables_keep_all_but_what_is_excepted),
         cmocka_unit_test(the_plan_carries_what_decides_and_no_secret),
         cmocka_unit_test(absent_keys_have_their_defaults),
         cmocka_unit_test(the_same_configuration_gives_the_same_plan),

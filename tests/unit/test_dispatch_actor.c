@@ -727,6 +727,59 @@ static void closing_cuts_what_is_still_under_way(void **state) {
     w->dispatch = dispatch_open(&o);
 }
 
+static void set_tables(struct world *w, uint32_t concurrency) {
+    struct target t = target_of("books", concurrency);
+    t.kind = KIND_TABLES;
+    dispatch_set_targets(w->dispatch, &t, 1, 9);
+}
+
+static void what_is_for_tables_has_succeeded_at_the_next_tick(void **state) {
+    struct world *w = *state;
+    set_tables(w, 2);
+    serve(w, "books", 5, 4, &plain);
+    run_journal(w);
+    assert_int_equal(w->store->last(w->store), 0);
+    assert_int_equal(dispatch_under_way(w->dispatch, B("books")), 2);
+    assert_int_equal(w->wake_at, w->mono_us);
+    dispatch_tick(w->dispatch);
+    run_journal(w);
+    assert_int_equal(w->store->last(w->store), 4); // each that ends lets the next one begin
+    assert_int_equal(w->fetch_count, 0);
+    for (uint64_t i = 0; i < 4; i++) {
+        struct outcome_record o = read_outcome(w, i + 1, NULL);
+        assert_int_equal(o.delivery, 5 + i);
+        assert_int_equal(o.outcome, OUTCOME_DONE);
+        assert_int_equal(o.error.n + o.answer.n, 0);
+    }
+    assert_true(has_take("books"));
+    assert_true(dispatch_idle(w->dispatch));
+}
+
+static void tables_that_left_end_what_they_have_begun(void **state) {
+    struct world *w = *state;
+    set_tables(w, 2);
+    serve(w, "books", 5, 3, &plain);
+    dispatch_set_targets(w->dispatch, NULL, 0, 10);
+    assert_int_equal(given_back_count, 1);
+    dispatch_tick(w->dispatch);
+    run_journal(w);
+    assert_int_equal(w->store->last(w->store), 2);
+}
+
+static void closing_cuts_what_tables_have_begun(void **state) {
+    struct world *w = *state;
+    set_tables(w, 2);
+    serve(w, "books", 5, 1, &plain);
+    dispatch_drain(w->dispatch);
+    struct take *t = remove_take("books");
+    t->failed = PLACE(CLOSED, "shutting down");
+    dispatch_mail(w->dispatch, &t->mail);
+    dispatch_close(w->dispatch);
+    struct dispatch_options o = {.clock = &w->clock, .wake_at = on_wake_at, .wake_ctx = w};
+    w->dispatch = dispatch_open(&o);
+    assert_int_equal(w->store->last(w->store), 0);
+}
+
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
 
 int main(void) {
@@ -754,6 +807,9 @@ int main(void) {
         TEST(draining_ends_what_is_under_way_and_begins_nothing),
         TEST(a_journal_that_stays_full_does_not_keep_it_from_stopping),
         TEST(closing_cuts_what_is_still_under_way),
+        TEST(what_is_for_tables_has_succeeded_at_the_next_tick),
+        TEST(tables_that_left_end_what_they_have_begun),
+        TEST(closing_cuts_what_tables_have_begun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,11 +193,43 @@ static void an_explanation_is_one_line_whatever_the_event_says(void **state) {
     assert_true(why.n < 200);
 }
 
+static void tables_get_snapshots_of_objects_that_are_theirs(void **state) {
+    static const struct {
+        const char *event;
+        bool gets_it;
+        const char *why;
+    } rows[] = {
+        {"{\"object\":\"event\",\"data\":{\"object\":{\"object\":\"customer\"}}}", true,
+         "no match list: every event"},
+        {"{\"object\":\"event\",\"data\":{\"object\":{\"object\":\"products\"}}}", true,
+         "no match list: every event"},
+        {"{\"object\":\"event\",\"data\":{\"object\":{\"object\":\"product\"}}}", false,
+         "tables: except names product"},
+        {"{\"object\":\"v2.core.event\",\"data\":{}}", false,
+         "a thin event holds no object for tables"},
+    };
+    bytes except[] = {B("price"), B("product")};
+    struct plan_destination d = {.kind = KIND_TABLES, .matches_all = true};
+    d.except = except;
+    d.except_count = 2;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        OWN(text_drop)
+        struct text why = {0};
+        OWN(json_close)
+        struct json_doc *doc = NULL;
+        assert_null(json_parse(bytes_of(rows[i].event), &doc));
+        struct match_facts f = {.type = B("a.b"), .event = json_root(doc)};
+        assert_int_equal(match_destination(&d, &f, &why), rows[i].gets_it);
+        assert_string_equal(text_str(&why), rows[i].why);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_match_types),
         cmocka_unit_test(destinations_get_what_matches_and_say_why),
         cmocka_unit_test(an_explanation_is_one_line_whatever_the_event_says),
+        cmocka_unit_test(tables_get_snapshots_of_objects_that_are_theirs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,32 @@ static void writing_what_was_read_gives_the_same(void **state) {
     "[\"python3\",\"${X}\"],\"livemode\":\"both\",\"match\":null,\"timeout_ms\":1,"                \
     "\"retry_ms\":[],\"concurrency\":1}]}"
 
+#define TABLES                                                                                     \
+    "{\"name\":\"books\",\"kind\":\"tables\",\"except\":[\"product\",\"price\"],"                  \
+    "\"livemode\":\"live\",\"match\":null,\"timeout_ms\":1,\"retry_ms\":[],\"concurrency\":1}"
+#define TABLES_AND_URL                                                                             \
+    "{\"name\":\"books\",\"kind\":\"tables\",\"except\":[],\"url\":\"\",\"livemode\":\"live\","    \
+    "\"match\":null,\"timeout_ms\":1,\"retry_ms\":[],\"concurrency\":1}"
+#define WITH(destinations_) "{\"sources\":[],\"destinations\":[" destinations_ "]}"
+
+static void one_destination_may_keep_tables(void **state) {
+    OWN(drop)
+    struct plan *p = NULL;
+    OWN(drop)
+    struct plan *none = NULL;
+    assert_null(plan_read(B(WITH(TABLES)), 1, &p));
+    assert_true(bytes_equal(p->json, B(WITH(TABLES))));
+    const struct plan_destination *d = &p->destinations[0];
+    assert_ptr_equal(plan_tables(p), d);
+    assert_int_equal(d->kind, KIND_TABLES);
+    assert_int_equal(d->except_count, 2);
+    assert_true(bytes_equal(d->except[1], B("price")));
+    assert_non_null(plan_read(B(WITH(TABLES "," TABLES)), 1, &none));
+    assert_non_null(plan_read(B(WITH(TABLES_AND_URL)), 1, &none));
+    assert_null(plan_read(B(COMMAND), 1, &none));
+    assert_null(plan_tables(none));
+}
+
 static void a_command_has_a_program_and_no_url(void **state) {
     OWN(drop)
     struct plan *p = NULL;
@@ -297,6 +323,8 @@ static void names_and_their_parsing_agree(void **state) {
     assert_int_equal(k, KIND_HTTP);
     assert_null(kind_parse(B("command"), &k));
     assert_int_equal(k, KIND_COMMAND);
+    assert_null(kind_parse(B("tables"), &k));
+    assert_int_equal(k, KIND_TABLES);
     static const char *const none[] = {"", "LIVE", "live ", "Connect", "commands", "https"};
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         assert_non_null(mode_parse(bytes_of(none[i]), &m));
@@ -314,6 +342,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writing_what_was_read_gives_the_same),
         cmocka_unit_test(a_command_has_a_program_and_no_url),
+        cmocka_unit_test(one_destination_may_keep_tables),
         cmocka_unit_test(a_secret_has_a_livemode_and_times),
         cmocka_unit_test(other_order_and_spaces_become_canonical),
         cmocka_unit_test(every_field_is_read),

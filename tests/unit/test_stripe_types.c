@@ -39,11 +39,24 @@ static void test_nearest(void **state) {
     assert_null(event_type_nearest(NO_BYTES));
 }
 
+static void objects_are_known_with_what_is_near(void **state) {
+    assert_true(object_type_known(B("product")));
+    assert_true(object_type_known(B("checkout.session")));
+    assert_true(object_type_known(B("bank_account"))); // of several for one event type
+    assert_true(object_type_known(B("card")));
+    assert_false(object_type_known(B("bank_account|card")));
+    assert_false(object_type_known(NO_BYTES));
+    assert_true(bytes_equal(object_type_nearest(B("prodct")), B("product")));
+    assert_true(bytes_equal(object_type_nearest(B("bank_acount")), B("bank_account")));
+    assert_int_equal(object_type_nearest(B("x")).n, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_known),
         cmocka_unit_test(test_nearest),
+        cmocka_unit_test(objects_are_known_with_what_is_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
