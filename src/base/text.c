@@ -56,7 +56,12 @@ void text_add(struct text *t, bytes b) {
 
 void text_adds(struct text *t, const char *s) { text_add(t, bytes_of(s)); }
 
-void text_addc(struct text *t, char c) { text_add(t, bytes_from(&c, 1)); }
+void text_addc(struct text *t, char c) {
+    if (!make_room(t, 1))
+        return;
+    t->p[t->n++] = c;
+    t->p[t->n] = '\0';
+}
 
 void text_addf(struct text *t, const char *format, ...) {
     va_list args;
@@ -128,8 +133,9 @@ void text_add_json(struct text *t, bytes b) {
     text_addc(t, '"');
     while (at < b.n && !t->failed) {
         uint8_t c = b.p[at];
-        size_t n = bytes_utf8_at(b, at);
-        if (n > 0 && c >= 0x20 && c != '"' && c != '\\') {
+        bool plain = c >= 0x20 && c != '"' && c != '\\';
+        size_t n = c < 0x80 ? 1 : bytes_utf8_at(b, at); // mostly ASCII, which is quick this way
+        if (n > 0 && plain) {
             at += n;
             continue;
         }
