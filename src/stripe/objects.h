@@ -25,8 +25,11 @@ enum column_type {
 };
 
 struct object_column {
-    const char *name;
+    const char *name; // SQL's words among them ("end", "transaction"): has to be quoted
     const char *path; // into the object, as json_path
+    // Where other API versions have it: paths separated by '|', looked at one after the other where
+    // there is nothing (or null) at `path`. Null: nowhere.
+    const char *elsewhere;
     enum column_type type;
     const char *doc;
 };
@@ -35,37 +38,51 @@ struct object_table {
     const char
         *object;      // data.object's `object`; "" for the table of all that have none of their own
     const char *name; // "customers": stripe_customers in SQLite, stripe.customers in PostgreSQL
+    // Path of the id that its rows have. "id", but for what has no id of its own and stands for
+    // something that has (a cash balance: "customer"). Null of a list.
+    const char *id;
     const char *doc;
     // Of a table of list members: the table of the objects they are in, the list's path there, and
-    // the column that names the object ("subscription"). Null otherwise.
+    // the column that names the object ("subscription"). Null otherwise. Such a table has the
+    // columns id, account, livemode, owner, parent_column, position and data besides its own.
     const struct object_table *parent;
     const char *list, *parent_column;
-    const struct object_column
-        *columns; // those of its own; every table has the common ones besides
-    size_t column_count;
+    // Those of its own. Every other table has besides: id, account, livemode, owner, created,
+    // deleted, data, event_id, event_created, undecided, incomplete, embedded and versions.
+    const struct object_column *columns;
+    size_t column_count; // at most OBJECT_COLUMNS_MAX
 };
+#define OBJECT_COLUMNS_MAX 128
 
-// Sorted by name. Tables never change their place within one program, nothing else is promised of
-// their numbers: what is kept names a table by its name.
+// Sorted by object, lists of the same object by name. Tables never change their place within one
+// program, nothing else is promised of their numbers: what is kept names a table by its name.
 extern const struct object_table object_tables[];
 extern const size_t object_table_count;
 
-// The table for objects of this type; that of all others if it has none of its own. Never null.
+// The table for objects of this type; that of all others ("objects") if it has none of its own,
+// also of members of lists. Never null. Quick: it is asked for each object of each event.
 const struct object_table *object_table_of(bytes object);
 const struct object_table *object_table_named(bytes name); // null when there is none
 // Tables of lists inside of a table's objects: walks them, start with *at = 0; null at the end.
 const struct object_table *object_table_list(const struct object_table *parent, size_t *at);
 
+// The id that a row of this object has; NO_BYTES if there is none: it is no string, or not 1 to 255
+// bytes long. Not of lists' tables.
+bytes object_id(const struct object_table *t, json object);
+
 // One value for SQL. Null: absent, or null. Integers that fit 64 bits, booleans as 0 and 1, strings
-// as text, any other number as its text, maps and arrays as compact JSON.
+// as text, any other number as its text, maps and arrays as compact JSON. But numbers are their
+// text in a COLUMN_DECIMAL, and an object that has an id is its id in a COLUMN_ID.
 enum column_kind { VALUE_NULL, VALUE_INTEGER, VALUE_TEXT };
 struct column_value {
     enum column_kind kind;
     int64_t integer;
     bytes text; // of the document, or of `scratch`
 };
-// The columns of an object, in the table's order; scratch takes what has to be written anew, and
-// must live as long as the values. `out` has room for table->column_count.
+// The columns of an object, in the table's order. What has to be written anew is appended to
+// scratch, which must stay as it is while the values are used; if it has failed, they must not be.
+// `out` has room for table->column_count. Of a member that stands there twice the first counts. The
+// members are walked once, which is quickest in the order in which Stripe writes them.
 void object_columns(const struct object_table *t, json object, struct text *scratch,
                     struct column_value *out);
 
