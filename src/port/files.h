@@ -36,8 +36,10 @@ struct files {
     // second call proves nothing (Linux drops the dirty pages).
     must result (*sync)(struct file *f);
     must result (*rename)(struct files *fs, const char *from,
-                          const char *to);                     // durable; replaces `to`
-    must result (*remove)(struct files *fs, const char *path); // ABSENT is a failure too
+                          const char *to); // durable; replaces `to`
+    // ABSENT is a failure too. A large file goes a piece at a time, so that nobody else's sync has
+    // to wait for all of it.
+    must result (*remove)(struct files *fs, const char *path);
     bool (*exists)(struct files *fs, const char *path);
 };
 

@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "port/files.h"
 
@@ -90,6 +91,37 @@ static void names_move_and_go(void **state) {
     text_drop(&t);
 }
 
+static uint64_t size_of(struct file *f) {
+    uint64_t size = 0;
+    assert_ok(fs->size(f, &size));
+    return size;
+}
+
+// Who has it open sees that little was left of it when its name went.
+static void a_large_file_goes_in_pieces(void **state) {
+    const uint64_t n = 100 << 20;
+    struct file *f = created("large");
+    assert_ok(fs->write(f, n - 1, B("x")));
+    assert_ok(fs->remove(fs, in_folder("large")));
+    assert_false(fs->exists(fs, in_folder("large")));
+    assert_in_range(size_of(f), 1, n / 3);
+    fs->close(f);
+}
+
+static void what_has_another_name_stays_whole(void **state) {
+    const uint64_t n = 100 << 20;
+    struct file *f = created("large");
+    assert_ok(fs->write(f, n - 1, B("x")));
+    assert_int_equal(link(in_folder("large"), in_folder("kept")), 0);
+    assert_ok(fs->remove(fs, in_folder("large")));
+    assert_true(fs->exists(fs, in_folder("kept")));
+    assert_int_equal(size_of(f), n);
+    assert_int_equal(symlink("kept", in_folder("link")), 0);
+    assert_ok(fs->remove(fs, in_folder("link")));
+    assert_int_equal(size_of(f), n);
+    fs->close(f);
+}
+
 static void a_full_disk_is_told(void **state) {
     struct file *f = NULL;
     if (fs->open(fs, "/dev/full", FILE_WRITE, &f) != OK)
@@ -134,6 +166,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(modes_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lock_is_exclusive, setup, teardown),
         cmocka_unit_test_setup_teardown(names_move_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_large_file_goes_in_pieces, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_another_name_stays_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(small_files_are_whole, setup, teardown),
         cmocka_unit_test(more_files_are_allowed_where_the_system_does),
