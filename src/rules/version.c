@@ -55,28 +55,26 @@ static uint64_t bit(size_t i) { return UINT64_C(1) << i; }
 
 static size_t greatest(uint64_t set) { return 63 - (size_t)__builtin_clzll(set); }
 
-// Before the one that an end leaves nothing can have happened to.
-static bool can_follow(const struct nodes *all, const struct version_state *before,
+static bool can_follow(const struct version_fields *fields, const struct version_state *before,
                        const struct version_state *after) {
     if (!version_tells(after) ||
         (is_end(before) && !bytes_equal(status_of(before), status_of(after))))
         return false;
     if (!version_tells(before))
         return version_undone(before->data, after->data, after->previous);
-    if (!version_named(before->data, after->data, after->previous))
-        return false;
-    for (size_t i = 0; i < all->n; i++)
-        if (version_tells(all->at[i]) &&
-            !version_kept(before->data, after->data, after->previous, all->at[i]->previous))
-            return false;
-    return true;
+    return version_named(before->data, after->data, after->previous) &&
+           version_kept(before->data, after->data, after->previous, fields);
 }
 
 static void link_nodes(struct nodes *s) {
+    OWN(version_fields_drop)
+    struct version_fields fields = {0};
+    for (size_t v = 0; v < s->n; v++)
+        version_fields_add(&fields, s->at[v]->previous);
     for (size_t v = 0; v < s->n; v++) {
         s->follows[v] = 0;
         for (size_t u = 0; u < s->n; u++)
-            if (u != v && can_follow(s, s->at[u], s->at[v]))
+            if (u != v && can_follow(&fields, s->at[u], s->at[v]))
                 s->follows[v] |= bit(u);
     }
 }
@@ -294,7 +292,7 @@ static void find_past(const struct version_state *newest, size_t n,
 struct version_choice version_choose(const struct version_state *newest, size_t n,
                                      const struct version_state *before, size_t before_count,
                                      bool cut) {
-    struct nodes s;
+    struct nodes s, ended;
     struct past past;
     ensure(n > 0 && n <= VERSIONS_MAX && before_count <= VERSIONS_MAX);
     nodes_winning(&s, newest, n);
@@ -303,12 +301,11 @@ struct version_choice version_choose(const struct version_state *newest, size_t 
     find_past(newest, n, before, before_count, &past);
     uint64_t last = weigh(&s, &past);
     bool sure = !cut && decided(&s, last);
-    if (!sure) {
-        nodes_winning(&s, newest, n);
-        past.n = 0;
-        bool ended = keep_ended(&s);
-        last = weigh(&s, &past);
-        sure = !cut && ended && decided(&s, last);
+    nodes_winning(&ended, newest, n);
+    if (!sure && keep_ended(&ended)) {
+        s = ended;
+        last = weigh(&s, &(struct past){.n = 0});
+        sure = !cut && decided(&s, last);
     }
     if (!sure)
         last = not_surely_followed(&s);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "rules/version_same.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
+
 static bool blank(json v) { return json_type(v) == JSON_ABSENT || json_type(v) == JSON_NULL; }
 
 // A member by its name. Objects that are compared mostly have the same members in the same order,
@@ -122,23 +126,78 @@ bool version_undone(json before, json after, json previous) {
            rest_same(before, before, after, previous);
 }
 
-bool version_kept(json before, json after, json previous, json others) {
-    size_t at = 0, at_before = 0, at_after = 0;
+struct version_field {
     bytes name;
-    json other;
-    while (json_member(others, &at, &name, &other)) {
-        json b = member(before, &at_before, name), a = member(after, &at_after, name);
-        json was = json_getb(previous, name);
-        bool whole = json_type(was) != JSON_ABSENT && !partly(b, a, was);
-        if (whole)
+    bool whole;         // a change names it as a whole
+    size_t below, next; // the first of its members, the next beside it; 0: none
+};
+
+void version_fields_drop(struct version_fields *f) { free(f->at); }
+
+static size_t field_new(struct version_fields *f, bytes name) {
+    if (f->n == f->cap) {
+        f->cap = f->cap > 0 ? 2 * f->cap : 32;
+        f->at = memory_grow(f->at, f->cap, sizeof *f->at);
+    }
+    f->at[f->n] = (struct version_field){.name = name};
+    return f->n++;
+}
+
+static size_t field_below(struct version_fields *f, size_t above, bytes name) {
+    size_t last = 0;
+    for (size_t i = f->at[above].below; i != 0; i = f->at[i].next) {
+        if (bytes_equal(f->at[i].name, name))
+            return i;
+        last = i;
+    }
+    size_t made = field_new(f, name);
+    if (last != 0)
+        f->at[last].next = made;
+    else
+        f->at[above].below = made;
+    return made;
+}
+
+static void fields_add(struct version_fields *f, size_t above, json previous) {
+    size_t at = 0;
+    bytes name;
+    json was;
+    while (json_member(previous, &at, &name, &was)) {
+        size_t field = field_below(f, above, name);
+        if (json_type(was) == JSON_OBJECT && json_size(was) > 0)
+            fields_add(f, field, was);
+        else
+            f->at[field].whole = true;
+    }
+}
+
+void version_fields_add(struct version_fields *f, json previous) {
+    if (f->n == 0)
+        field_new(f, NO_BYTES);
+    fields_add(f, 0, previous);
+}
+
+static bool kept_below(json before, json after, json previous, const struct version_fields *f,
+                       size_t above) {
+    size_t at_before = 0, at_after = 0;
+    for (size_t i = f->at[above].below; i != 0; i = f->at[i].next) {
+        const struct version_field *field = &f->at[i];
+        json was = json_getb(previous, field->name);
+        json b = member(before, &at_before, field->name), a = member(after, &at_after, field->name);
+        bool named = json_type(was) != JSON_ABSENT;
+        if (named && !partly(b, a, was))
             continue;
-        if (json_type(other) == JSON_OBJECT && json_type(a) == JSON_OBJECT &&
-            json_type(b) == JSON_OBJECT) {
-            if (!version_kept(b, a, was, other))
+        if (!named &&
+            (field->whole || json_type(a) != JSON_OBJECT || json_type(b) != JSON_OBJECT)) {
+            if (!version_same(b, a, LINKS_COUNT))
                 return false;
-        } else if (json_type(was) == JSON_ABSENT && !version_same(b, a, LINKS_COUNT)) {
+        } else if (!kept_below(b, a, was, f, i)) {
             return false;
         }
     }
     return true;
+}
+
+bool version_kept(json before, json after, json previous, const struct version_fields *fields) {
+    return fields->n == 0 || kept_below(before, after, previous, fields, 0);
 }

@@ -15,7 +15,16 @@ bool version_tells(const struct version_state *s);
 bool version_named(json before, json after, json previous);
 // The same, and all that it does not name is the same in both.
 bool version_undone(json before, json after, json previous);
-// Is what `others` names, and `previous` does not, the same in both?
-bool version_kept(json before, json after, json previous, json others);
+// All that the changes of a second name, each once. Zero-initialised is valid and empty.
+struct version_field;
+struct version_fields {
+    struct version_field *at;
+    size_t n, cap;
+};
+void version_fields_add(struct version_fields *f, json previous);
+void version_fields_drop(struct version_fields *f); // usable with OWN
+
+// Is what these name, and `previous` does not, the same in both?
+bool version_kept(json before, json after, json previous, const struct version_fields *fields);
 
 #endif
