@@ -4,6 +4,7 @@
 #include "config/keys.h"
 #include "config/variables.h"
 #include "generate.h"
+#include "stripe/objects.h"
 
 // --- scdoc
 
@@ -255,6 +256,61 @@ static void table_checks(struct text *out) {
 #undef CHECK
 }
 
+// --- tables of Stripe's objects
+
+// A path, and those that it may be instead.
+static void add_paths(struct text *out, const struct object_column *c) {
+    bytes more = bytes_of(c->elsewhere);
+    text_adds(out, " (");
+    add_words(out, c->path);
+    while (more.n > 0) {
+        text_adds(out, " or ");
+        add_plain(out, bytes_cut(&more, '|'));
+    }
+    text_addc(out, ')');
+}
+
+static void add_column(struct text *out, const struct object_column *c) {
+    static const char *const types[] = {
+        [COLUMN_TEXT] = "text", [COLUMN_ID] = "id",           [COLUMN_INTEGER] = "integer",
+        [COLUMN_TIME] = "time", [COLUMN_BOOLEAN] = "boolean", [COLUMN_DECIMAL] = "decimal",
+        [COLUMN_JSON] = "json",
+    };
+    text_adds(out, "\n*");
+    add_words(out, c->name);
+    text_addf(out, "* _%s_", types[c->type]);
+    if (c->elsewhere != NULL || strcmp(c->name, c->path) != 0)
+        add_paths(out, c);
+    text_adds(out, "\n\t");
+    add_words(out, c->doc); // no sentence: it may begin with a value
+    text_addc(out, '\n');
+}
+
+static void table_tables(struct text *out) {
+    for (size_t i = 0; i < object_table_count; i++) {
+        const struct object_table *t = &object_tables[i];
+        text_addf(out, "\n## stripe_%s\n\n", t->name);
+        add_sentence(out, t->doc);
+        if (t->parent != NULL) {
+            text_adds(out, " What stands at _");
+            add_words(out, t->list);
+            text_adds(out, "_ in objects of *");
+            add_words(out, t->parent->name);
+            text_adds(out, "*, whose id is in *");
+            add_words(out, t->parent_column);
+            text_adds(out, "*.");
+        } else if (t->object[0] != '\0') {
+            text_adds(out, " Objects of type _");
+            add_words(out, t->object);
+            text_adds(out, "_.");
+        }
+        text_addc(out, '\n');
+        for (size_t c = 0; c < t->column_count; c++)
+            add_column(out, &t->columns[c]);
+    }
+    text_addc(out, '\n');
+}
+
 static const struct {
     const char *mark;
     void (*table)(struct text *out);
@@ -267,6 +323,7 @@ static const struct {
     {"@METRICS@", table_metrics},
     {"@LOG_EVENTS@", table_log_events},
     {"@CHECKS@", table_checks},
+    {"@TABLES@", table_tables},
 };
 
 void manual_page(bytes source, struct text *out) {

@@ -97,6 +97,26 @@ def hookkeep_api_7_has_every_route_and_metric():
     return lacks(text, wanted)
 
 
+def hookkeep_tables_5_has_every_table_and_column():
+    """Each column below its table, with its type, paths and meaning."""
+    parts = re.split(r" stripe_(\w+) (?=[A-Z0-9])", page("hookkeep-tables.5"))
+    sections, missing, at = dict(zip(parts[1::2], parts[2::2])), [], ""
+    for line in read(SOURCE, "src/stripe/objects.def").splitlines():
+        table = re.match(r'(?:TABLE|TABLE_BY|LIST)\("[^"]*", (\w+), .*"(.*)"\)$', line)
+        column = re.match(r'(?:COLUMN|MOVED)\("(\w+)", (.*), ([A-Z]+), "(.*)"\)$', line)
+        if table:
+            at = sections.get(table[1], "")
+            missing += [table[1]] if not at else lacks(at, [table[2]])
+        elif column:
+            name, paths, kind, doc = column.groups()
+            paths = " or ".join(re.findall(r'[^"|]+', paths.replace('", "', "|")))
+            where = "" if paths == name else f" ({paths})"
+            missing += lacks(at, [f"{name} {kind}{where} {doc}"])
+        elif not line.startswith("//"):
+            missing.append(line)
+    return missing if sections else ["all"]
+
+
 def bash(words):
     """What bash offers behind these words."""
     script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _hookkeep; '
@@ -187,6 +207,7 @@ def alerts_are_about_metrics_and_labels_that_exist():
 TESTS = [hookkeep_1_has_every_command_option_variable_and_log_event,
          hookkeep_yaml_5_has_every_key_with_its_variable,
          hookkeep_api_7_has_every_route_and_metric,
+         hookkeep_tables_5_has_every_table_and_column,
          bash_completes_every_command_and_option,
          bash_completes_values,
          zsh_and_fish_have_every_command_and_option,
