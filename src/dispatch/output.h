@@ -4,7 +4,7 @@
 #ifndef DISPATCH_OUTPUT_H
 #define DISPATCH_OUTPUT_H
 
-#include "dispatch/frame.h"
+#include "rules/frame.h"
 #include "port/clock.h"
 
 #define OUTPUT_LINE_MAX 1000 // bytes of a line that are logged

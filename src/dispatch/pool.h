@@ -22,7 +22,7 @@
 #define DISPATCH_POOL_H
 
 #include "base/list.h"
-#include "dispatch/frame.h"
+#include "rules/frame.h"
 #include "dispatch/program.h"
 
 #define POOL_SPREAD 2 // times `workers`: the most processes of a pool

@@ -2,10 +2,10 @@
 // What a program that stays writes on its standard output: lines, each an outcome. The input's
 // first 8 bytes seed how the rest is cut into pieces, the ninth says how long a line may be.
 // However it is cut, the same lines come out, and they are the stream's; what is read as an outcome
-// keeps the promises of dispatch/frame.h and, written anew, is read as the same.
+// keeps the promises of rules/frame.h and, written anew, is read as the same.
 #include "base/json.h"
 #include "base/random.h"
-#include "dispatch/frame.h"
+#include "rules/frame.h"
 #include "fuzz.h"
 
 const struct fuzz_plant fuzz_plants[] = {

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
-#include "dispatch/frame.h"
+#include "rules/frame.h"
 
 static void an_event_is_one_line_with_its_exact_bytes(void **state) {
     OWN(text_drop)
@@ -49,6 +49,45 @@ static void an_event_without_an_account_says_null(void **state) {
         "\"account\":null,\"livemode\":false,\"payload\":\"{}\"}\n");
 }
 
+static void an_event_is_read_as_it_was_written(void **state) {
+    OWN(text_drop)
+    struct text t = {0}, again = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    const struct frame_event e = {
+        .delivery = 7,
+        .attempt = 2,
+        .destination = B("books"),
+        .event = B("evt_1"),
+        .type = B("charge.succeeded"),
+        .livemode = true,
+        .payload = B("{\n\"u\": \"\xc3\xa9\"}"),
+    };
+    struct frame_event read;
+    frame_event_write(&e, &t);
+    assert_null(frame_event_read(bytes_slice(text_bytes(&t), 0, t.n - 1), &read, &doc));
+    assert_int_equal(read.account.n, 0);
+    frame_event_write(&read, &again);
+    assert_string_equal(text_str(&again), text_str(&t));
+}
+
+static void what_is_no_event_is_refused(void **state) {
+    static const char *const lines[] = {
+        "",
+        "[]",
+        "{\"delivery\":1,\"attempt\":1}",
+        "{\"delivery\":0,\"attempt\":1,\"payload\":\"\"}",
+        "{\"delivery\":1,\"attempt\":0,\"payload\":\"\"}",
+        "{\"delivery\":1,\"attempt\":1,\"payload\":{}}",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        OWN(json_close)
+        struct json_doc *doc = NULL;
+        struct frame_event read;
+        assert_true(failed_as(frame_event_read(bytes_of(lines[i]), &read, &doc), FAIL_INVALID));
+    }
+}
+
 static const struct {
     const char *line;
     struct frame_answer answer; // error: as bytes
@@ -80,6 +119,17 @@ static void answers_are_read(void **state) {
         assert_int_equal(a.outcome, good[i].answer.outcome);
         assert_int_equal(a.retry_after_ms, good[i].answer.retry_after_ms);
         assert_true(bytes_equal(a.error, good[i].answer.error));
+        OWN(text_drop)
+        struct text written = {0}, more = {0};
+        struct frame_answer b;
+        frame_answer_write(&a, &written);
+        assert_int_equal(bytes_find(text_bytes(&written), '\n'), written.n - 1);
+        assert_null(frame_answer_read(text_bytes(&written), &b, &more));
+        assert_int_equal(b.delivery, a.delivery);
+        assert_int_equal(b.attempt, a.attempt);
+        assert_int_equal(b.outcome, a.outcome);
+        assert_int_equal(b.retry_after_ms, a.retry_after_ms);
+        assert_true(bytes_equal(b.error, a.error));
     }
 }
 
@@ -184,6 +234,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_is_one_line_with_its_exact_bytes),
         cmocka_unit_test(an_event_without_an_account_says_null),
+        cmocka_unit_test(an_event_is_read_as_it_was_written),
+        cmocka_unit_test(what_is_no_event_is_refused),
         cmocka_unit_test(answers_are_read),
         cmocka_unit_test(what_is_no_answer_is_refused_and_says_why),
         cmocka_unit_test(an_answer_may_not_be_longer_than_its_cap),

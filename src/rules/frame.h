@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Inside of dispatch: what is said between Hookkeep and a program that stays (a command in mode
-// stream), a line of JSON each way; hookkeep-handler(7) is the same for people. Pure.
+// What is said between Hookkeep and a program that stays (a command in mode stream, a worker of a
+// plugin), a line of JSON each way; hookkeep-handler(7) is the same for people. Pure.
 //
 // To it, one line an event:
 //   {"delivery":7,"attempt":1,"destination":"books","event":"evt_1","type":"charge.succeeded",
@@ -11,9 +11,10 @@
 //   {"delivery":7,"attempt":1,"outcome":"done|not_yet|failed","retry_after":30,"error":"why"}
 // `attempt`, `retry_after` (whole seconds) and `error` may be left out. Other members are ignored,
 // so that what says more still works with a Hookkeep that knows less.
-#ifndef DISPATCH_FRAME_H
-#define DISPATCH_FRAME_H
+#ifndef RULES_FRAME_H
+#define RULES_FRAME_H
 
+#include "base/json.h"
 #include "base/text.h"
 #include "rules/record.h"
 
@@ -29,6 +30,9 @@ struct frame_event {
 
 // Appends the line with its end.
 void frame_event_write(const struct frame_event *e, struct text *out);
+// Reads a line without its end, for who is spoken to; *out points into *doc, which the caller
+// closes. INVALID: not such a line.
+must result frame_event_read(bytes line, struct frame_event *out, struct json_doc **doc);
 
 struct frame_answer {
     uint64_t delivery;
@@ -41,6 +45,8 @@ struct frame_answer {
 // Reads a line without its end. INVALID, with a clause that says what is wrong with it: not such an
 // object, a member twice, a number out of range, an unknown outcome.
 must result frame_answer_read(bytes line, struct frame_answer *out, struct text *error);
+// Appends the line with its end; of the wait whole seconds, rounded up.
+void frame_answer_write(const struct frame_answer *a, struct text *out);
 
 // Makes lines of a stream that comes in pieces. Zero-initialised with `max` set is valid and empty.
 struct frame_lines {

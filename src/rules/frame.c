@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "dispatch/frame.h"
-
-#include "base/json.h"
+#include "rules/frame.h"
 
 void frame_event_write(const struct frame_event *e, struct text *out) {
     text_adds(out, "{\"delivery\":");
@@ -20,6 +18,30 @@ void frame_event_write(const struct frame_event *e, struct text *out) {
     text_addf(out, ",\"livemode\":%s,\"payload\":", e->livemode ? "true" : "false");
     text_add_json(out, e->payload);
     text_adds(out, "}\n");
+}
+
+result frame_event_read(bytes line, struct frame_event *out, struct json_doc **doc) {
+    int64_t delivery, attempt;
+    *out = (struct frame_event){0};
+    TRY(json_parse(line, doc));
+    json root = json_root(*doc), payload = json_get(root, "payload");
+    NEED(json_type(payload) == JSON_STRING, INVALID, "`payload` is no text");
+    NEED(json_i64(json_get(root, "delivery"), &delivery) == OK && delivery > 0, INVALID,
+         "`delivery` is no delivery's number");
+    NEED(json_i64(json_get(root, "attempt"), &attempt) == OK && attempt > 0 &&
+             attempt <= UINT32_MAX,
+         INVALID, "`attempt` is no attempt's number");
+    *out = (struct frame_event){
+        .delivery = (uint64_t)delivery,
+        .attempt = (uint32_t)attempt,
+        .destination = json_string(json_get(root, "destination")),
+        .event = json_string(json_get(root, "event")),
+        .type = json_string(json_get(root, "type")),
+        .account = json_string(json_get(root, "account")),
+        .livemode = json_true(json_get(root, "livemode")),
+        .payload = json_string(payload),
+    };
+    return OK;
 }
 
 static result need_once(json object) {
@@ -80,6 +102,18 @@ result frame_answer_read(bytes line, struct frame_answer *out, struct text *erro
     NEED(line.n <= FRAME_LINE_MAX, INVALID, "it is longer than 64 KiB");
     NEED(json_parse(line, &doc) == OK, INVALID, "it is no JSON");
     return read_answer(json_root(doc), out, error);
+}
+
+void frame_answer_write(const struct frame_answer *a, struct text *out) {
+    text_addf(out, "{\"delivery\":%llu,\"attempt\":%u,\"outcome\":\"%s\"",
+              (unsigned long long)a->delivery, a->attempt, outcome_name(a->outcome));
+    if (a->retry_after_ms > 0)
+        text_addf(out, ",\"retry_after\":%lld", (long long)(a->retry_after_ms + 999) / 1000);
+    if (a->error.n > 0) {
+        text_adds(out, ",\"error\":");
+        text_add_json(out, a->error);
+    }
+    text_adds(out, "}\n");
 }
 
 typedef void on_line(void *ctx, bytes line, bool cut);
