@@ -2,11 +2,15 @@
 #include "cli/commands.h"
 
 const struct cli_command *const cli_commands[] = {
-    &command_serve,      &command_check,        &command_status,
-    &command_doctor,     &command_accounts,     &command_events,
-    &command_deliveries, &command_destinations, &command_explain,
-    &command_match,      &command_sites,        &command_suspense,
-    &command_secrets,    &command_ledger,       &command_keys,
-    &command_trigger,    &command_sign,         &command_verify,
-    &command_version,    &command_help,         NULL,
+    &command_serve,      &command_check,
+    &command_status,     &command_doctor,
+    &command_accounts,   &command_events,
+    &command_deliveries, &command_destinations,
+    &command_explain,    &command_match,
+    &command_sites,      &command_suspense,
+    &command_secrets,    &command_ledger,
+    &command_keys,       &command_trigger,
+    &command_sign,       &command_verify,
+    &command_plugin,     &command_version,
+    &command_help,       NULL,
 };

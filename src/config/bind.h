@@ -41,9 +41,13 @@ bytes bind_fingerprint(struct binding *b, bytes secret); // empty for an empty s
 must result bind_sources(struct binding *b);
 must result bind_sites(struct binding *b);
 must result bind_destinations(struct binding *b); // after the sources and sites
-// Of a destination of kind command: its handler, and of the plan what it says of it.
+// Of a destination of kind command or plugin: its handler, and of the plan what it says of it. The
+// rules are bound already.
 must result bind_handler(struct binding *b, struct node *map, struct handler *out,
                          struct plan_destination *plan);
+// What of it only plugins have.
+must result bind_plugin(struct binding *b, struct node *map, struct handler *out,
+                        struct plan_destination *plan);
 // Paths with the values that they may have; none when absent or bad.
 must result bind_where(struct binding *b, const struct node *of, struct plan_where **out,
                        size_t *count);

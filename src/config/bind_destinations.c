@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "base/ensure.h"
 #include "config/bind.h"
 #include "rules/url_names.h"
 #include "stripe/types.h"
@@ -72,26 +73,29 @@ static void check_http(struct reading *r, struct node *map) {
 }
 
 // Which keys say something to which kind, and mode.
-enum fit { FIT_HTTP = 1, FIT_ONESHOT = 2, FIT_STREAM = 4, FIT_TABLES = 8 };
+enum fit { FIT_HTTP = 1, FIT_ONESHOT = 2, FIT_STREAM = 4, FIT_TABLES = 8, FIT_PLUGIN = 16 };
 #define FIT_COMMAND (FIT_ONESHOT | FIT_STREAM)
+#define FIT_HANDLER (FIT_COMMAND | FIT_PLUGIN)
 static const struct {
     enum key key;
     unsigned fit;
 } fits[] = {
     {KEY_DESTINATION_URL, FIT_HTTP},
     {KEY_DESTINATION_SECRET, FIT_HTTP},
-    {KEY_DESTINATION_TIMEOUT, FIT_HTTP | FIT_COMMAND},
-    {KEY_DESTINATION_RETRY, FIT_HTTP | FIT_COMMAND},
+    {KEY_DESTINATION_TIMEOUT, FIT_HTTP | FIT_HANDLER},
+    {KEY_DESTINATION_RETRY, FIT_HTTP | FIT_HANDLER},
     {KEY_DESTINATION_RUN, FIT_COMMAND},
     {KEY_DESTINATION_MODE, FIT_COMMAND},
-    {KEY_DESTINATION_WORKERS, FIT_STREAM},
-    {KEY_DESTINATION_ENVIRONMENT, FIT_COMMAND},
-    {KEY_DESTINATION_DIRECTORY, FIT_COMMAND},
-    {KEY_DESTINATION_USER, FIT_COMMAND},
-    {KEY_DESTINATION_LIMITS, FIT_COMMAND},
-    {KEY_DESTINATION_GRACE, FIT_COMMAND},
-    {KEY_DESTINATION_RESTART, FIT_STREAM},
-    {KEY_DESTINATION_LOG_RATE, FIT_COMMAND},
+    {KEY_DESTINATION_PATH, FIT_PLUGIN},
+    {KEY_DESTINATION_CONCURRENCY, FIT_HTTP | FIT_COMMAND | FIT_TABLES},
+    {KEY_DESTINATION_WORKERS, FIT_STREAM | FIT_PLUGIN},
+    {KEY_DESTINATION_ENVIRONMENT, FIT_HANDLER},
+    {KEY_DESTINATION_DIRECTORY, FIT_HANDLER},
+    {KEY_DESTINATION_USER, FIT_HANDLER},
+    {KEY_DESTINATION_LIMITS, FIT_HANDLER},
+    {KEY_DESTINATION_GRACE, FIT_HANDLER},
+    {KEY_DESTINATION_RESTART, FIT_STREAM | FIT_PLUGIN},
+    {KEY_DESTINATION_LOG_RATE, FIT_HANDLER},
     {KEY_DESTINATION_TABLES, FIT_TABLES},
 };
 
@@ -102,6 +106,7 @@ static const struct {
     {KIND_HTTP, FIT_HTTP},
     {KIND_COMMAND, FIT_COMMAND},
     {KIND_TABLES, FIT_TABLES},
+    {KIND_PLUGIN, FIT_PLUGIN},
 };
 
 // "http or command": the kinds to which a key says something.
@@ -173,6 +178,13 @@ static enum destination_kind kind_of(const struct node *map) {
     return n != NULL && !n->bad && kind_parse(n->text, &kind) == OK ? kind : KIND_HTTP;
 }
 
+// As written: what a variable stands for may be a secret, which the plan must not carry.
+static result bind_description(struct binding *b, const struct node *map,
+                               struct plan_destination *plan) {
+    const struct node *n = tree_get(map, KEY_DESTINATION_DESCRIPTION);
+    return n == NULL || n->bad ? OK : bind_copy(b, n->raw, &plan->description);
+}
+
 static result bind_destination(struct binding *b, struct node *map, struct config_destination *out,
                                struct plan_destination *plan) {
     const struct node *twin = bind_twin(map, KEY_DESTINATION_NAME);
@@ -198,11 +210,15 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
         .concurrency = (uint32_t)bind_number(map, KEY_DESTINATION_CONCURRENCY),
     };
     TRY(bind_waits(b, map, KEY_DESTINATION_RETRY, &plan->retry_ms, &plan->retry_count));
-    if (kind == KIND_COMMAND)
-        TRY(bind_handler(b, map, &out->handler, plan));
-    if (kind == KIND_TABLES)
-        TRY(bind_tables(b, map, plan));
-    return bind_rules(b, tree_get(map, KEY_DESTINATION_MATCH), plan);
+    TRY(bind_description(b, map, plan));
+    TRY(bind_rules(b, tree_get(map, KEY_DESTINATION_MATCH), plan));
+    switch (kind) {
+    case KIND_HTTP: return OK;
+    case KIND_COMMAND:
+    case KIND_PLUGIN: return bind_handler(b, map, &out->handler, plan);
+    case KIND_TABLES: return bind_tables(b, map, plan);
+    }
+    unreachable_code();
 }
 
 result bind_destinations(struct binding *b) {

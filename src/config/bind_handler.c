@@ -78,7 +78,7 @@ static result bind_environment(struct binding *b, const struct node *map, struct
         size_t before = out->environment_count;
         TRY(bind_entry(b, n, out));
         if (out->environment_count == before && !of->defaulted)
-            warn(b->r, n, "this variable is not set here; the command will not have it either");
+            warn(b->r, n, "this variable is not set here; the handler will not have it either");
     }
     return OK;
 }
@@ -105,27 +105,19 @@ static void doubt(struct binding *b, const struct node *n, bool (*is_there)(void
     free(name);
 }
 
-result bind_handler(struct binding *b, struct node *map, struct handler *out,
-                    struct plan_destination *plan) {
-    struct node *run = tree_get(map, KEY_DESTINATION_RUN);
+// What commands and plugins have in common: what they run as, in and with.
+static result bind_process(struct binding *b, struct node *map, struct handler *out) {
     const struct node *limits = tree_get(map, KEY_DESTINATION_LIMITS);
     struct node *restart = tree_get(map, KEY_DESTINATION_RESTART);
-    if (run == NULL)
-        complain(b->r, map,
-                 "run is missing; a destination of kind command needs a program, as "
-                 "[python3, handler.py]");
     if (restart != NULL && !restart->bad && bind_count(restart) == 0)
         complain(b->r, restart, "found an empty list; expected at least one wait");
-    TRY(bind_texts(b, map, KEY_DESTINATION_RUN, &out->run, &out->run_count));
-    check_run(b->r, run);
-    TRY(bind_written(b, run, plan));
     TRY(bind_environment(b, map, out));
     TRY(bind_text(b, map, KEY_DESTINATION_DIRECTORY, &out->directory));
     TRY(bind_text(b, map, KEY_DESTINATION_USER, &out->user));
     doubt(b, tree_get(map, KEY_DESTINATION_DIRECTORY), b->r->outside->folder,
-          "there is no such folder here; the command will not start");
+          "there is no such folder here; the handler will not start");
     doubt(b, tree_get(map, KEY_DESTINATION_USER), b->r->outside->user,
-          "there is no such user here; the command will not start");
+          "there is no such user here; the handler will not start");
     TRY(bind_waits(b, map, KEY_DESTINATION_RESTART, &out->restart_ms, &out->restart_count));
     out->workers = (uint32_t)bind_number(map, KEY_DESTINATION_WORKERS);
     out->grace_ms = bind_number(map, KEY_DESTINATION_GRACE);
@@ -134,4 +126,19 @@ result bind_handler(struct binding *b, struct node *map, struct handler *out,
     out->cpu_s = (uint64_t)bind_number(limits, KEY_DESTINATION_LIMITS_CPU) / 1000;
     out->files_max = (uint64_t)bind_number(limits, KEY_DESTINATION_LIMITS_FILES);
     return OK;
+}
+
+result bind_handler(struct binding *b, struct node *map, struct handler *out,
+                    struct plan_destination *plan) {
+    struct node *run = tree_get(map, KEY_DESTINATION_RUN);
+    TRY(bind_process(b, map, out));
+    if (plan->kind == KIND_PLUGIN)
+        return bind_plugin(b, map, out, plan);
+    if (run == NULL)
+        complain(b->r, map,
+                 "run is missing; a destination of kind command needs a program, as "
+                 "[python3, handler.py]");
+    TRY(bind_texts(b, map, KEY_DESTINATION_RUN, &out->run, &out->run_count));
+    check_run(b->r, run);
+    return bind_written(b, run, plan);
 }

@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "config/bind.h"
+#include "rules/match.h"
 #include "rules/site.h"
 #include "stripe/types.h"
 
 #define SHOWN_NAMES 20 // sources or labels listed in a message
-
-// A type, a family that ends in ".*", or "*".
-static bool is_pattern(bytes p) {
-    bytes stem = bytes_ends(p, B(".*")) ? bytes_slice(p, 0, p.n - 2) : p;
-    if (bytes_equal(p, B("*")))
-        return true;
-    for (size_t i = 0; i < stem.n; i++) {
-        uint8_t c = stem.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-              c == '[' || c == ']'))
-            return false;
-    }
-    return stem.n > 0 && stem.n <= 255;
-}
 
 static bool known_pattern(bytes p) {
     if (bytes_equal(p, B("*")) || event_type_known(p))
@@ -33,7 +20,7 @@ static bool known_pattern(bytes p) {
 static void check_type(struct reading *r, struct node *n) {
     if (n->bad)
         return;
-    if (!is_pattern(n->text)) {
+    if (!match_is_pattern(n->text)) {
         complain(r, n,
                  "this is no pattern of event types; expected a type as customer.created, a "
                  "family as customer.*, or *");

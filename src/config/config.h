@@ -37,7 +37,7 @@ struct config_destination {
     bytes newest;
     struct config_older *older;
     size_t older_count;
-    struct handler handler; // of kind command
+    struct handler handler; // of kind command or plugin
     // Everything else of it is in the plan.
 };
 
@@ -90,6 +90,10 @@ struct config_outside {
     // Is there such a user, such a folder? For warnings; null: none are given.
     bool (*user)(void *ctx, const char *name);
     bool (*folder)(void *ctx, const char *path);
+    // What a plugin says of itself, as config/look.h has it; null: nobody looks, and it gets every
+    // event that its rules do not refuse.
+    result (*plugin)(void *ctx, const struct handler *h, bytes path, struct text *json,
+                     struct text *why);
 };
 
 // From text, and the keys' variables, which win. `name` is the file's name for messages. All that

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "config/config.h"
+#include "config/look.h"
 #include "config/tree.h"
 #include "config/variables.h"
 #include "port/clock.h"
@@ -23,6 +24,11 @@ static result read_file(void *ctx, const char *path, size_t max, struct text *ou
 static bool has_user(void *ctx, const char *name) { return keeper_knows(name); }
 
 static bool has_folder(void *ctx, const char *path) { return files_real.exists(&files_real, path); }
+
+static result look(void *ctx, const struct handler *h, bytes path, struct text *json,
+                   struct text *why) {
+    return plugin_look(h, path, json, why);
+}
 
 static result read_from(const char *path, struct text *yaml, const struct config_outside *o,
                         struct config **out, struct text *errors, struct text *warnings) {
@@ -93,6 +99,7 @@ result config_load(const char *path, struct config **out, struct text *errors,
                                            .now_s = clock_wall_ms(&clock_real) / 1000,
                                            .file = read_file,
                                            .user = has_user,
-                                           .folder = has_folder};
+                                           .folder = has_folder,
+                                           .plugin = look};
     return config_load_with(path, &outside, out, errors, warnings);
 }

@@ -218,6 +218,7 @@ static const struct carrier *carrier_of(const struct target *t) {
     case KIND_HTTP: return &carrier_http;
     case KIND_COMMAND: return t->handler.stream ? &carrier_stream : &carrier_oneshot;
     case KIND_TABLES: return &carrier_tables;
+    case KIND_PLUGIN: return &carrier_stream;
     }
     unreachable_code();
 }

@@ -39,7 +39,7 @@ struct target {
         int64_t not_after_s;
     } * older;
     size_t older_count;
-    struct handler handler; // of kind command
+    struct handler handler; // of kind command or plugin
     enum mode livemode;
     int64_t timeout_ms;
     uint32_t concurrency;

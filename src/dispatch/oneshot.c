@@ -87,7 +87,7 @@ static void say_outcome(const struct oneshot_channel *o, const struct oneshot_at
         text_add_duration(out, o->timeout_ms);
         text_adds(out, ": ");
     }
-    program_say_end(end, out);
+    process_say_end(end, out);
     if (outcome == OUTCOME_NOT_YET)
         text_adds(out, ": not yet");
 }

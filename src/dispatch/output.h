@@ -4,8 +4,8 @@
 #ifndef DISPATCH_OUTPUT_H
 #define DISPATCH_OUTPUT_H
 
-#include "rules/frame.h"
 #include "port/clock.h"
+#include "rules/frame.h"
 
 #define OUTPUT_LINE_MAX 1000 // bytes of a line that are logged
 

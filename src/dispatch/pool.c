@@ -234,7 +234,8 @@ static struct flight *owed_by(const struct pool *p, const struct worker *w) {
 
 // An event sent between its last answer and its end is no failure of anybody's.
 static bool wants_replacement(const struct worker *w, const struct process_end *end) {
-    return w->answered && end->failed == NULL && end->signal == 0 && end->status == 0;
+    return w->answered && end->failed == NULL && end->signal == 0 && end->status == 0 &&
+           !(w->pool->o.one_each && w->owed > 0);
 }
 
 static void on_ended(void *ctx, const struct process_end *end) {
@@ -243,7 +244,7 @@ static void on_ended(void *ctx, const struct process_end *end) {
     OWN(text_drop)
     struct text why = {0};
     text_adds(&why, end->failed == NULL ? "its worker ended: " : "");
-    program_say_end(end, &why);
+    process_say_end(end, &why);
     bool asked = w->stopped && !w->closed, replaced = wants_replacement(w, end);
     vacate(w, !replaced);
     if (!asked && !replaced) {
@@ -282,7 +283,9 @@ static struct worker *worker_start(struct pool *p, struct slot *slot) {
 
 // --- events go out
 
-static bool is_up(const struct slot *s) { return s->worker != NULL && !s->worker->closed; }
+static bool may_take(const struct pool *p, const struct slot *s) {
+    return s->worker != NULL && !s->worker->closed && !(p->o.one_each && s->worker->owed > 0);
+}
 
 static bool may_start(const struct slot *s, int64_t now) {
     return s->worker == NULL && s->start_at <= now;
@@ -292,7 +295,7 @@ bool pool_ready(const struct pool *p) {
     int64_t now = now_us(p);
     bool room = has_room(p);
     for (uint32_t i = 0; i < p->o.workers && !p->retired; i++)
-        if (is_up(&p->slots[i]) || (room && may_start(&p->slots[i], now)))
+        if (may_take(p, &p->slots[i]) || (room && may_start(&p->slots[i], now)))
             return true;
     return false;
 }
@@ -305,7 +308,7 @@ static struct worker *choose(struct pool *p) {
     bool room = has_room(p);
     for (uint32_t i = 0; i < p->o.workers; i++) {
         struct slot *s = &p->slots[i];
-        if (is_up(s) && (best == NULL || s->worker->owed < best->owed))
+        if (may_take(p, s) && (best == NULL || s->worker->owed < best->owed))
             best = s->worker;
         if (empty == NULL && room && may_start(s, now))
             empty = s;

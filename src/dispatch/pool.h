@@ -16,14 +16,15 @@
 //                        a longer one each time in a row that it had answered nothing
 //   it exits with 0 and  it wanted to be replaced: what it owes (sent before its end was seen) is
 //   has answered         put off, no failure, and another takes its place without a wait. Each life
-//                        has answered something, so none spins
+//                        has answered something, so none spins. (With one_each a failure: the
+//                        event has ended it.)
 //   it closes its output its input is closed too, and it has its grace to end; then as above
 #ifndef DISPATCH_POOL_H
 #define DISPATCH_POOL_H
 
 #include "base/list.h"
-#include "rules/frame.h"
 #include "dispatch/program.h"
+#include "rules/frame.h"
 
 #define POOL_SPREAD 2 // times `workers`: the most processes of a pool
 
@@ -53,6 +54,9 @@ struct pool_owner {
 struct pool_options {
     struct clock *clock;
     uint32_t workers;
+    // Each worker has one event at a time, so that its end is nobody else's failure, and the time
+    // that another takes not its own. However it ends: with an event in its hands that has failed.
+    bool one_each;
     int64_t timeout_ms; // of an event
     const int64_t *restart_ms;
     size_t restart_count; // at least 1

@@ -7,8 +7,6 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 
-// Of a door's sentence, so many bytes.
-#define REASON_MAX 300
 // More than any configuration holds.
 #define PROGRAM_MEMORY_MAX (128u << 20)
 
@@ -68,15 +66,4 @@ struct process *program_start(struct program *p, const struct text *facts, size_
     struct process *started = p->processes->start(p->processes, &spec, owner, ctx);
     free(env);
     return started;
-}
-
-void program_say_end(const struct process_end *end, struct text *out) {
-    if (end->failed != NULL) {
-        text_adds(out, "not run: ");
-        text_add_printable(out, bytes_of(end->failed), REASON_MAX);
-    } else if (end->signal != 0) {
-        text_addf(out, "killed by SIG%s", end->signal_name);
-    } else {
-        text_addf(out, "exited with %d", end->status);
-    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Inside of dispatch: the program of a command destination, ready to be started any number of
-// times.
+// Inside of dispatch: the program of a command destination, or of a plugin's, ready to be started
+// any number of times.
 #ifndef DISPATCH_PROGRAM_H
 #define DISPATCH_PROGRAM_H
 
@@ -24,8 +24,5 @@ void program_drop(struct program *p); // wipes the environment
 // Starts it with these facts, texts NAME=value, beside its environment.
 struct process *program_start(struct program *p, const struct text *facts, size_t n,
                               const struct process_owner *owner, void *ctx);
-
-// How it ended, for people: "exited with 3", "killed by SIGKILL", "not run: no such file".
-void program_say_end(const struct process_end *end, struct text *out);
 
 #endif

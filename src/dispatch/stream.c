@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The carrier of kind command, mode stream: a line to a process that stays, and a line back.
+// The carrier of kind command, mode stream, and of kind plugin, whose workers are ours
+// (plugin/host.h): a line to a process that stays, and a line back.
 #include <stdlib.h>
 
 #include "base/ensure.h"
@@ -81,6 +82,7 @@ static struct channel *stream_open(struct dispatch *d, const struct target *t) {
     s->pool = pool_open(&s->program, &(struct pool_options){
                                          .clock = d->o.clock,
                                          .workers = t->handler.workers,
+                                         .one_each = t->kind == KIND_PLUGIN,
                                          .timeout_ms = t->timeout_ms,
                                          .restart_ms = t->handler.restart_ms,
                                          .restart_count = t->handler.restart_count,

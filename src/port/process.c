@@ -15,7 +15,6 @@
 #include "port/keeper.h"
 #include "port/loop_uv.h"
 
-#define SELF "/proc/self/exe"
 // What a program may write in each turn of this length; more waits for the next.
 #define TURN_MS 100
 #define TURN_BYTES ((int64_t)1 << 20)
@@ -23,6 +22,8 @@
 // that.
 #define LEFT_MAX 64
 #define FAILED_MAX 256
+// Of why it did not run, so many bytes are told.
+#define REASON_MAX 300
 #define NUMBER_MAX 24
 
 enum { IN, OUT, ERR, PIPES };
@@ -378,7 +379,7 @@ static int spawn(struct process *p, const struct process_spec *s, const int thei
     char **env = veil(s->env);
     uv_process_options_t o = {
         .exit_cb = on_keeper_exit,
-        .file = SELF,
+        .file = PROCESS_SELF,
         .args = (char **)(uintptr_t)argv,
         .env = env,
         .flags = UV_PROCESS_DETACHED, // a session of its own: a terminal's ^C is not for it
@@ -524,6 +525,17 @@ static void real_stop(struct process *p, enum process_stop how) {
 static void real_forget(struct process *p) {
     if (p->calls != NULL)
         forget(p);
+}
+
+void process_say_end(const struct process_end *end, struct text *out) {
+    if (end->failed != NULL) {
+        text_adds(out, "not run: ");
+        text_add_printable(out, bytes_of(end->failed), REASON_MAX);
+    } else if (end->signal != 0) {
+        text_addf(out, "killed by SIG%s", end->signal_name);
+    } else {
+        text_addf(out, "exited with %d", end->status);
+    }
 }
 
 result processes_open(struct loop *l, struct processes **out) {

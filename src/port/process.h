@@ -21,6 +21,9 @@
 #include "base/text.h"
 #include "port/loop.h"
 
+// The program that this process executes, also where its file was replaced meanwhile.
+#define PROCESS_SELF "/proc/self/exe"
+
 // What to run. The caller keeps it alive until start returns.
 struct process_spec {
     const char *const *argv; // null-ended; argv[0] without a '/' is looked for in the PATH of env
@@ -54,6 +57,9 @@ struct process_owner {
     // process is the door's again and must not be used.
     void (*ended)(void *ctx, const struct process_end *end);
 };
+
+// How it ended, for people: "exited with 3", "killed by SIGKILL", "not run: no such file".
+void process_say_end(const struct process_end *end, struct text *out);
 
 enum process_stop {
     PROCESS_WAIT, // its input was closed: it has its grace to end by itself, then as by ASK

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A handler: the program of a destination of kind command, and what it is run with. Not part of the
-// plan, since it decides nothing about events and its environment may hold secrets.
+// A handler: the program of a destination of kind command or plugin, and what it is run with. Not
+// part of the plan, since it decides nothing about events and its environment may hold secrets.
 #ifndef RULES_HANDLER_H
 #define RULES_HANDLER_H
 

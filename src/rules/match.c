@@ -41,6 +41,19 @@ static void say_key(struct why *w, const char *key) {
     w->started = true;
 }
 
+bool match_is_pattern(bytes p) {
+    bytes stem = bytes_ends(p, B(".*")) ? bytes_slice(p, 0, p.n - 2) : p;
+    if (bytes_equal(p, B("*")))
+        return true;
+    for (size_t i = 0; i < stem.n; i++) {
+        uint8_t c = stem.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+              c == '[' || c == ']'))
+            return false;
+    }
+    return stem.n > 0 && stem.n <= 255;
+}
+
 bool match_type(bytes pattern, bytes type) {
     if (bytes_equal(pattern, B("*")))
         return true;

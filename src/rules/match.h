@@ -22,6 +22,8 @@ struct match_facts {
 // matches: rule 1: accounts: acct_1 is not in the list; …").
 bool match_destination(const struct plan_destination *d, const struct match_facts *f,
                        struct text *why);
+// A type, a family that ends in ".*", or "*"?
+bool match_is_pattern(bytes p);
 // One pattern against one type.
 bool match_type(bytes pattern, bytes type);
 

@@ -8,7 +8,7 @@
 
 static const char *const mode_names[] = {"both", "live", "test"};
 static const char *const scope_names[] = {"any", "account", "connect"};
-static const char *const kind_names[] = {"http", "command", "tables"};
+static const char *const kind_names[] = {"http", "command", "tables", "plugin"};
 
 static const char *const claim_names[] = {
 #define CLAIM(id, name, type, meaning) name,
@@ -219,19 +219,45 @@ static result read_older(struct arena *a, json v, size_t *n, struct plan_destina
     return OK;
 }
 
+static result read_handlers(struct arena *a, json v, struct plan_destination *d) {
+    json list, one;
+    if (!has(v, "handlers"))
+        return OK;
+    TRY(read_array(a, v, "handlers", sizeof(*d->handlers), &list, &d->handlers, &d->handler_count));
+    NEED(d->handler_count > 0, INVALID, "a list of handlers in the plan is empty");
+    for (size_t i = 0, at = 0; json_element(list, &at, &one); i++) {
+        struct plan_handler *h = &d->handlers[i];
+        TRY(need_object(one, 3));
+        TRY(read_name(a, one, "name", &h->name));
+        TRY(read_string(a, one, "description", &h->description));
+        TRY(read_strings(a, one, "types", &h->types, &h->type_count));
+    }
+    return OK;
+}
+
 static result read_kind(struct arena *a, json v, struct plan_destination *d) {
+    size_t n = 8;
     TRY(kind_parse(json_string(json_get(v, "kind")), &d->kind));
+    if (has(v, "description")) {
+        n++;
+        TRY(read_name(a, v, "description", &d->description));
+    }
     if (d->kind == KIND_COMMAND) {
-        TRY(need_object(v, 8));
+        TRY(need_object(v, n));
         TRY(read_strings(a, v, "run", &d->run, &d->run_count));
         NEED(d->run_count > 0, INVALID, "a command in the plan has no program");
         return OK;
     }
     if (d->kind == KIND_TABLES) {
-        TRY(need_object(v, 8));
+        TRY(need_object(v, n));
         return read_strings(a, v, "except", &d->except, &d->except_count);
     }
-    size_t n = 9;
+    if (d->kind == KIND_PLUGIN) {
+        TRY(need_object(v, n + has(v, "handlers")));
+        TRY(read_handlers(a, v, d));
+        return read_name(a, v, "path", &d->path);
+    }
+    n++;
     TRY(read_older(a, v, &n, d));
     TRY(need_object(v, n));
     TRY(read_string(a, v, "url", &d->url));
@@ -455,10 +481,21 @@ static void write_older(struct text *t, const struct plan_destination *d) {
     text_addc(t, ']');
 }
 
-static void write_destination(struct text *t, const struct plan_destination *d) {
-    text_addc(t, '{');
-    write_string(t, "name", d->name);
-    write_string(t, "kind", bytes_of(kind_name(d->kind)));
+static void write_handlers(struct text *t, const struct plan_destination *d) {
+    if (d->handler_count == 0)
+        return;
+    write_key(t, "handlers");
+    for (size_t i = 0; i < d->handler_count; i++) {
+        text_adds(t, i == 0 ? "[{" : ",{");
+        write_string(t, "name", d->handlers[i].name);
+        write_string(t, "description", d->handlers[i].description);
+        write_strings(t, "types", d->handlers[i].types, d->handlers[i].type_count);
+        text_addc(t, '}');
+    }
+    text_addc(t, ']');
+}
+
+static void write_kind(struct text *t, const struct plan_destination *d) {
     switch (d->kind) {
     case KIND_HTTP:
         write_string(t, "url", d->url);
@@ -467,7 +504,20 @@ static void write_destination(struct text *t, const struct plan_destination *d) 
         break;
     case KIND_COMMAND: write_strings(t, "run", d->run, d->run_count); break;
     case KIND_TABLES: write_strings(t, "except", d->except, d->except_count); break;
+    case KIND_PLUGIN:
+        write_string(t, "path", d->path);
+        write_handlers(t, d);
+        break;
     }
+}
+
+static void write_destination(struct text *t, const struct plan_destination *d) {
+    text_addc(t, '{');
+    write_string(t, "name", d->name);
+    write_string(t, "kind", bytes_of(kind_name(d->kind)));
+    if (d->description.n > 0)
+        write_string(t, "description", d->description);
+    write_kind(t, d);
     write_string(t, "livemode", bytes_of(mode_name(d->livemode)));
     write_match(t, d);
     write_number(t, "timeout_ms", d->timeout_ms);

@@ -15,7 +15,7 @@
 
 enum scope { SCOPE_ANY, SCOPE_ACCOUNT, SCOPE_CONNECT }; // ANY: not said
 enum mode { MODE_BOTH, MODE_LIVE, MODE_TEST };
-enum destination_kind { KIND_HTTP, KIND_COMMAND, KIND_TABLES };
+enum destination_kind { KIND_HTTP, KIND_COMMAND, KIND_TABLES, KIND_PLUGIN };
 
 // What a claim goes by.
 enum claim_kind {
@@ -82,8 +82,15 @@ struct plan_older {
     int64_t not_after_s;
 };
 
+// A function of a plugin. Here for people: what a destination gets is for its rules to say.
+struct plan_handler {
+    bytes name, description;
+    bytes *types; // patterns
+    size_t type_count;
+};
+
 struct plan_destination {
-    bytes name;
+    bytes name, description; // description: may be empty
     enum destination_kind kind;
     bytes url;                // http's alone
     bytes fingerprint;        // of its secret, the newest; http's alone
@@ -94,6 +101,10 @@ struct plan_destination {
     size_t run_count;
     bytes *except; // tables' alone: types of Stripe's objects that somebody else keeps
     size_t except_count;
+    bytes path; // plugin's alone, as written
+    // Of a plugin that was looked at when the configuration was read; none: it could not be.
+    struct plan_handler *handlers;
+    size_t handler_count;
     enum mode livemode;
     bool matches_all; // no match list
     struct plan_rule *rules;
@@ -126,14 +137,15 @@ struct plan {
 //  "destinations":[{"name","kind":"http","url","fingerprint","rolled":true,
 //     "older":[{"fingerprint","not_after_s"}] or "kind":"command","run":[]
 //     or "kind":"tables","except":[], which one destination may be,
+//     or "kind":"plugin","path","handlers":[{"name","description","types":[]}], "description",
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}],"sites":[]}] or null,
 //   "timeout_ms","retry_ms":[],"concurrency"}],
 //  "sites":[{"name","late":"route|leave",
 //    "claims":[{"where":[{"path","values":[]}]} or {"prices":[]} or another of rules/claims.def]}]}
 // A secret's livemode is left out where it is both, its times where there is no limit, "rolled"
-// where it is false, "older" where there is none. "sites"
-// stands in neither place where there are none, as in plans of before there were sites.
+// where it is false, "older" and "handlers" and a destination's "description" where there is none.
+// "sites" stands in neither place where there are none, as in plans of before there were sites.
 // INVALID when it is not of this form.
 must result plan_read(bytes json, uint64_t generation, struct plan **out);
 void plan_free(struct plan *p); // null is allowed
@@ -149,7 +161,7 @@ size_t plan_site_find(const struct plan *p, bytes name);
 // Do these two plans say the same of sites?
 bool plan_sites_equal(const struct plan *a, const struct plan *b);
 
-// "both", "live", "test"; "any", "account", "connect"; "http", "command", "tables".
+// "both", "live", "test"; "any", "account", "connect"; "http", "command", "tables", "plugin".
 const char *mode_name(enum mode m);
 const char *scope_name(enum scope s);
 const char *kind_name(enum destination_kind k);

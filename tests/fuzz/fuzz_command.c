@@ -5,8 +5,8 @@
 // keeps the promises of rules/frame.h and, written anew, is read as the same.
 #include "base/json.h"
 #include "base/random.h"
-#include "rules/frame.h"
 #include "fuzz.h"
+#include "rules/frame.h"
 
 const struct fuzz_plant fuzz_plants[] = {
     {"lost", PLANT_FUZZED, "a piece of a line feed alone is lost"},

@@ -78,12 +78,50 @@ static bool fixture_user(void *ctx, const char *name) { return strcmp(name, "boo
 
 static bool fixture_folder(void *ctx, const char *path) { return strcmp(path, "/srv") == 0; }
 
+// What plugins of these paths say of themselves.
+static const struct {
+    const char *path, *table; // null: `why`
+    const char *why;
+} fixture_plugins[] = {
+    {"two.so",
+     "{\"version\":1,\"handlers\":[{\"name\":\"paid\",\"description\":\"marks it\","
+     "\"types\":[\"invoice.paid\",\"charge.*\"]},{\"name\":\"b\",\"description\":\"d\","
+     "\"types\":[\"payout.paid\"]}]}\n",
+     NULL},
+    {"all.so",
+     "{\"version\":1,\"handlers\":[{\"name\":\"a\",\"description\":\"d\",\"types\":"
+     "[\"a.b\",\"*\"]}]}\n",
+     NULL},
+    {"no-table.so", NULL, "it exports no hk_handlers; do this"},
+    {"empty.so", "{\"version\":1,\"handlers\":[]}", NULL},
+    {"pattern.so", "{\"handlers\":[{\"name\":\"a\",\"description\":\"d\",\"types\":[\"A\"]}]}",
+     NULL},
+    {"nonsense.so", "hello", NULL},
+};
+
+static result fixture_plugin(void *ctx, const struct handler *h, bytes path, struct text *json,
+                             struct text *why) {
+    assert_true(h->stream);
+    for (size_t i = 0; i < sizeof fixture_plugins / sizeof fixture_plugins[0]; i++) {
+        if (!bytes_equal(bytes_of(fixture_plugins[i].path), path))
+            continue;
+        text_adds(json, fixture_plugins[i].table != NULL ? fixture_plugins[i].table : "");
+        text_adds(why, fixture_plugins[i].why != NULL ? fixture_plugins[i].why : "");
+        if (fixture_plugins[i].why != NULL)
+            FAIL(INVALID, "so");
+        return OK;
+    }
+    text_adds(why, "there is no such file");
+    FAIL(INVALID, "so");
+}
+
 // 2026-11-27T18:00:01Z
 static const struct config_outside fixture_outside = {.env = fixture_getenv,
                                                       .now_s = 1795802401,
                                                       .file = fixture_file,
                                                       .user = fixture_user,
-                                                      .folder = fixture_folder};
+                                                      .folder = fixture_folder,
+                                                      .plugin = fixture_plugin};
 
 static inline void fixture_drop(struct config **c) { config_free(*c); }
 

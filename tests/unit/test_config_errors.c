@@ -13,6 +13,8 @@
 #define C(keys) S "destinations: [{name: a, kind: command, run: [python3, handler.py], " keys "}]\n"
 // The same of tables.
 #define T(keys) S "destinations: [{name: a, kind: tables, " keys "}]\n"
+// The same of a plugin.
+#define P(keys) S "destinations: [{name: a, kind: plugin, path: two.so, " keys "}]\n"
 #define M(rule) D("match: [" rule "]")
 #define URL(url) S "destinations: [{name: a, secret: '${B}', url: '" url "'}]\n"
 #define SOURCE(keys) "sources: [{" keys "secrets: [{label: main, key: '${A}'}]}]\n"
@@ -226,6 +228,15 @@ static const struct {
     {D("kind: command"), "destinations[0].secret: says nothing to kind command"},
     {C("workers: 2"), "destinations[0].workers: says nothing to mode oneshot; remove it, or say"},
     {C("mode: oneshot, restart: [1s]"), "restart: says nothing to mode oneshot"},
+    {S "destinations: [{name: a, kind: plugin}]\n",
+     "destinations[0]: path is missing; a destination of"},
+    {P("url: 'http://h'"), "url: says nothing to kind plugin; remove it, or say kind: http"},
+    {P("run: [a]"), "run: says nothing to kind plugin; remove it, or say kind: command"},
+    {P("mode: stream"), "mode: says nothing to kind plugin"},
+    {P("concurrency: 2"), "concurrency: says nothing to kind plugin"},
+    {P("restart: []"), "restart: found an empty list"},
+    {C("path: a.so"), "path: says nothing to kind command; remove it, or say kind: plugin"},
+    {D("description: ''"), "description: is empty"},
     {D("kind: tables"), "destinations[0].url: says nothing to kind tables; remove it, or say kind: "
                         "http"},
     {T("timeout: 5s"), "timeout: says nothing to kind tables; remove it, or say kind: http or "
@@ -449,11 +460,21 @@ static const struct {
     {S "destinations: [{name: a, kind: command, run: '/opt/my handler'}]\n", NULL},
     {C("environment: [NAME, 'ABSENT=x']"), NULL},
     {C("environment: [NAME, ABSENT]"),
-     "destinations[0].environment[1]: this variable is not set here; the command will not have it"},
+     "destinations[0].environment[1]: this variable is not set here; the handler will not have it"},
     {C("user: books, directory: /srv"), NULL},
     {C("user: nobody-here"), "t.yaml:2: destinations[0].user: there is no such user here; the "
-                             "command will not start"},
+                             "handler will not start"},
     {C("directory: /nowhere"), "destinations[0].directory: there is no such folder here"},
+    {P("workers: 2, limits: {memory: 64MiB}, user: books, retry: [1s], timeout: 2s"), NULL},
+    {S "destinations: [{name: a, kind: plugin, path: none.so}]\n",
+     "t.yaml:2: destinations[0].path: this plugin cannot be used now, and what is delivered to it "
+     "fails: there is no such file"},
+    {S "destinations: [{name: a, kind: plugin, path: no-table.so}]\n",
+     "fails: it exports no hk_handlers; do this"},
+    {S "destinations: [{name: a, kind: plugin, path: empty.so}]\n",
+     "fails: a plugin has no handlers"},
+    {S "destinations: [{name: a, kind: plugin, path: pattern.so}]\n", "type is no pattern"},
+    {S "destinations: [{name: a, kind: plugin, path: nonsense.so}]\n", "cannot be used now"},
     {M("{types: [customer.created, 'customer.*', '*', 'customer.subscription.*']}"), NULL},
     {M("{types: custmer.created}"),
      "destinations[0].match[0].types: Stripe documents no such event type; "

@@ -159,6 +159,35 @@ static void a_handler_has_its_defaults(void **state) {
     assert_int_equal(c->destinations[1].handler.environment_count, 0);
 }
 
+static void a_plugin_gets_what_its_handlers_process(void **state) {
+    OWN(fixture_drop)
+    struct config *c =
+        read_ok("sources: [{path: /webhook, secrets: [{label: main, key: '${A}'}]}]\n"
+                "destinations:\n"
+                "- {name: a, kind: plugin, path: two.so, workers: 3, description: '${NAME}'}\n"
+                "- {name: b, kind: plugin, path: all.so}\n"
+                "- {name: c, kind: plugin, path: two.so, match: [{types: charge.failed}]}\n");
+    const struct handler *h = &c->destinations[0].handler;
+    assert_true(h->stream);
+    assert_int_equal(h->run_count, 4);
+    EQUAL(h->run[1], "plugin");
+    EQUAL(h->run[2], "run");
+    EQUAL(h->run[3], "two.so");
+    const struct plan_destination *d = c->plan->destinations;
+    EQUAL(d->description, "${NAME}");
+    EQUAL(d->path, "two.so");
+    assert_int_equal(d->concurrency, 3);
+    assert_int_equal(d->handler_count, 2);
+    EQUAL(d->handlers[1].description, "d");
+    assert_false(d->matches_all);
+    assert_int_equal(d->rule_count, 1);
+    assert_int_equal(d->rules[0].type_count, 3);
+    EQUAL(d->rules[0].types[1], "charge.*");
+    EQUAL(d->rules[0].types[2], "payout.paid");
+    assert_true(d[1].matches_all);
+    assert_int_equal(d[2].rules[0].type_count, 1);
+}
+
 static void the_plan_carries_what_decides_and_no_secret(void **state) {
     OWN(fixture_drop)
     struct config *c = read_ok(fixture_full);
@@ -374,6 +403,7 @@ int main(void) {
         cmocka_unit_test(an_argument_may_be_empty),
         cmocka_unit_test(a_handler_has_its_defaults),
         cmocka_unit_test(tables_keep_all_but_what_is_excepted),
+        cmocka_unit_test(a_plugin_gets_what_its_handlers_process),
         cmocka_unit_test(the_plan_carries_what_decides_and_no_secret),
         cmocka_unit_test(absent_keys_have_their_defaults),
         cmocka_unit_test(the_same_configuration_gives_the_same_plan),

@@ -91,18 +91,21 @@ static void put_off(void *ctx, struct flight *f) {
 
 static void changed(void *ctx) { w->changes++; }
 
-static void open_pool(uint32_t workers) {
+static void open_pool_of(uint32_t workers, bool one_each) {
     static const struct pool_owner owner = {answered, failed, put_off, changed};
     static const int64_t restart_ms[] = {100, 500};
     w->pool = pool_open(&w->program, &(struct pool_options){
                                          .clock = &w->clock,
                                          .workers = workers,
+                                         .one_each = one_each,
                                          .timeout_ms = TIMEOUT_MS,
                                          .restart_ms = restart_ms,
                                          .restart_count = 2,
                                          .owner = &owner,
                                      });
 }
+
+static void open_pool(uint32_t workers) { open_pool_of(workers, false); }
 
 static int set_up(void **state) {
     log_setup(LOG_TEXT, LOG_SILENT);
@@ -304,6 +307,29 @@ static void a_worker_that_answered_and_fails_is_not_replaced_but_dies(void **sta
     assert_int_equal(metric_get(METRIC_HANDLER_DIED), 1);
 }
 
+static void workers_with_one_each_take_no_second(void **state) {
+    open_pool_of(2, true);
+    send(1);
+    send(2);
+    assert_int_equal(w->started, 2);
+    assert_false(pool_ready(w->pool));
+    says(1, DONE(2));
+    send(3);
+    assert_false(pool_ready(w->pool));
+    says(1, DONE(3));
+    says(0, DONE(1));
+    heard("2 done; 3 done; 1 done; ");
+    send(4);
+    assert_true(pool_ready(w->pool));
+    assert_int_equal(w->started, 2);
+    // It has answered before, and would be replaced if it had nothing in its hands.
+    ends(0, (struct process_end){.status = 0});
+    heard("4 failed: its worker ended: exited with 0 []; ");
+    assert_int_equal(metric_get(METRIC_HANDLER_DIED), 1);
+    ends(1, (struct process_end){.status = 0});
+    assert_int_equal(metric_get(METRIC_HANDLER_DIED), 1);
+}
+
 static void a_late_worker_is_replaced_and_may_answer_the_rest(void **state) {
     open_pool(1);
     send(1);
@@ -419,6 +445,7 @@ int main(void) {
         T(a_worker_that_dies_fails_what_it_owes_and_waits),
         T(a_worker_may_ask_to_be_replaced),
         T(a_worker_that_answered_and_fails_is_not_replaced_but_dies),
+        T(workers_with_one_each_take_no_second),
         T(a_late_worker_is_replaced_and_may_answer_the_rest),
         T(no_more_than_twice_as_many_are_up),
         T(who_closes_its_output_gets_nothing_more),

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "port/clock.h"
 #include "port/keeper.h"
+#include "port/once.h"
 #include "port/process.h"
 
 #define LATE_MS 20000
@@ -133,6 +134,31 @@ static void a_program_gets_its_input_and_is_heard(void **state) {
     assert_string_equal(text_str(&r.err), "so\n");
     free(copy);
     finish(&r);
+}
+
+static void a_program_may_be_waited_for(void **state) {
+    static const struct {
+        const char *script, *out, *err, *why;
+        enum fail_code code; // of a failure
+    } rows[] = {
+        {"cat; echo so; echo why >&2", "so\n", "why\n", "", 0},
+        {"echo so; exit 3", "so\n", "", "exited with 3", FAIL_SYSTEM},
+        {"kill -SEGV $$", "", "", "killed by SIGSEGV", FAIL_SYSTEM},
+        {"echo so; sleep 100", "so\n", "", "no end within 500ms", FAIL_TIMEOUT},
+        {"echo 1234567890123; yes >&2 & sleep 0.1; kill $!", "12345678", "y\ny\ny\ny\n", "", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct text out = {.max = 8}, err = {.max = 8}, why = {0};
+        const struct process_spec spec = SHELL(rows[i].script);
+        result ran = process_once(&spec, 500, &out, &err, &why);
+        assert_true(rows[i].why[0] == '\0' ? ran == OK : failed_as(ran, rows[i].code));
+        assert_string_equal(text_str(&out), rows[i].out);
+        assert_string_equal(text_str(&err), rows[i].err);
+        assert_string_equal(text_str(&why), rows[i].why);
+        text_drop(&out);
+        text_drop(&err);
+        text_drop(&why);
+    }
 }
 
 static void a_program_that_does_not_read_harms_nobody(void **state) {
@@ -557,6 +583,7 @@ int main(int argc, char **argv) {
     keeper_main(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_gets_its_input_and_is_heard),
+        cmocka_unit_test(a_program_may_be_waited_for),
         cmocka_unit_test(a_program_that_does_not_read_harms_nobody),
         cmocka_unit_test(a_signal_is_told),
         cmocka_unit_test(what_cannot_be_run_says_why),

@@ -74,6 +74,36 @@ static void one_destination_may_keep_tables(void **state) {
     assert_null(plan_tables(none));
 }
 
+#define PLAIN                                                                                      \
+    "\"livemode\":\"both\",\"match\":null,\"timeout_ms\":1,\"retry_ms\":[],\"concurrency\":1}"
+#define PLUGIN                                                                                     \
+    "{\"name\":\"p\",\"kind\":\"plugin\",\"description\":\"so\",\"path\":\"${X}.so\","             \
+    "\"handlers\":[{\"name\":\"one\",\"description\":\"it\",\"types\":[\"a.*\",\"b\"]}]," PLAIN
+#define UNSEEN "{\"name\":\"p\",\"kind\":\"plugin\",\"path\":\"a.so\"," PLAIN
+#define NO_HANDLERS "{\"name\":\"p\",\"kind\":\"plugin\",\"path\":\"a.so\",\"handlers\":[]," PLAIN
+
+static void a_plugin_has_handlers_if_it_was_seen(void **state) {
+    OWN(drop)
+    struct plan *p = NULL;
+    OWN(drop)
+    struct plan *unseen = NULL;
+    struct plan *none = NULL;
+    assert_null(plan_read(B(WITH(PLUGIN)), 1, &p));
+    assert_true(bytes_equal(p->json, B(WITH(PLUGIN))));
+    const struct plan_destination *d = &p->destinations[0];
+    assert_int_equal(d->kind, KIND_PLUGIN);
+    assert_true(bytes_equal(d->description, B("so")));
+    assert_true(bytes_equal(d->path, B("${X}.so")));
+    assert_int_equal(d->handler_count, 1);
+    assert_true(bytes_equal(d->handlers[0].name, B("one")));
+    assert_int_equal(d->handlers[0].type_count, 2);
+    assert_true(bytes_equal(d->handlers[0].types[1], B("b")));
+    assert_null(plan_read(B(WITH(UNSEEN)), 1, &unseen));
+    assert_int_equal(unseen->destinations[0].handler_count, 0);
+    assert_true(bytes_equal(unseen->json, B(WITH(UNSEEN))));
+    assert_non_null(plan_read(B(WITH(NO_HANDLERS)), 1, &none));
+}
+
 static void a_command_has_a_program_and_no_url(void **state) {
     OWN(drop)
     struct plan *p = NULL;
@@ -342,6 +372,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writing_what_was_read_gives_the_same),
         cmocka_unit_test(a_command_has_a_program_and_no_url),
+        cmocka_unit_test(a_plugin_has_handlers_if_it_was_seen),
         cmocka_unit_test(one_destination_may_keep_tables),
         cmocka_unit_test(a_secret_has_a_livemode_and_times),
         cmocka_unit_test(other_order_and_spaces_become_canonical),
