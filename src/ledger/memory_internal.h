@@ -23,6 +23,7 @@ enum table_id {
     SITES,
     OBJECTS,
     LINKS,
+    TABLE_ROWS,
     TABLES
 };
 
@@ -42,6 +43,7 @@ struct memory {
     struct table unclaimed;     // seq
     struct map event_keys;      // owner, account, livemode, id
     struct map object_keys;     // owner, livemode, key
+    struct map table_keys;      // table, shadow, owner, account, livemode, id
     struct change *log;
     size_t log_n, log_cap, mark;
     bool begun, marked;
@@ -60,7 +62,13 @@ must result memory_gather(const struct shape *shape, const void **rows, size_t n
 // The object of a key; `put`: sets it to `as`, or with null removes it.
 void *memory_object(struct memory *m, bytes owner, bool livemode, bytes key, void *as, bool put);
 
-// Sets the operations on sites and objects.
+// The row of a key; `put`: sets it to `as`, or with null removes it.
+void *memory_table_row(struct memory *m, const struct table_key *key, void *as, bool put);
+// In the order of a dump.
+void memory_tables_dump(struct memory *m, struct text *out);
+
+// Set the operations on sites and objects, and on tables.
 void memory_site_operations(struct store *s);
+void memory_table_operations(struct store *s);
 
 #endif

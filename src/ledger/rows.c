@@ -5,6 +5,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "stripe/objects.h"
 
 #define F(name_, type_)                                                                            \
     { #name_, FIELD_##type_, offsetof(ROW, name_) }
@@ -122,6 +123,18 @@ SHAPE(object, "object");
 #define ROW struct link_row
 static const struct field link_fields[] = {F(above, U64), F(below, U64)};
 SHAPE(link, "link");
+#undef ROW
+
+#define ROW struct table_row
+#define K(name_, type_)                                                                            \
+    { #name_, FIELD_##type_, offsetof(ROW, key.name_) }
+static const struct field table_row_fields[] = {
+    K(owner, BYTES),    K(account, BYTES),     K(livemode, BOOL),   K(id, BYTES),
+    F(deleted, BOOL),   F(undecided, BOOL),    F(incomplete, BOOL), F(embedded, BOOL),
+    F(event_id, BYTES), F(event_created, I64), F(versions, BYTES),  F(data, BYTES),
+};
+#undef K
+SHAPE(table_row, "stripe");
 #undef ROW
 
 #define BLOB(row_, table_, key_, value_)                                                           \
@@ -247,8 +260,7 @@ static void dump_text(bytes b, struct text *out) {
     text_addc(out, '"');
 }
 
-void row_dump(const struct shape *s, const void *row, struct text *out) {
-    text_adds(out, s->table);
+static void dump_fields(const struct shape *s, const void *row, struct text *out) {
     for (size_t i = 0; i < s->n; i++) {
         const struct field *f = &s->fields[i];
         if (s == &shape_state && strncmp(f->name, "start_", 6) == 0)
@@ -269,6 +281,29 @@ void row_dump(const struct shape *s, const void *row, struct text *out) {
         }
     }
     text_addc(out, '\n');
+}
+
+void row_dump(const struct shape *s, const void *row, struct text *out) {
+    text_adds(out, s->table);
+    dump_fields(s, row, out);
+}
+
+void table_row_dump(const struct table_row *row, struct text *out) {
+    text_addf(out, "%s_%s%s", shape_table_row.table, row->key.table->name,
+              row->key.shadow ? " (beside)" : "");
+    dump_fields(&shape_table_row, row, out);
+}
+
+int table_key_compare(const struct table_key *x, const struct table_key *y) {
+    if (x->table != y->table)
+        return x->table < y->table ? -1 : 1;
+    if (x->shadow != y->shadow)
+        return x->shadow ? 1 : -1;
+    int id = bytes_compare(x->id, y->id), account = bytes_compare(x->account, y->account);
+    if (id != 0 || account != 0)
+        return id != 0 ? id : account;
+    return x->livemode != y->livemode ? (int)x->livemode - (int)y->livemode
+                                      : bytes_compare(x->owner, y->owner);
 }
 
 bool delivery_state_stored(enum delivery_state s) {

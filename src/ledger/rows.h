@@ -41,7 +41,7 @@ struct blob_row {
 
 extern const struct shape shape_state, shape_plan, shape_event, shape_receipt, shape_body,
     shape_delivery, shape_attempt, shape_destination, shape_suspense, shape_key, shape_answer,
-    shape_sighting, shape_site, shape_object, shape_link;
+    shape_sighting, shape_site, shape_object, shape_link, shape_table_row;
 
 // The numeric types; a u64 above INT64_MAX is kept as the same 64 bits.
 bool field_is_number(const struct field *f);
@@ -58,6 +58,11 @@ void *row_new(const struct shape *s, const void *row);
 must result row_copy(const struct shape *s, const void *row, struct arena *a, void *out);
 // One line of a dump: table name="text" name=number. What booking does not decide is left out.
 void row_dump(const struct shape *s, const void *row, struct text *out);
+
+// The same of a row of a table of Stripe's objects: stripe_customers owner="…" …
+void table_row_dump(const struct table_row *row, struct text *out);
+// The order of such lines: by table, those beside it behind, then by key.
+int table_key_compare(const struct table_key *x, const struct table_key *y);
 
 // May a delivery be stored in this state?
 bool delivery_state_stored(enum delivery_state s);

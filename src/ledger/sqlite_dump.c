@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "ledger/sqlite_links.h"
+#include "ledger/sqlite_tables.h"
 
 static result dump_table(sqlite3 *db, const struct shape *shape, const char *order,
                          struct text *out) {
@@ -51,6 +52,7 @@ result sqlite_dump(sqlite3 *db, struct text *out) {
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         TRY(dump_table(db, tables[i].shape, tables[i].order, out));
     TRY(links_dump(db, out));
+    TRY(tables_dump(db, out));
     NEED(!out->failed, MEMORY, "the dump is larger than its text may be");
     return OK;
 }

@@ -169,6 +169,32 @@ struct sighting_row {
 // The earlier first_at, the sum of counts, the later other times.
 void sighting_merge(struct sighting_row *into, const struct sighting_row *more);
 
+struct json;         // base/json.h
+struct object_table; // stripe/objects.h
+
+// One of Stripe's objects in its table.
+struct table_key {
+    const struct object_table *table; // not one of list members
+    bool shadow;                      // in the table beside it, which a rebuild fills
+    bytes owner, account, id;         // account empty: the platform's own
+    bool livemode;
+};
+
+// What a row of a table is made from; its columns and the rows of its lists follow from `data`
+// (stripe/objects.h).
+struct table_row {
+    struct table_key key;
+    // Stripe has dropped it; events do not tell which of several states is the last; a list in it
+    // was cut short; it is known from other objects' events alone.
+    bool deleted, undecided, incomplete, embedded;
+    bytes event_id; // the event that it is shown as of, and its second
+    int64_t event_created;
+    bytes versions;            // rules/version.h
+    bytes data;                // the object as compact JSON
+    const struct json *object; // the same, of who has it parsed; null: the store reads `data`
+    int64_t handle;            // the store's, of a row that it gave in this transaction; 0: none
+};
+
 // What a delivery needs to go out.
 struct due_row {
     struct delivery_row delivery;
@@ -292,6 +318,20 @@ struct store {
                                 const struct sighting_row *more); // merges; ABSENT
     must result (*sighting_insert)(struct store *s, const struct sighting_row *row);   // EXISTS
     must result (*sighting_count)(struct store *s, enum sighting kind, uint64_t *out); // rows
+
+    // Tables of Stripe's objects. Makes those that are missing, and brings those of an older
+    // program to the columns of this one, filled from `data`. Nothing of them is there before.
+    must result (*tables_ready)(struct store *s);
+    // All but data and object. ABSENT; MISMATCH: the table is not as tables_ready left it.
+    must result (*table_get)(struct store *s, const struct table_key *key, struct arena *a,
+                             struct table_row *out);
+    // Inserts or replaces, the rows of its lists included. MISMATCH.
+    must result (*table_put)(struct store *s, const struct table_row *row);
+    // Renews versions and undecided alone, of the row that has row->handle.
+    must result (*table_note)(struct store *s, const struct table_row *row);
+    // The table beside this one and its lists', made anew and empty; and in place of them.
+    must result (*table_beside)(struct store *s, const struct object_table *t);
+    must result (*table_swap)(struct store *s, const struct object_table *t);
 
     // Everything that booking decides, as canonical text, a line a row, so that books can be
     // compared (`state` without start_*). For tests and the simulation; large.

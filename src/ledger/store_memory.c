@@ -10,9 +10,10 @@
 #include "ledger/memory_internal.h"
 
 static const struct shape *const shapes[TABLES] = {
-    &shape_state,    &shape_plan,     &shape_event,       &shape_receipt,  &shape_body,
-    &shape_delivery, &shape_attempt,  &shape_destination, &shape_suspense, &shape_key,
-    &shape_answer,   &shape_sighting, &shape_site,        &shape_object,   &shape_link,
+    &shape_state,    &shape_plan,     &shape_event,   &shape_receipt,
+    &shape_body,     &shape_delivery, &shape_attempt, &shape_destination,
+    &shape_suspense, &shape_key,      &shape_answer,  &shape_sighting,
+    &shape_site,     &shape_object,   &shape_link,    &shape_table_row,
 };
 
 // next_at may be negative; the order stays.
@@ -74,6 +75,9 @@ static void *place_row(struct memory *m, enum table_id id, struct row_key key, v
     } else if (id == OBJECTS) {
         const struct site_object *o = row != NULL ? row : before;
         memory_object(m, o->owner, o->livemode, o->key, row, true);
+    } else if (id == TABLE_ROWS) {
+        const struct table_row *o = row != NULL ? row : before;
+        memory_table_row(m, &o->key, row, true);
     } else if (id == DELIVERIES) {
         if (before != NULL)
             index_delivery(m, before, false);
@@ -571,7 +575,7 @@ static result dump(struct store *s, struct text *out) {
     struct memory *m = memory_of(s);
     for (unsigned id = 0; id < TABLES; id++) {
         struct table t = m->tables[id];
-        if (t.n == 0)
+        if (t.n == 0 || id == TABLE_ROWS)
             continue;
         t.at = memory_new(t.n, sizeof *t.at);
         memcpy(t.at, m->tables[id].at, t.n * sizeof *t.at);
@@ -583,6 +587,7 @@ static result dump(struct store *s, struct text *out) {
             row_dump(shapes[id], t.at[i].row, out);
         free(t.at);
     }
+    memory_tables_dump(m, out);
     NEED(!out->failed, MEMORY, "the dump is larger than its text may be");
     return OK;
 }
@@ -606,6 +611,7 @@ static void close_memory(struct store *s) {
     free(m->unclaimed.at);
     map_drop(&m->event_keys);
     map_drop(&m->object_keys);
+    map_drop(&m->table_keys);
     free(m->log);
     free(m);
 }
@@ -664,5 +670,6 @@ struct store *store_memory(void) {
         .close = close_memory,
     };
     memory_site_operations(&m->store);
+    memory_table_operations(&m->store);
     return &m->store;
 }

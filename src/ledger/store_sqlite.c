@@ -159,12 +159,12 @@ static result state_put(struct store *s, const struct store_state *in) {
     return sqlite_put(s, STATE_PUT, &shape_state, in);
 }
 
-static result plan_put(struct store *s, uint64_t generation, bytes json) {
-    return sqlite_put(s, PLAN_PUT, &shape_plan, &(struct blob_row){generation, json});
+static result plan_put(struct store *s, uint64_t generation, bytes text) {
+    return sqlite_put(s, PLAN_PUT, &shape_plan, &(struct blob_row){generation, text});
 }
 
-static result plan_get(struct store *s, uint64_t generation, struct arena *a, bytes *json) {
-    return get_text(s, PLAN_GET, generation, a, json);
+static result plan_get(struct store *s, uint64_t generation, struct arena *a, bytes *text) {
+    return get_text(s, PLAN_GET, generation, a, text);
 }
 
 static result event_find(struct store *s, bytes owner, bytes account, bool livemode, bytes id,
@@ -441,6 +441,7 @@ static void close_sqlite(struct store *s) {
     rollback(s);
     for (unsigned i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(sqlite_store_of(s)->prepared[i]);
+    sqlite_tables_forget(sqlite_store_of(s));
     ledger_file_close(&sqlite_store_of(s)->file);
     free(sqlite_store_of(s)->path);
     free(sqlite_store_of(s));
@@ -520,6 +521,7 @@ result store_sqlite_with(const struct sqlite_options *o, const struct migration 
     }
     m->store = operations;
     sqlite_site_operations(&m->store);
+    sqlite_table_operations(&m->store);
     m->path = bytes_strdup(bytes_of(o->path));
     m->options = *o;
     m->options.path = m->path;

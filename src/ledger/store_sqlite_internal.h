@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the files of the SQLite store share: store_sqlite.c, store_sqlite_site.c.
+// What the files of the SQLite store share: store_sqlite.c, store_sqlite_site.c,
+// store_sqlite_tables.c.
 #ifndef LEDGER_STORE_SQLITE_INTERNAL_H
 #define LEDGER_STORE_SQLITE_INTERNAL_H
 
@@ -7,6 +8,11 @@
 #include "base/list.h"
 #include "ledger/sqlite_links.h"
 #include "ledger/sqlite_statements.h"
+#include "ledger/sqlite_tables.h"
+
+struct table_statements {
+    sqlite3_stmt *kept[TABLE_STATEMENTS];
+};
 
 struct sqlite_store {
     struct store store;
@@ -15,6 +21,8 @@ struct sqlite_store {
     bool begun, marked;
     struct links links;
     size_t links_at_mark;
+    struct table_statements *tables; // by number of the table, that beside it behind it; null: none
+    struct table_columns columns;    // scratch
     // While migrations wait:
     char *path;
     struct sqlite_options options;
@@ -56,5 +64,8 @@ static inline int64_t sqlite_limit(size_t max) {
 // store_sqlite_site.c: writes the links of the transaction, and sets its operations.
 must result sqlite_links_write(struct store *s);
 void sqlite_site_operations(struct store *s);
+// store_sqlite_tables.c: finalizes its statements; sets its operations.
+void sqlite_tables_forget(struct sqlite_store *m);
+void sqlite_table_operations(struct store *s);
 
 #endif

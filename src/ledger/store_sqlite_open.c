@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/ensure.h"
-#include "ledger/sqlite_internal.h"
+#include "ledger/sqlite_tables.h"
 #include "port/files.h"
 
 #define BUSY_MS 250
@@ -190,6 +190,8 @@ result ledger_migrate(const struct sqlite_options *o, const struct migration *mi
     sqlite3_progress_handler(db, STEPS_TO_LISTEN, is_stopped, (void *)(uintptr_t)stop);
     if (failed == OK && version < migrations[n - 1].version)
         failed = migrate_from(o, migrations, n, version, db, stop, why);
+    if (failed == OK)
+        failed = tables_grow(db, stop);
     sqlite3_progress_handler(db, 0, NULL, NULL);
     return failed == OK || why->n > 0 ? failed : refused(failed, db, o->path, why);
 }
@@ -226,7 +228,11 @@ static result prepare_file(const struct sqlite_options *o, const struct migratio
     failed = sqlite_number(db, "PRAGMA user_version", &version);
     if (failed != OK)
         return refused(failed, db, o->path, why);
-    f->waits = o->migrate_later && !blank && version < migrations[n - 1].version;
+    bool outdated = false;
+    failed = tables_outdated(db, &outdated);
+    if (failed != OK)
+        return refused(failed, db, o->path, why);
+    f->waits = o->migrate_later && !blank && (version < migrations[n - 1].version || outdated);
     return f->waits ? OK : ledger_migrate(o, migrations, n, db, NULL, why);
 }
 
