@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/memory.h"
-
 bytes bytes_of(const char *s) { return s == NULL ? NO_BYTES : bytes_from(s, strlen(s)); }
 
 bool bytes_equal(bytes a, bytes b) {
@@ -104,6 +102,17 @@ result bytes_to_i64(bytes b, int64_t *out) {
     return OK;
 }
 
+size_t bytes_print_u64(uint64_t v, char *out) {
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    memcpy(out, digits + at, sizeof digits - at);
+    return sizeof digits - at;
+}
+
 static int hex_value(uint8_t c) {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -168,11 +177,4 @@ bool bytes_utf8(bytes b) {
         at += n;
     }
     return true;
-}
-
-char *bytes_strdup(bytes b) {
-    char *s = memory_new(b.n + 1, 1);
-    if (b.n > 0)
-        memcpy(s, b.p, b.n);
-    return s;
 }

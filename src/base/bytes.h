@@ -50,6 +50,8 @@ bytes bytes_cut(bytes *rest, uint8_t c);
 // otherwise.
 must result bytes_to_u64(bytes b, uint64_t *out);
 must result bytes_to_i64(bytes b, int64_t *out); // one leading '-' allowed
+// Writes the decimal digits, at most 20, no NUL; returns how many.
+size_t bytes_print_u64(uint64_t v, char *out);
 // Exactly 2*n hexadecimal digits, lower case only (Stripe's form). INVALID otherwise.
 must result bytes_from_hex(bytes hex, uint8_t *out, size_t n);
 // Writes 2*n lower-case digits, no NUL.

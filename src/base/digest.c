@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/digest.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,44 +57,4 @@ void digest_xxh3(bytes b, uint64_t seed, uint8_t out[XXH3_SIZE]) {
     _Static_assert(sizeof canonical.digest == XXH3_SIZE, "128 bits");
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSeed(b.p, b.n, seed));
     memcpy(out, canonical.digest, XXH3_SIZE);
-}
-
-// `struct hmac` is libcrypto's context under our name.
-static EVP_MAC_CTX *context(struct hmac *h) { return (EVP_MAC_CTX *)h; }
-
-struct hmac *hmac_open(bytes key) {
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    ensure(mac != NULL);
-    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);
-    ensure(ctx != NULL);
-    EVP_MAC_free(mac);
-    char digest[] = "SHA2-256";
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    // A null key would mean "keep the one there is".
-    const uint8_t *p = key.n == 0 ? (const uint8_t *)"" : key.p;
-    ensure(EVP_MAC_init(ctx, p, key.n, params) == 1);
-    return (struct hmac *)ctx;
-}
-
-struct hmac *hmac_copy(struct hmac *h) {
-    EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(context(h));
-    ensure(ctx != NULL);
-    return (struct hmac *)ctx;
-}
-
-void hmac_close(struct hmac *h) { EVP_MAC_CTX_free(context(h)); }
-
-void hmac_start(struct hmac *h) { ensure(EVP_MAC_init(context(h), NULL, 0, NULL) == 1); }
-
-void hmac_add(struct hmac *h, bytes b) {
-    if (b.n > 0)
-        ensure(EVP_MAC_update(context(h), b.p, b.n) == 1);
-}
-
-void hmac_finish(struct hmac *h, uint8_t out[SHA256_SIZE]) {
-    size_t n = 0;
-    ensure(EVP_MAC_final(context(h), out, &n, SHA256_SIZE) == 1 && n == SHA256_SIZE);
 }

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/json.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
-
-#include "base/ensure.h"
-#include "base/memory.h"
-#include "base/text.h"
 
 // `struct json_doc` is yyjson's document under our name, and `json.val` its value.
 static yyjson_val *value_of(json v) { return v.val; }
@@ -32,19 +27,15 @@ static bool too_deep(yyjson_doc *doc) {
     return false;
 }
 
-static void *take(void *ctx, size_t n) { return memory_take(n); }
-
-static void *resize(void *ctx, void *p, size_t old_n, size_t n) { return memory_grow(p, n, 1); }
-
-static void give(void *ctx, void *p) { free(p); }
-
-static const yyjson_alc memory = {take, resize, give, NULL};
-
-result json_parse(bytes in, struct json_doc **out) {
+result json_parse_in(const struct json_memory *memory, bytes in, struct json_doc **out) {
+    yyjson_alc alc = {memory->take, memory->resize, memory->give, memory->ctx};
+    yyjson_read_err error = {0};
     // Without YYJSON_READ_INSITU the input is copied first and stays as it is.
     yyjson_doc *doc =
-        yyjson_read_opts((char *)(uintptr_t)in.p, in.n, YYJSON_READ_NUMBER_AS_RAW, &memory, NULL);
+        yyjson_read_opts((char *)(uintptr_t)in.p, in.n, YYJSON_READ_NUMBER_AS_RAW, &alc, &error);
     *out = NULL;
+    NEED(doc != NULL || error.code != YYJSON_READ_ERROR_MEMORY_ALLOCATION, MEMORY,
+         "there is no memory to read the JSON");
     NEED(doc != NULL, INVALID, "this is not JSON");
     if (too_deep(doc)) {
         yyjson_doc_free(doc);
@@ -111,7 +102,6 @@ uint32_t json_pick(json object, const bytes *names, size_t n, json *out) {
     size_t at = 0;
     bytes name;
     json value;
-    ensure(n <= 32);
     memset(out, 0, n * sizeof *out);
     while (json_member(object, &at, &name, &value))
         for (size_t i = 0; i < n; i++) {
@@ -180,8 +170,7 @@ result json_i64(json v, int64_t *out) {
     return bytes_to_i64(json_number(v), out);
 }
 
-// How null, true, false and a number are written; NO_BYTES for the rest.
-static bytes literal(json v) {
+bytes json_literal(json v) {
     switch (json_type(v)) {
     case JSON_NULL: return B("null");
     case JSON_BOOL: return json_true(v) ? B("true") : B("false");
@@ -193,35 +182,6 @@ static bytes literal(json v) {
 bool json_equals_text(json v, bytes text) {
     if (json_type(v) == JSON_STRING)
         return bytes_equal(json_string(v), text);
-    bytes own = literal(v);
+    bytes own = json_literal(v);
     return own.n > 0 && bytes_equal(own, text);
-}
-
-// Calls itself at most JSON_DEPTH_MAX deep.
-void json_write(json v, struct text *out) {
-    enum json_type type = json_type(v);
-    size_t at = 0;
-    bytes key;
-    json member;
-    if (type == JSON_STRING) {
-        text_add_json(out, json_string(v));
-    } else if (type == JSON_ARRAY) {
-        text_addc(out, '[');
-        for (bool first = true; json_element(v, &at, &member); first = false) {
-            text_adds(out, first ? "" : ",");
-            json_write(member, out);
-        }
-        text_addc(out, ']');
-    } else if (type == JSON_OBJECT) {
-        text_addc(out, '{');
-        for (bool first = true; json_member(v, &at, &key, &member); first = false) {
-            text_adds(out, first ? "" : ",");
-            text_add_json(out, key);
-            text_addc(out, ':');
-            json_write(member, out);
-        }
-        text_addc(out, '}');
-    } else {
-        text_add(out, literal(v));
-    }
 }

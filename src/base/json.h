@@ -31,9 +31,21 @@ typedef struct json {
     void *val;
 } json;
 
+// Where a document takes its memory: as malloc, realloc and free do, and null where there is none.
+// `old_n` is what p was asked for with.
+struct json_memory {
+    void *(*take)(void *ctx, size_t n);
+    void *(*resize)(void *ctx, void *p, size_t old_n, size_t n);
+    void (*give)(void *ctx, void *p);
+    void *ctx;
+};
+
 // INVALID: not JSON, not UTF-8, a lone surrogate escape, containers nested deeper than
 // JSON_DEPTH_MAX, or followed by other text; *out is null then.
 must result json_parse(bytes in, struct json_doc **out);
+// The same in that memory, which must stay as long as the document. MEMORY: it has none; what was
+// taken by then is given back.
+must result json_parse_in(const struct json_memory *memory, bytes in, struct json_doc **out);
 void json_close(struct json_doc **doc); // null is allowed; usable with OWN
 json json_root(const struct json_doc *doc);
 
@@ -45,7 +57,8 @@ json json_getb(json object, bytes key);
 // with dots.
 json json_path(json v, bytes path);
 bool json_has_twice(json object, const char *key); // the key stands there more than once
-// Several members in one walk: out[i] is the first of names[i], or absent. At most 32 names.
+#define JSON_PICK_MAX 32
+// Several members in one walk: out[i] is the first of names[i], or absent. At most JSON_PICK_MAX.
 // Returns those that stand there more than once, as bits.
 uint32_t json_pick(json object, const bytes *names, size_t n, json *out);
 size_t json_size(json v);           // members of an array or object, else 0
@@ -58,6 +71,7 @@ bool json_element(json array, size_t *at, json *value);
 bytes json_string(json v); // its bytes, unescaped; NO_BYTES if it is no string
 bytes json_number(json v); // the number's text as written; NO_BYTES if it is no number
 bool json_true(json v);
+bytes json_literal(json v); // how null, true, false or a number is written; else NO_BYTES
 // An integer as written (no fraction, no exponent) that fits; INVALID otherwise.
 must result json_i64(json v, int64_t *out);
 // Is the scalar equal to this text: string's bytes, number's text, true, false, null?

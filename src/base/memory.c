@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/ensure.h"
 
 void memory_none(size_t n) {
@@ -43,4 +44,12 @@ void *memory_grow(void *p, size_t count, size_t size) {
 void memory_wipe(void *p, size_t n) {
     if (n > 0)
         explicit_bzero(p, n);
+}
+
+// Here, so that bytes.c needs no memory.
+char *bytes_strdup(bytes b) {
+    char *s = memory_new(b.n + 1, 1);
+    if (b.n > 0)
+        memcpy(s, b.p, b.n);
+    return s;
 }

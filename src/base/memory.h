@@ -5,8 +5,8 @@
 // capped text, and is refused where the cap is passed.
 //
 // The libraries that can be told take their memory by the same policy: libuv (port/loop.c), libcurl
-// (port/fetch.c), yyjson (base/json.c), libcrypto (base/digest.c). SQLite undoes what it had no
-// memory for, and says so; booking then waits.
+// (port/fetch.c), yyjson (base/json_heap.c), libcrypto (base/digest.c). SQLite undoes what it had
+// no memory for, and says so; booking then waits.
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 

@@ -22,7 +22,8 @@ static void open_signer(const struct desk_source *from, struct signer *out) {
         .key_count = from->secret_count,
     };
     for (size_t i = 0; i < from->secret_count; i++) {
-        out->keys[i] = (struct signer_key){from->secrets[i].says, hmac_open(from->secrets[i].key)};
+        out->keys[i].says = from->secrets[i].says;
+        hmac_key_init(&out->keys[i].key, from->secrets[i].key);
         out->keys[i].says.label = own_copy(from->secrets[i].says.label);
     }
 }
@@ -42,7 +43,7 @@ void signing_close(struct signing *s) {
     for (size_t i = 0; i < s->count; i++) {
         struct signer *one = &s->signers[i];
         for (size_t k = 0; k < one->key_count; k++) {
-            hmac_close(one->keys[k].hmac);
+            hmac_key_wipe(&one->keys[k].key);
             free_copy(one->keys[k].says.label);
         }
         free(one->keys);
@@ -124,7 +125,7 @@ static void answer(struct ask *a, const struct signer *s, const struct signer_ke
     text_adds(&a->out, ",\"secret\":");
     text_add_json(&a->out, key->says.label);
     text_addf(&a->out, ",\"addresses\":%s,\"signature\":\"", text_str(&a->desk->addresses));
-    signature_sign(key->hmac, clock_wall_ms(a->desk->o.clock) / 1000, body, &a->out);
+    signature_sign(&key->key, clock_wall_ms(a->desk->o.clock) / 1000, body, &a->out);
     text_adds(&a->out, "\"}");
     metric_add(METRIC_SIGNED, 1);
     log_event(LOG_SIGNED, log_b("id", e->id), log_b("type", e->type), log_b("source", s->path),

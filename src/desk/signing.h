@@ -4,7 +4,7 @@
 #ifndef DESK_SIGNING_H
 #define DESK_SIGNING_H
 
-#include "base/digest.h"
+#include "base/hmac.h"
 #include "desk/desk.h"
 
 struct signing {
@@ -15,7 +15,7 @@ struct signing {
         enum mode livemode;
         struct signer_key {
             struct plan_secret says; // its label owned
-            struct hmac *hmac;
+            struct hmac_key key;
         } * keys;
         size_t key_count;
     } * signers;

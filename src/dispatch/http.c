@@ -2,8 +2,8 @@
 // The carrier of kind http: a POST of the stored bytes, signed afresh, as Stripe would send it.
 #include <stdlib.h>
 
-#include "base/digest.h"
 #include "base/ensure.h"
+#include "base/hmac.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "dispatch/answer.h"
@@ -15,10 +15,10 @@ struct http_channel {
     struct channel channel;
     char *url;
     int64_t timeout_ms;
-    struct hmac *key;
+    struct hmac_key key;
     size_t older_count;
     struct older_key {
-        struct hmac *key;
+        struct hmac_key key;
         int64_t not_after_s;
     } older[];
 };
@@ -31,19 +31,21 @@ static struct channel *http_open(struct dispatch *d, const struct target *t) {
     struct http_channel *h = memory_new(1, sizeof *h + t->older_count * sizeof h->older[0]);
     channel_init(&h->channel, &carrier_http, d);
     h->url = bytes_strdup(t->url);
-    h->key = hmac_open(t->secret);
+    hmac_key_init(&h->key, t->secret);
     h->older_count = t->older_count;
-    for (size_t i = 0; i < t->older_count; i++)
-        h->older[i] = (struct older_key){hmac_open(t->older[i].key), t->older[i].not_after_s};
+    for (size_t i = 0; i < t->older_count; i++) {
+        hmac_key_init(&h->older[i].key, t->older[i].key);
+        h->older[i].not_after_s = t->older[i].not_after_s;
+    }
     h->timeout_ms = t->timeout_ms;
     return &h->channel;
 }
 
 static void http_drop(struct channel *c) {
     struct http_channel *h = http_of(c);
-    hmac_close(h->key);
+    hmac_key_wipe(&h->key);
     for (size_t i = 0; i < h->older_count; i++)
-        hmac_close(h->older[i].key);
+        hmac_key_wipe(&h->older[i].key);
     free(h->url);
     free(h);
 }
@@ -77,10 +79,10 @@ static size_t write_strings(const struct http_channel *h, const struct attempt *
     int64_t now_s = a->started_at > 0 ? a->started_at / 1000 : 0;
     url_names_fill(bytes_of(h->url), job->account, job->site, t);
     text_add(t, B("\0Stripe-Signature: "));
-    signature_sign(h->key, now_s, job->body, t);
+    signature_sign(&h->key, now_s, job->body, t);
     for (size_t i = 0; i < h->older_count; i++)
         if (now_s < h->older[i].not_after_s)
-            signature_sign_also(h->older[i].key, now_s, job->body, t);
+            signature_sign_also(&h->older[i].key, now_s, job->body, t);
     text_add(t, B("\0Hookkeep-Event: "));
     text_add(t, job->event_id);
     text_addf(t, "%cHookkeep-Attempt: %u", '\0', job->attempt);

@@ -197,6 +197,7 @@ static void walk_path(const struct naming *n, json v, bytes path) {
 static void read_object(struct reading *r, size_t index, bytes type, json v, int depth) {
     size_t count, n = 0;
     const struct site_link *links = site_links_of(type, &count);
+    _Static_assert(SITE_LINKS_EACH_MAX <= JSON_PICK_MAX, "one walk finds them all");
     bytes names[SITE_LINKS_EACH_MAX];
     json values[SITE_LINKS_EACH_MAX];
     if (count == 0 || json_type(v) != JSON_OBJECT)

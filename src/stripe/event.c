@@ -3,10 +3,8 @@
 
 #include "base/text.h"
 
-// A field that breaks a rule, for the sentence in `why`.
-static result refuse(struct text *why, const char *field, const char *problem) {
-    if (why != NULL)
-        text_addf(why, "%s %s", field, problem);
+static result refuse(struct event_fault *why, const char *field, const char *problem) {
+    *why = (struct event_fault){field, problem};
     FAIL(INVALID, "the body is not a Stripe event");
 }
 
@@ -40,6 +38,7 @@ enum member {
 #undef X
         MEMBER_COUNT
 };
+_Static_assert(MEMBER_COUNT <= JSON_PICK_MAX, "one walk finds them all");
 static const bytes member_names[MEMBER_COUNT] = {
 #define X(id, name, once) BYTES_INIT(name),
     MEMBERS(X)
@@ -54,7 +53,7 @@ static const bool member_once[MEMBER_COUNT] = {
 static const char *member_name(enum member m) { return (const char *)member_names[m].p; }
 
 // A string of 1 to EVENT_ID_MAX bytes without control characters.
-static result read_name(const json *root, enum member m, bytes *out, struct text *why) {
+static result read_name(const json *root, enum member m, bytes *out, struct event_fault *why) {
     if (json_type(root[m]) != JSON_STRING)
         return refuse(why, member_name(m), "is not a string");
     *out = json_string(root[m]);
@@ -65,14 +64,15 @@ static result read_name(const json *root, enum member m, bytes *out, struct text
     return OK;
 }
 
-static result read_optional_name(const json *root, enum member m, bytes *out, struct text *why) {
+static result read_optional_name(const json *root, enum member m, bytes *out,
+                                 struct event_fault *why) {
     enum json_type type = json_type(root[m]);
     if (type == JSON_ABSENT || type == JSON_NULL)
         return OK;
     return read_name(root, m, out, why);
 }
 
-static result read_members(json v, json *root, struct event *out, struct text *why) {
+static result read_members(json v, json *root, struct event *out, struct event_fault *why) {
     if (json_type(v) != JSON_OBJECT)
         return refuse(why, "the body", "is not a JSON object");
     uint32_t twice = json_pick(v, member_names, MEMBER_COUNT, root);
@@ -86,7 +86,7 @@ static result read_members(json v, json *root, struct event *out, struct text *w
     return OK;
 }
 
-static result read_created(json v, struct event *out, struct text *why) {
+static result read_created(json v, struct event *out, struct event_fault *why) {
     if (!out->thin) {
         if (json_i64(v, &out->created) != OK)
             return refuse(why, "created", "is not an integer");
@@ -112,7 +112,7 @@ static void read_request(json request, struct event *out) {
     read_two(request, B("id"), &out->request_id, B("idempotency_key"), &out->idempotency_key);
 }
 
-static result read_snapshot(const json *root, struct event *out, struct text *why) {
+static result read_snapshot(const json *root, struct event *out, struct event_fault *why) {
     TRY(read_optional_name(root, M_ACCOUNT, &out->account, why));
     out->api_version = json_string(root[M_API_VERSION]);
     json object = json_get(root[M_DATA], "object");
@@ -141,7 +141,7 @@ static void read_thin(const json *root, struct event *out) {
     out->snapshot_id = json_string(root[M_SNAPSHOT_EVENT]);
 }
 
-static result read_event(json v, struct event *out, struct text *why) {
+static result read_event(json v, struct event *out, struct event_fault *why) {
     json root[MEMBER_COUNT];
     TRY(read_members(v, root, out, why));
     TRY(read_name(root, M_ID, &out->id, why));
@@ -157,17 +157,11 @@ static result read_event(json v, struct event *out, struct text *why) {
     return OK;
 }
 
-result event_parse(bytes body, struct event *out, struct text *why) {
+result event_read(struct json_doc *doc, struct event *out, struct event_fault *fault) {
     *out = (struct event){0};
     OWN(event_drop)
-    struct event e = {0};
-    result parsed = json_parse(body, &e.doc);
-    if (parsed != OK) {
-        if (why != NULL)
-            text_addf(why, "%s", parsed->text);
-        return parsed;
-    }
-    TRY(read_event(json_root(e.doc), &e, why));
+    struct event e = {.doc = doc};
+    TRY(read_event(json_root(doc), &e, fault));
     *out = e;
     e.doc = NULL;
     return OK;

@@ -36,7 +36,15 @@ struct event {
 
 // INVALID: not an event. `why`, if not null, gets one sentence that repeats nothing of the body but
 // field names.
+struct text;
 must result event_parse(bytes body, struct event *out, struct text *why);
+
+// The field of a body that is no event, and the rule that it breaks; both constant.
+struct event_fault {
+    const char *field, *problem;
+};
+// The same of a document, whose owner the event becomes; if it is INVALID it is closed.
+must result event_read(struct json_doc *doc, struct event *out, struct event_fault *fault);
 void event_drop(struct event *e); // usable with OWN; zero-initialised is valid
 
 #endif

@@ -55,9 +55,10 @@ size_t hookkeep_sign(hookkeep_secret secret, time_t at, const void *body, size_t
         return 0;
     OWN(text_drop)
     struct text t = {0};
-    struct hmac *key = hmac_open(bytes_from(secret.bytes, secret.size));
-    signature_sign(key, at, bytes_from(body, body_size), &t);
-    hmac_close(key);
+    struct hmac_key key;
+    hmac_key_init(&key, bytes_from(secret.bytes, secret.size));
+    signature_sign(&key, at, bytes_from(body, body_size), &t);
+    hmac_key_wipe(&key);
     if (t.failed || t.n >= out_size)
         return 0;
     memcpy(out, text_str(&t), t.n + 1);

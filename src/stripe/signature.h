@@ -14,10 +14,11 @@
 #ifndef STRIPE_SIGNATURE_H
 #define STRIPE_SIGNATURE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "base/digest.h"
+#include "base/hmac.h"
 
 #define SIGNATURE_CANDIDATES_MAX 16 // v1 items looked at; a header with more is malformed
 #define SIGNATURE_HEADER_MAX 4096   // bytes of a header looked at; a longer one is malformed
@@ -42,8 +43,26 @@ enum signature_verdict {
 
 // HOLDS here means: parsed. MISSING or MALFORMED otherwise.
 enum signature_verdict signature_parse(bytes header, struct signature *out);
+// What a malformed header lacks, in the order in which Stripe's SDKs look: no item is named t; none
+// is named v1; else one of the items there are breaks a rule.
+enum signature_lack { SIGNATURE_NO_TIME, SIGNATURE_NO_V1, SIGNATURE_BAD_ITEM };
+enum signature_lack signature_lack(bytes header);
 
-// The keyed contexts of a ring of secrets; one thread. Secrets are copied into libcrypto only.
+// A message begins with its time and a dot; the body's pieces follow.
+void signature_start(struct hmac *message, const struct hmac_key *key, bytes time_text);
+// Is one of the candidates, SHA256_SIZE bytes each, the message's? Ends the message.
+bool signature_matches(struct hmac *message, const uint8_t *candidates, size_t count);
+// HOLDS, TOO_OLD or IN_FUTURE: |now_s - time_s| > tolerance_s, which is not negative.
+enum signature_verdict signature_age(int64_t time_s, int64_t now_s, int64_t tolerance_s);
+
+#define SIGNATURE_SIZE 96 // bytes of "t=…,v1=…" at most, its NUL counted
+// Writes it, ended by NUL, and returns its length; time_s is not negative.
+size_t signature_write(const struct hmac_key *key, int64_t time_s, bytes body,
+                       char out[SIGNATURE_SIZE]);
+
+// What follows takes memory (signature_ring.c).
+
+// The keys of a ring of secrets; one thread. The secrets themselves are not kept.
 struct signature_ring;
 struct signature_ring *signature_ring_open(const bytes *secrets, size_t count); // 1 to SECRETS_MAX
 void signature_ring_close(struct signature_ring *r);                            // null is allowed
@@ -52,9 +71,8 @@ void signature_ring_close(struct signature_ring *r);                            
 void signature_ring_limit(struct signature_ring *r, size_t secret, int64_t not_before_s,
                           int64_t not_after_s);
 
-// One verification under way: start with a parsed header, add the body's pieces, finish.
-// A ring has one verification under way at a time unless each has a context of its own:
-// signature_check_open makes one.
+// One verification under way: start with a parsed header, add the body's pieces, finish. A ring may
+// have any number of them, and outlasts them.
 struct signature_check;
 struct signature_check *signature_check_open(struct signature_ring *r, const struct signature *s);
 void signature_check_add(struct signature_check *c, bytes piece);
@@ -65,12 +83,11 @@ enum signature_verdict signature_check_finish(struct signature_check *c, bytes b
                                               int64_t tolerance_s, size_t *which);
 void signature_check_close(struct signature_check *c); // given up; null is allowed
 
-// Signs for a destination: appends "t=…,v1=…" (77 bytes or so) for the body. `key` is the secret's
-// context.
+// Signs for a destination: appends "t=…,v1=…" (77 bytes or so) for the body.
 struct text;
-void signature_sign(struct hmac *key, int64_t time_s, bytes body, struct text *out);
+void signature_sign(const struct hmac_key *key, int64_t time_s, bytes body, struct text *out);
 // Appends another secret's ",v1=…" to it, as Stripe does while a secret is rolled.
-void signature_sign_also(struct hmac *key, int64_t time_s, bytes body, struct text *out);
+void signature_sign_also(const struct hmac_key *key, int64_t time_s, bytes body, struct text *out);
 
 // "no v1 item" and the like, for an operator; tells nothing about secrets.
 const char *signature_verdict_text(enum signature_verdict v);

@@ -61,9 +61,9 @@ static void check_signed(struct signature_ring *ring, const struct signature *gi
     struct text own = {0};
     OWN(text_drop)
     struct text all = {0};
-    struct hmac *key = hmac_open(bytes_of(SECRET));
-    signature_sign(key, given->time, body, &own);
-    hmac_close(key);
+    struct hmac_key key;
+    hmac_key_init(&key, bytes_of(SECRET));
+    signature_sign(&key, given->time, body, &own);
     bytes item = text_bytes(&own);
     (void)bytes_cut(&item, ',');
     text_add(&all, header);

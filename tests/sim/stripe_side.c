@@ -168,10 +168,10 @@ static void post_piece(void *ctx) {
 static void sign(struct post *p, struct text *header) {
     struct world *w = &p->sim->world;
     static const char *const secrets[SOURCES] = {SECRET_WEBHOOK, SECRET_CONNECT, SECRET_OTHER};
-    struct hmac *key = hmac_open(bytes_of(secrets[p->source]));
-    signature_sign(key, clock_wall_ms(&w->clock) / 1000, bytes_of(p->event->body[p->version]),
+    struct hmac_key key;
+    hmac_key_init(&key, bytes_of(secrets[p->source]));
+    signature_sign(&key, clock_wall_ms(&w->clock) / 1000, bytes_of(p->event->body[p->version]),
                    header);
-    hmac_close(key);
 }
 
 static void post_try(void *ctx) {

@@ -164,9 +164,9 @@ static void read_answer(int fd, struct text *out) {
 static void write_request(struct text *out, const char *key, const char *body, bool chunked) {
     OWN(text_drop)
     struct text header = {0};
-    struct hmac *h = hmac_open(bytes_of(key));
-    signature_sign(h, time(NULL), bytes_of(body), &header);
-    hmac_close(h);
+    struct hmac_key h;
+    hmac_key_init(&h, bytes_of(key));
+    signature_sign(&h, time(NULL), bytes_of(body), &header);
     text_addf(out, "POST /webhook HTTP/1.1\r\nHost: localhost\r\nStripe-Signature: %s\r\n",
               text_str(&header));
     if (chunked)

@@ -119,9 +119,9 @@ static void run_journal(struct world *w) {
 }
 
 static void sign(struct text *out, const char *key, int64_t time_s, bytes body) {
-    struct hmac *h = hmac_open(bytes_of(key));
-    signature_sign(h, time_s, body, out);
-    hmac_close(h);
+    struct hmac_key h;
+    hmac_key_init(&h, bytes_of(key));
+    signature_sign(&h, time_s, body, out);
 }
 
 static struct http_request post(const char *path, bytes signature, bytes body) {

@@ -92,14 +92,14 @@ static void test_vectors(void **state) {
         signature_ring_close(r);
 
         body_of(v, &body);
-        struct hmac *key = hmac_open(secret);
+        struct hmac_key key;
+        hmac_key_init(&key, secret);
         for (int again = 0; again < 2; again++) {
             text_reset(&made);
             text_adds(&made, "Stripe-Signature: ");
-            signature_sign(key, v->time, text_bytes(&body), &made);
+            signature_sign(&key, v->time, text_bytes(&body), &made);
             assert_string_equal(text_str(&header), text_str(&made) + 18);
         }
-        hmac_close(key);
     }
     text_drop(&body);
     text_drop(&header);
@@ -177,22 +177,20 @@ static void test_ring(void **state) {
 static void test_secrets_in_turn(void **state) {
     const bytes secrets[] = {B("whsec_of_the_platform"), B("whsec_test_secret"), B("whsec_third")};
     struct signature_ring *r = signature_ring_open(secrets, 3);
-    struct hmac *keys[3];
+    struct hmac_key keys[3];
     for (size_t i = 0; i < 3; i++)
-        keys[i] = hmac_open(secrets[i]);
+        hmac_key_init(&keys[i], secrets[i]);
     for (size_t round = 0; round < 30; round++) {
         size_t signer = (round * round + round / 3) % 3, which = 9;
         OWN(text_drop)
         struct text header = {0};
-        signature_sign(keys[signer], 1700000000, B(BODY_OF_V1), &header);
+        signature_sign(&keys[signer], 1700000000, B(BODY_OF_V1), &header);
         assert_int_equal(SIGNATURE_HOLDS,
                          verify(r, text_bytes(&header), B(BODY_OF_V1), 1700000000, 300, &which));
         assert_int_equal(signer, which);
         assert_int_equal(SIGNATURE_NO_MATCH,
                          verify(r, text_bytes(&header), B("{}"), 1700000000, 300, &which));
     }
-    for (size_t i = 0; i < 3; i++)
-        hmac_close(keys[i]);
     signature_ring_close(r);
 }
 
@@ -225,14 +223,14 @@ static void test_in_force(void **state) {
     // Two secrets in one header, as while one is rolled: the one in force decides.
     OWN(text_drop)
     struct text both = {0};
-    struct hmac *third = hmac_open(secrets[2]), *second = hmac_open(secrets[1]);
-    signature_sign(second, 1700000000, B(BODY_OF_V1), &both);
-    signature_sign_also(third, 1700000000, B(BODY_OF_V1), &both);
+    struct hmac_key third, second;
+    hmac_key_init(&third, secrets[2]);
+    hmac_key_init(&second, secrets[1]);
+    signature_sign(&second, 1700000000, B(BODY_OF_V1), &both);
+    signature_sign_also(&third, 1700000000, B(BODY_OF_V1), &both);
     assert_int_equal(SIGNATURE_HOLDS,
                      verify(r, text_bytes(&both), B(BODY_OF_V1), 1700000000, 0, &which));
     assert_int_equal(2, which);
-    hmac_close(second);
-    hmac_close(third);
     signature_ring_close(r);
 }
 
@@ -333,6 +331,30 @@ static void test_malformed(void **state) {
     assert_int_equal(SIGNATURE_MALFORMED, signature_parse(B("t=1," V1 ",v0=\0"), &s));
 }
 
+static void test_what_a_malformed_header_lacks(void **state) {
+    static const struct {
+        const char *header;
+        enum signature_lack lack;
+    } rows[] = {
+        {"garbage", SIGNATURE_NO_TIME},
+        {" t=1," V1, SIGNATURE_NO_TIME},
+        {V1, SIGNATURE_NO_TIME},
+        {"t," V1, SIGNATURE_NO_TIME},
+        {"t=1", SIGNATURE_NO_V1},
+        {"t=1,v0=" HEX_OF_V1, SIGNATURE_NO_V1},
+        {"t=1, " V1, SIGNATURE_NO_V1},
+        {"t=1,v1", SIGNATURE_NO_V1},
+        {"t=1,v1=", SIGNATURE_BAD_ITEM},
+        {"t=abc," V1, SIGNATURE_BAD_ITEM},
+        {"t=1,t=1," V1, SIGNATURE_BAD_ITEM},
+        {"t=1," V1 ",", SIGNATURE_BAD_ITEM},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(SIGNATURE_MALFORMED, parse(rows[i].header));
+        assert_int_equal(rows[i].lack, signature_lack(bytes_of(rows[i].header)));
+    }
+}
+
 static void test_floods(void **state) {
     struct text header = {0};
     struct signature s;
@@ -368,17 +390,12 @@ static void test_time_is_used_as_written(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),
-        cmocka_unit_test(test_every_split),
-        cmocka_unit_test(test_ring),
-        cmocka_unit_test(test_secrets_in_turn),
-        cmocka_unit_test(test_in_force),
-        cmocka_unit_test(test_checks_side_by_side),
-        cmocka_unit_test(test_tolerance),
-        cmocka_unit_test(test_well_formed),
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_floods),
-        cmocka_unit_test(test_time_is_used_as_written),
+        cmocka_unit_test(test_vectors),   cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_ring),      cmocka_unit_test(test_secrets_in_turn),
+        cmocka_unit_test(test_in_force),  cmocka_unit_test(test_checks_side_by_side),
+        cmocka_unit_test(test_tolerance), cmocka_unit_test(test_well_formed),
+        cmocka_unit_test(test_malformed), cmocka_unit_test(test_what_a_malformed_header_lacks),
+        cmocka_unit_test(test_floods),    cmocka_unit_test(test_time_is_used_as_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
