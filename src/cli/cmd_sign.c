@@ -30,8 +30,8 @@ static enum cli_exit sign(const struct cli_call *c) {
         return code;
     if (secrets.count > 1)
         return cli_misused(c, "there are %zu secrets; one signs", secrets.count);
-    char header[HOOKKEEP_SIGNATURE_SIZE];
-    size_t n = hookkeep_sign(secrets.all[0], (time_t)at, body.p, body.n, header, sizeof header);
+    char header[HK_SIGNATURE_SIZE];
+    size_t n = hk_sign(secrets.all[0], (time_t)at, body.p, body.n, header, sizeof header);
     cli_out(bytes_from(header, n));
     cli_outf("\n");
     return CLI_DONE;

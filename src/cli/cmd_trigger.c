@@ -200,9 +200,9 @@ static enum cli_exit send_to_source(struct trigger *t, bytes body, struct reply 
 }
 
 static enum cli_exit send_to_endpoint(struct trigger *t, bytes body, struct reply *r) {
-    char header[HOOKKEEP_SIGNATURE_SIZE];
-    size_t n = hookkeep_sign(t->secrets.all[0], (time_t)(clock_wall_ms(&clock_real) / 1000), body.p,
-                             body.n, header, sizeof header);
+    char header[HK_SIGNATURE_SIZE];
+    size_t n = hk_sign(t->secrets.all[0], (time_t)(clock_wall_ms(&clock_real) / 1000), body.p,
+                       body.n, header, sizeof header);
     const struct post_to to = {.url = o.to};
     poster_send(t->poster, &to, bytes_from(header, n), body, r);
     return r->failed == OK ? CLI_DONE : say_silence(o.to, r);

@@ -49,16 +49,18 @@ static bytes header_value(const struct text *said) {
 
 static enum cli_exit judge(const struct secrets *s, bytes header, const struct text *body,
                            int64_t now, int64_t tolerance) {
-    hookkeep_verifier *v = hookkeep_verifier_open(s->all, s->count);
-    if (v == NULL) {
-        cli_say("a secret is empty");
-        return CLI_USAGE;
-    }
-    hookkeep_verdict verdict = hookkeep_verify(v, (const char *)header.p, header.n, body->p,
-                                               body->n, (time_t)now, (long)tolerance, NULL);
-    hookkeep_verifier_close(v);
-    cli_outf("%s\n", hookkeep_verdict_text(verdict));
-    return verdict == HOOKKEEP_HOLDS ? CLI_DONE : CLI_FAILED;
+    hk_receipt r = HK_RECEIPT_INIT;
+    r.body = body->p;
+    r.body_size = body->n;
+    r.header = (const char *)header.p;
+    r.header_size = header.n;
+    r.secrets = s->all;
+    r.secret_count = s->count;
+    r.now = (time_t)now;
+    r.tolerance = (long)tolerance;
+    hk_status status = hk_verify(&r, NULL);
+    cli_outf("%s\n", hk_status_text(status));
+    return status == HK_OK ? CLI_DONE : CLI_FAILED;
 }
 
 static enum cli_exit verify(const struct cli_call *c) {
@@ -68,7 +70,7 @@ static enum cli_exit verify(const struct cli_call *c) {
     struct text header = {0};
     OWN(text_drop)
     struct text body = {0};
-    int64_t now = clock_wall_ms(&clock_real) / 1000, tolerance = HOOKKEEP_TOLERANCE * 1000;
+    int64_t now = clock_wall_ms(&clock_real) / 1000, tolerance = HK_TOLERANCE * 1000;
     if (time_said != NULL && query_seconds(time_said, &now) != OK)
         return cli_misused(c, "--time `%s` is no time; expected Unix seconds or RFC 3339",
                            time_said);

@@ -21,8 +21,8 @@ result secrets_parse(struct secrets *s) {
             continue;
         NEED(bytes_trim(line).n == line.n, INVALID,
              "a secret has white space around it; a line holds a secret and nothing else");
-        NEED(s->count < HOOKKEEP_SECRETS_MAX, INVALID, "there are more than 64 secrets");
-        s->all[s->count++] = (hookkeep_secret){(const char *)line.p, line.n};
+        NEED(s->count < HK_SECRETS_MAX, INVALID, "there are more than 64 secrets");
+        s->all[s->count++] = (hk_secret){(const char *)line.p, line.n};
     }
     NEED(s->count > 0, INVALID, "it is empty; a secret whsec_… is expected");
     return OK;

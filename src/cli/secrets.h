@@ -10,7 +10,7 @@
 
 struct secrets {
     struct text content; // owns what `all` points to
-    hookkeep_secret all[HOOKKEEP_SECRETS_MAX];
+    hk_secret all[HK_SECRETS_MAX];
     size_t count;
 };
 

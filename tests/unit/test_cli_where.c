@@ -65,7 +65,7 @@ static void secrets_stand_on_lines(void **state) {
     static const char *const bad[] = {"", "\n\n", " whsec_a", "whsec_a\nwhsec_b \n", "\t", NULL};
     OWN(text_drop)
     struct text many = {0};
-    for (int i = 0; i <= HOOKKEEP_SECRETS_MAX; i++)
+    for (int i = 0; i <= HK_SECRETS_MAX; i++)
         text_addf(&many, "%d\n", i);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         result parsed = parse(bad[i] == NULL ? text_str(&many) : bad[i], &s);
