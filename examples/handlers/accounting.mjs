@@ -1,39 +1,21 @@
 // SPDX-License-Identifier: MIT
-// A stream handler: an accounting record for each invoice that was paid, in a ledger of its own
-// (a file to which lines are added). Several events are worked at a time.
-import fs from "node:fs/promises";
-import readline from "node:readline";
+// A stream handler: an accounting record for each invoice that was paid. invoice.paid and
+// invoice.payment_succeeded both say so of the same invoice, so it is booked by its own id.
+import { records, serve } from "./stream.mjs";
 
-const FILE = "accounting.jsonl";
-const booked = new Set(); // event ids
-for (const line of (await fs.readFile(FILE, "utf8").catch(() => "")).split("\n").filter(Boolean))
-  booked.add(JSON.parse(line).event);
-const file = await fs.open(FILE, "a");
+const file = await records("accounting.jsonl");
+const booked = new Set(file.all.map((r) => r.invoice));
 
-async function book(job) {
-  if (booked.has(job.event)) return; // it came again
-  const invoice = JSON.parse(job.payload).data.object;
+await serve(async (event) => {
+  const invoice = event.data.object;
+  if (booked.has(invoice.id)) return; // it came again
   if (!Number.isInteger(invoice.amount_paid)) throw new Error(`${invoice.id} has no amount_paid`);
-  const record = { event: job.event, invoice: invoice.id, customer: invoice.customer,
-                   amount: invoice.amount_paid, currency: invoice.currency };
-  booked.add(job.event);
+  booked.add(invoice.id);
   try {
-    await file.write(JSON.stringify(record) + "\n");
-    await file.datasync();
+    await file.add({ invoice: invoice.id, customer: invoice.customer, paid: true,
+                     amount: invoice.amount_paid, currency: invoice.currency });
   } catch (e) {
-    booked.delete(job.event);
+    booked.delete(invoice.id);
     throw e;
   }
-}
-
-const working = new Set();
-for await (const line of readline.createInterface({ input: process.stdin })) {
-  const job = JSON.parse(line);
-  const { delivery, attempt } = job;
-  const answer = (more) => console.log(JSON.stringify({ delivery, attempt, ...more }));
-  const work = book(job).then(() => answer({ outcome: "done" }),
-                              (e) => answer({ outcome: "failed", error: e.message }));
-  working.add(work);
-  work.finally(() => working.delete(work));
-}
-await Promise.all(working); // the input was closed: end in order
+});
