@@ -14,7 +14,9 @@ result book_open(struct book *b, struct store *s) {
 
 void book_close(struct book *b) {
     book_sites_forget(b);
+    book_tables_forget(b);
     book_forget_names(b);
+    b->unapplied = NULL;
     sightings_drop(&b->seen);
     plan_free(b->plan);
     plan_free(b->older);
@@ -65,6 +67,7 @@ result book_undone(struct book *b, const struct store_state *before) {
     b->state = *before;
     book_forget_names(b);
     book_sites_forget(b);
+    book_tables_forget(b);
     plan_free(b->older); // it may be one that was undone
     b->older = NULL;
     uint64_t generation = b->plan == NULL ? 0 : b->plan->generation;
@@ -192,6 +195,29 @@ struct match_facts book_facts(const struct event *e, bytes source, bytes secret,
     };
 }
 
+// A destination of kind tables is owed nothing where the event can be applied here and now.
+static bool at_once(const struct book *b, const struct owing *o, const struct plan_destination *to,
+                    const struct destination_row *d) {
+    const char *why = NULL;
+    if (o->parsed == NULL || to->kind != KIND_TABLES || d->held ||
+        !book_may_deliver(b, d->name, o->event->livemode, &why))
+        return false;
+    return plan_destination_find(b->plan, d->name)->kind == KIND_TABLES;
+}
+
+static result owe_one(struct book *b, const struct owing *o, const struct plan_destination *to,
+                      const struct destination_row *d, struct arena *a, bool *owed) {
+    if (!at_once(b, o, to, d)) {
+        uint64_t seq;
+        *owed = true;
+        return book_owe(b, o->event, o->receipt, d, o->now_ms, false, &seq);
+    }
+    const char *refused = NULL;
+    TRY(book_tables_try(b, o->event, o->parsed, to, a, &refused));
+    *owed = *owed || refused != NULL; // what is done leaves its event as it was inserted
+    return book_over(b, o->event, o->receipt, d, o->now_ms, refused);
+}
+
 result book_owe_matching(struct book *b, const struct owing *o, struct arena *a, bool *owed) {
     struct delivery_row *before = NULL;
     size_t before_count = 0;
@@ -209,9 +235,7 @@ result book_owe_matching(struct book *b, const struct owing *o, struct arena *a,
             has = has || before[k].destination == d.number;
         if (has)
             continue;
-        uint64_t seq;
-        TRY(book_owe(b, o->event, o->receipt, &d, o->now_ms, false, &seq));
-        *owed = true;
+        TRY(owe_one(b, o, to, &d, a, owed));
     }
     return OK;
 }
@@ -267,6 +291,8 @@ static result owe_receipt(struct book *b, const struct record *r, const struct e
                           bool is_new, struct arena *a, bool *owed) {
     struct owing owing = {
         .event = event, .receipt = r->position, .now_ms = r->time_ms, .is_new = is_new};
+    // Of an event with several receipts the first one's bytes count.
+    owing.parsed = is_new ? e : NULL;
     bytes site;
     TRY(book_plan(b, r->generation, &owing.plan));
     TRY(book_site_name(b, event->site, a, &site));
@@ -336,6 +362,42 @@ static result insert_attempt(struct book *b, const struct outcome_record *in) {
     return b->store->attempt_insert(b->store, &row);
 }
 
+// What the destination of the delivery is under the plan of the record; null: it lacks it.
+static result outcome_rule(struct book *b, const struct record *r, const struct delivery_row *d,
+                           const struct plan_destination **out) {
+    const struct plan *plan = NULL;
+    TRY(book_plan(b, r->generation, &plan));
+    bytes to;
+    TRY(book_destination_name(b, d->destination, &to));
+    *out = plan_destination_find(plan, to);
+    return OK;
+}
+
+// What the carrier of tables calls done is done by applying it now.
+static result apply_outcome(struct book *b, const struct plan_destination *rule,
+                            const struct delivery_row *d, struct arena *a, const char **refused) {
+    struct event_row booked;
+    OWN(event_drop)
+    struct event e = {0};
+    TRY(b->store->event_get(b->store, d->event_seq, a, &booked));
+    TRY(book_event_read(b, d->event_seq, a, &e));
+    return book_tables_try(b, &booked, &e, rule, a, refused);
+}
+
+static void end_attempt(struct book *b, const struct record *r, const struct outcome_record *in,
+                        const struct plan_destination *rule, bool refused, struct delivery_row *d) {
+    struct retry_verdict v =
+        retry_decide(rule->retry_ms, rule->retry_count, d->failures, d->not_yets, in->outcome,
+                     in->retry_after_ms, r->seed ^ in->delivery, r->time_ms);
+    v.dead = v.dead || refused; // it would be refused again
+    apply_verdict(d, in, &v, r->time_ms);
+    if (d->state == DELIVERY_DEAD) {
+        b->tally.dead++;
+        b->tally.last_dead = d->seq;
+    }
+    b->touched(b->ctx, d->destination);
+}
+
 static result book_outcome(struct book *b, const struct record *r, struct arena *a) {
     struct outcome_record in;
     TRY(as_records_own(outcome_decode(r->payload, &in)));
@@ -347,28 +409,26 @@ static result book_outcome(struct book *b, const struct record *r, struct arena 
         b->released(b->ctx, in.delivery);
     if (in.attempt != d.attempts + 1)
         return OK; // a late outcome of an attempt that was given up: the books have gone on
+    const struct plan_destination *rule = NULL;
+    TRY(outcome_rule(b, r, &d, &rule));
+    bool open = delivery_state_open(d.state); // else cancelled while it was under way
+    bool applies = rule != NULL && rule->kind == KIND_TABLES && in.outcome == OUTCOME_DONE;
+    const char *refused = NULL;
+    if (open && applies)
+        TRY(apply_outcome(b, rule, &d, a, &refused));
+    if (refused != NULL) {
+        in.outcome = OUTCOME_FAILED;
+        in.error = bytes_of(refused);
+    }
     TRY(insert_attempt(b, &in));
     d.attempts++;
-    if (!delivery_state_open(d.state)) { // cancelled while it was under way
-        if (in.outcome != OUTCOME_DONE)
-            return b->store->delivery_update(b->store, &d);
+    if (open) {
+        NEED(rule != NULL, MISMATCH, "the outcome names a destination that its plan lacks");
+        end_attempt(b, r, &in, rule, refused != NULL, &d);
+    } else if (in.outcome == OUTCOME_DONE && !applies) {
         apply_verdict(&d, &in, NULL, r->time_ms);
     } else {
-        const struct plan *plan = NULL;
-        TRY(book_plan(b, r->generation, &plan));
-        bytes to;
-        TRY(book_destination_name(b, d.destination, &to));
-        const struct plan_destination *rule = plan_destination_find(plan, to);
-        NEED(rule != NULL, MISMATCH, "the outcome names a destination that its plan lacks");
-        struct retry_verdict v =
-            retry_decide(rule->retry_ms, rule->retry_count, d.failures, d.not_yets, in.outcome,
-                         in.retry_after_ms, r->seed ^ in.delivery, r->time_ms);
-        apply_verdict(&d, &in, &v, r->time_ms);
-        if (d.state == DELIVERY_DEAD) {
-            b->tally.dead++;
-            b->tally.last_dead = d.seq;
-        }
-        b->touched(b->ctx, d.destination);
+        return b->store->delivery_update(b->store, &d);
     }
     TRY(b->store->delivery_update(b->store, &d));
     return delivery_state_open(d.state) ? OK : book_settle(b, d.event_seq, a);
@@ -414,6 +474,8 @@ static result book_adoption(struct book *b, const struct record *r, struct arena
     b->plan = p;
     b->state.generation = r->position;
     TRY(b->store->plan_put(b->store, r->position, r->payload));
+    if (plan_tables(p) != NULL)
+        TRY(b->store->tables_ready(b->store));
     TRY(place_destinations(b, r->time_ms, a));
     return book_sites_adopt(b, b->older, r->time_ms, a);
 }
@@ -449,6 +511,7 @@ result book_record(struct book *b, const struct record *r) {
     arena_init(&a, BOOK_SCRATCH_MAX);
     sightings_forget_record(&b->seen);
     TRY(book_apply(b, r, &a));
+    b->unapplied = NULL;
     sightings_keep_record(&b->seen);
     b->tally.booked++;
     advance(b, r);
@@ -457,6 +520,7 @@ result book_record(struct book *b, const struct record *r) {
 
 result book_suspend(struct book *b, const struct record *r, const char *reason) {
     ensure(r->position == b->state.booked + 1);
+    b->unapplied = NULL;
     if (r->kind == RECORD_COMMAND) {
         OWN(text_drop)
         struct text answer = {0};

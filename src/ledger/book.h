@@ -18,8 +18,11 @@ struct book_tally {
     uint32_t contradictions; // objects that claims of several sites speak of, since now
     uint32_t sites_cut;      // events that name more objects than are read
     uint32_t unclaimed;      // new events without a site
-    uint32_t recalls;        // holds and cancellations: what was handed out may not go out any more
-    uint64_t last_dead;      // the delivery that died last
+    // Events applied to tables: that changed a row, that said nothing new, that could not be, that
+    // hold more objects than are read; and rows that events left undecided.
+    uint32_t tables_applied, tables_known, tables_failed, tables_cut, tables_undecided;
+    uint32_t recalls;   // holds and cancellations: what was handed out may not go out any more
+    uint64_t last_dead; // the delivery that died last
     uint32_t left_out[SIGHTING_KINDS]; // sightings that found no room
 };
 
@@ -29,9 +32,14 @@ struct book {
     struct plan *plan;  // in force; null before the first
     struct plan *older; // the older generation that was needed last; null
     struct book_tally tally;
-    struct sightings seen;    // by the records booked since `begin`
-    struct book_sites *sites; // of the plan in force, and objects at hand; null: not read yet
-    bytes *names;             // of destinations, by number from 1; null: not read yet
+    struct sightings seen;      // by the records booked since `begin`
+    struct book_sites *sites;   // of the plan in force, and objects at hand; null: not read yet
+    struct book_tables *tables; // objects of tables at hand; null: none yet
+    // Why the event of the record that was just booked, and failed, cannot be applied to tables.
+    // Booked again, after undoing to a mark, it is: with the delivery dead for this reason. Null:
+    // nothing stands against it.
+    const char *unapplied;
+    bytes *names; // of destinations, by number from 1; null: not read yet
     size_t name_count;
     struct arena names_memory;
     // Told to the ledger: this destination may have something due now, is held, or is gone.

@@ -83,6 +83,25 @@ result book_owe(struct book *b, const struct event_row *e, uint64_t receipt,
     return b->store->delivery_insert(b->store, &row);
 }
 
+result book_over(struct book *b, const struct event_row *e, uint64_t receipt,
+                 const struct destination_row *d, int64_t now_ms, const char *dead) {
+    struct delivery_row row = {
+        .seq = b->state.next_delivery++,
+        .event_seq = e->seq,
+        .receipt_seq = receipt,
+        .destination = d->number,
+        .state = dead != NULL ? DELIVERY_DEAD : DELIVERY_DONE,
+        .created_at = now_ms,
+        .ended_at = now_ms,
+        .last_error = bytes_of(dead),
+    };
+    if (dead != NULL) {
+        b->tally.dead++;
+        b->tally.last_dead = row.seq;
+    }
+    return b->store->delivery_insert(b->store, &row);
+}
+
 result book_settle(struct book *b, uint64_t event, struct arena *a) {
     struct delivery_row *all = NULL;
     size_t n = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the files of booking share: book.c (dispatching, receipts, outcomes, plans), book_delivery.c
-// (deliveries and what follows from their states), book_command.c (commands).
+// (deliveries and what follows from their states), book_tables.c (tables of Stripe's objects),
+// book_command.c (commands).
 #ifndef LEDGER_BOOK_INTERNAL_H
 #define LEDGER_BOOK_INTERNAL_H
 
@@ -30,7 +31,9 @@ struct owing {
     int64_t now_ms;
     const struct match_facts *facts;
     const struct match_facts *except; // not to those that match under these; null: no exception
-    bool is_new;                      // there cannot be deliveries yet
+    const struct event *parsed; // of an event that is booked just now: to be applied to tables at
+                                // once, where there are any; else null, and it is due there
+    bool is_new;                // there cannot be deliveries yet
 };
 must result book_owe_matching(struct book *b, const struct owing *o, struct arena *a, bool *owed);
 
@@ -53,9 +56,24 @@ must result book_site_assign(struct book *b, uint64_t object, bytes site, int64_
                              const char **refused);
 void book_sites_forget(struct book *b); // what is kept in memory
 
+// Inserts a delivery that is over: done, or dead for this reason.
+must result book_over(struct book *b, const struct event_row *e, uint64_t receipt,
+                      const struct destination_row *d, int64_t now_ms, const char *dead);
 // Inserts a delivery that is due at once, or cancelled with a reason when it may not go out.
 must result book_owe(struct book *b, const struct event_row *e, uint64_t receipt,
                      const struct destination_row *d, int64_t now_ms, bool replay, uint64_t *seq);
+// Tables (book_tables.c). What an event says of objects goes into their rows, as rules/version.h
+// has it; in the tables beside if `shadow`. *changed: it was something new.
+must result book_tables_apply(struct book *b, const struct event_row *booked, const struct event *e,
+                              const struct plan_destination *to, bool shadow, struct arena *a,
+                              bool *changed);
+// The same for a delivery. *refused: why it cannot be applied, else null. What is found out now
+// fails the record, whose rows are half written, and stands in book.unapplied.
+must result book_tables_try(struct book *b, const struct event_row *booked, const struct event *e,
+                            const struct plan_destination *to, struct arena *a,
+                            const char **refused);
+void book_tables_forget(struct book *b); // what is kept in memory
+
 // Ends a delivery that is open, and sets its event's status anew.
 must result book_cancel(struct book *b, struct delivery_row *d, const char *why, int64_t now_ms,
                         struct arena *a);

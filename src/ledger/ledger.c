@@ -255,8 +255,8 @@ static result suspend(struct ledger *l, const struct record *r, const char *reas
     return OK;
 }
 
-// One record under a mark: if it is its own fault that it cannot be booked, it is suspended.
-static result book_marked(struct ledger *l, const struct record *r) {
+// One record under a mark, or what it was before.
+static result try_marked(struct ledger *l, const struct record *r) {
     struct store *s = l->o.store;
     TRY(s->mark(s));
     struct store_state before = l->book.state;
@@ -271,7 +271,16 @@ static result book_marked(struct ledger *l, const struct record *r) {
     TRY(book_undone(&l->book, &before));
     l->book.tally = tally;
     l->released_count = released;
-    return suspend(l, r, booked->text);
+    return booked;
+}
+
+// If it is its own fault that it cannot be booked, it is suspended. Where its event cannot be
+// applied to tables alone, that is the delivery's end, not the record's.
+static result book_marked(struct ledger *l, const struct record *r) {
+    result booked = try_marked(l, r);
+    if (booked != OK && !book_waits(booked) && l->book.unapplied != NULL)
+        booked = try_marked(l, r);
+    return booked == OK || book_waits(booked) ? booked : suspend(l, r, booked->text);
 }
 
 static result book_each(struct ledger *l, const struct record *records, size_t n, bool marked) {
@@ -402,6 +411,11 @@ static void count_batch(struct ledger *l, const struct record *last, int64_t beg
 #include "ledger/sightings.def"
 #undef SIGHTING
     count_sites(t);
+    metric_add(METRIC_TABLES_APPLIED, t->tables_applied);
+    metric_add(METRIC_TABLES_KNOWN, t->tables_known);
+    metric_add(METRIC_TABLES_FAILED, t->tables_failed);
+    metric_add(METRIC_TABLES_CUT, t->tables_cut);
+    metric_add(METRIC_TABLES_UNDECIDED, t->tables_undecided);
     atomic_fetch_add(&l->recalls, t->recalls);
     if (t->dead > 0)
         log_event(LOG_DELIVERY_DEAD, log_i("deliveries", t->dead), log_i("last", t->last_dead));
