@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The envelope of an event: what is taken for one keeps the promises of stripe/event.h, and says
-// the same when it is written anew; half of one is none.
+// the same when it is written anew; half of one is none. The library says the same of it, and in
+// memory that fails at some call that there is none, with all given back.
+#include <stdlib.h>
+#include <string.h>
+
 #include "fuzz.h"
+#include "hookkeep/event.h"
 #include "stripe/event.h"
 
 const struct fuzz_plant fuzz_plants[] = {
@@ -9,6 +14,8 @@ const struct fuzz_plant fuzz_plants[] = {
     {"created", PLANT_FUZZED, "a moment before 1970 is read as another"},
     {"livemode", PLANT_FUZZED, "livemode is read as its opposite from what was written anew"},
     {"half", PLANT_FUZZED, "the last byte need not be there"},
+    {"account", PLANT_FUZZED, "the library's account is the whole context"},
+    {"kept", PLANT_FUZZED, "the library keeps some memory where it got too little"},
     {0},
 };
 
@@ -27,6 +34,66 @@ static void check_half(bytes body) {
     ensure(!taken && !(fuzz_planted("half") && body.n % 7 == 0));
 }
 
+struct meter {
+    size_t left; // calls that get memory
+    size_t live;
+};
+
+static void *take(void *ctx, size_t size) {
+    struct meter *m = ctx;
+    if (m->left == 0)
+        return NULL;
+    m->left--;
+    m->live++;
+    return malloc(size);
+}
+
+static void give(void *ctx, void *p) {
+    struct meter *m = ctx;
+    m->live--;
+    free(p);
+}
+
+static void *resize(void *ctx, void *p, size_t old_size, size_t size) {
+    void *moved = take(ctx, size);
+    if (moved != NULL) {
+        memcpy(moved, p, old_size < size ? old_size : size);
+        give(ctx, p);
+    }
+    return moved;
+}
+
+static bool says(const char *said, bytes b) {
+    return strlen(said) == b.n && bytes_equal(bytes_of(said), b);
+}
+
+// `e` is null if it was refused.
+static void check_public(bytes body, const struct event *e) {
+    struct meter m = {.left = body.n % 7 == 6 ? SIZE_MAX : body.n % 7};
+    const hk_allocator memory = {&m, take, resize, give};
+    const hk_event_options o = {sizeof o, HK_ACCEPT_BOTH, &memory, NULL};
+    hk_event *event;
+    hk_status status = hk_event_parse(body.p, body.n, &o, &event);
+    if (status == HK_MEMORY) {
+        ensure(m.left == 0 && event == NULL);
+        m.live += fuzz_planted("kept");
+    } else if (e == NULL) {
+        ensure(event == NULL && (status == HK_NO_BODY) == (body.n == 0));
+        ensure(status == HK_NO_BODY || status == HK_NOT_JSON || status == HK_NOT_EVENT);
+    } else {
+        ensure(status == HK_OK && says(hk_event_id(event), e->id));
+        ensure(says(hk_event_type(event), e->type));
+        const char *account = hk_event_account(event);
+        ensure(says(account, fuzz_planted("account") && e->thin ? e->context : e->account));
+        ensure(hk_event_created(event) == e->created && hk_event_livemode(event) == e->livemode);
+        ensure(hk_event_thin(event) == e->thin && hk_event_kind(event, "") == HK_OBJECT);
+        const char *id = hk_event_text(event, "id", NULL);
+        ensure(id != NULL && says(id, e->id));
+    }
+    hk_event_close(event);
+    ensure(m.live == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     OWN(event_drop)
     struct event e = {0};
@@ -34,9 +101,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     struct text why = {0};
     if (event_parse(bytes_from(p, n), &e, &why) != OK) {
         ensure(e.doc == NULL && why.n > 0 && bytes_utf8(text_bytes(&why)));
+        check_public(bytes_from(p, n), NULL);
         return 0;
     }
     ensure(e.id.n > 0 && e.type.n > 0);
+    check_public(bytes_from(p, n), &e);
     if (fuzz_planted("control") && e.account.n > 0)
         e.account = B("acct\r\n");
     check_name(e.id);
