@@ -24,7 +24,7 @@ SECRET = "whsec_test_secret"
 
 # All that the library may call: nothing here prints, waits, reads a clock, a file or the
 # environment, starts anything or ends the process, but for the compiler's own guard of the stack.
-MAY_CALL = """malloc realloc free memchr memcmp memcpy memmove memmem memset strchr strlen
+MAY_CALL = """malloc realloc free memchr memcmp bcmp memcpy memmove memmem memset strchr strlen
     explicit_bzero SHA256_Init SHA256_Update SHA256_Final yyjson_read_opts __stack_chk_fail
     _GLOBAL_OFFSET_TABLE_""".split()
 FORTIFIED = re.compile(r"^__(\w+)_chk$")
@@ -71,7 +71,7 @@ def declared():
     for header in "signature.h", "event.h":
         with open(one("**/include/hookkeep/" + header), encoding="utf-8") as f:
             text = re.sub(r"/\*.*?\*/|^#.*?$", "", f.read(), flags=re.S | re.M)
-        names |= set(re.findall(r"HK_API[^;(]*?\b(\w+)\(", text))
+        names |= set(re.findall(r"\b(hk_\w+)\(", text))
     assert len(names) > 10, names
     return names
 
