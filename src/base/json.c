@@ -69,13 +69,8 @@ enum json_type json_type(json v) {
 json json_get(json object, const char *key) { return json_getb(object, bytes_of(key)); }
 
 json json_getb(json object, bytes key) {
-    size_t at = 0;
-    bytes name;
-    json value;
-    while (json_member(object, &at, &name, &value))
-        if (bytes_equal(name, key))
-            return value;
-    return (json){NULL};
+    const char *name = key.n > 0 ? (const char *)key.p : "";
+    return json_of(yyjson_obj_getn(value_of(object), name, key.n));
 }
 
 json json_path(json v, bytes path) {

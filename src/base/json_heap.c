@@ -28,14 +28,16 @@ void json_write(json v, struct text *out) {
     } else if (type == JSON_ARRAY) {
         text_addc(out, '[');
         for (bool first = true; json_element(v, &at, &member); first = false) {
-            text_adds(out, first ? "" : ",");
+            if (!first)
+                text_addc(out, ',');
             json_write(member, out);
         }
         text_addc(out, ']');
     } else if (type == JSON_OBJECT) {
         text_addc(out, '{');
         for (bool first = true; json_member(v, &at, &key, &member); first = false) {
-            text_adds(out, first ? "" : ",");
+            if (!first)
+                text_addc(out, ',');
             text_add_json(out, key);
             text_addc(out, ':');
             json_write(member, out);

@@ -123,23 +123,48 @@ static void add_json_escape(struct text *t, uint8_t c) {
     text_addf(t, "\\u%04x", c);
 }
 
+// How much from there on is ASCII that stands for itself: most strings are, from end to end.
+static size_t plain_run(bytes b, size_t at) {
+    size_t from = at;
+    while (at < b.n && b.p[at] >= 0x20 && b.p[at] < 0x80 && b.p[at] != '"' && b.p[at] != '\\')
+        at++;
+    return at - from;
+}
+
+static void add_quoted(struct text *t, bytes b) {
+    if (b.n > SIZE_MAX - 2 || !make_room(t, b.n + 2)) {
+        t->failed = true;
+        return;
+    }
+    char *p = t->p + t->n;
+    p[0] = '"';
+    if (b.n > 0)
+        memcpy(p + 1, b.p, b.n);
+    p[b.n + 1] = '"';
+    p[b.n + 2] = '\0';
+    t->n += b.n + 2;
+}
+
 void text_add_json(struct text *t, bytes b) {
-    size_t run = 0, at = 0;
+    size_t run = 0, at = plain_run(b, 0);
+    if (at == b.n) {
+        add_quoted(t, b);
+        return;
+    }
     text_addc(t, '"');
     while (at < b.n && !t->failed) {
-        uint8_t c = b.p[at];
-        bool plain = c >= 0x20 && c != '"' && c != '\\';
-        size_t n = c < 0x80 ? 1 : bytes_utf8_at(b, at); // mostly ASCII, which is quick this way
-        if (n > 0 && plain) {
+        size_t n = bytes_utf8_at(b, at);
+        if (n > 1) {
             at += n;
-            continue;
+        } else {
+            text_add(t, bytes_slice(b, run, at));
+            if (n == 0)
+                text_adds(t, "\xef\xbf\xbd");
+            else
+                add_json_escape(t, b.p[at]);
+            run = ++at;
         }
-        text_add(t, bytes_slice(b, run, at));
-        if (n == 0)
-            text_adds(t, "\xef\xbf\xbd");
-        else
-            add_json_escape(t, c);
-        run = ++at;
+        at += plain_run(b, at);
     }
     text_add(t, bytes_slice(b, run, b.n));
     text_addc(t, '"');
