@@ -93,15 +93,20 @@ bytes object_id(const struct object_table *t, json object) {
     return id.n <= OBJECT_ID_MAX ? id : NO_BYTES;
 }
 
-// A member's name against the first step of a path.
+// A member's name against the first step of a path. Steps are of letters, digits and '_', all of
+// which stand behind '.', so what is no step may be told as either side of one, and amid those of
+// one step.
 static int step_compare(bytes key, const char *path) {
-    size_t i = 0;
-    while (i < key.n && path[i] != '\0' && path[i] != '.' && key.p[i] == (uint8_t)path[i])
-        i++;
-    bool step_ends = path[i] == '\0' || path[i] == '.';
-    if (i == key.n)
-        return step_ends ? 0 : -1;
-    return step_ends || key.p[i] > (uint8_t)path[i] ? 1 : -1;
+    int order = strncmp((const char *)key.p, path, key.n);
+    if (order != 0)
+        return order;
+    size_t step = (size_t)(strchrnul(path, '.') - path);
+    return step == key.n ? 0 : step < key.n ? 1 : -1;
+}
+
+// The same for a column; its end stands behind all names.
+static int column_compare(const struct object_table *t, bytes key, size_t c) {
+    return c < t->column_count ? step_compare(key, t->columns[c].path) : -1;
 }
 
 // The first column that does not stand before the name.
@@ -109,7 +114,7 @@ static size_t column_at(const struct object_table *t, bytes key) {
     size_t from = 0, to = t->column_count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        if (step_compare(key, t->columns[middle].path) > 0)
+        if (column_compare(t, key, middle) > 0)
             from = middle + 1;
         else
             to = middle;
@@ -120,20 +125,21 @@ static size_t column_at(const struct object_table *t, bytes key) {
 // What stands at each column's path: columns and, mostly, members are in the same order, so that
 // one walk meets them all.
 static void find_values(const struct object_table *t, json object, json *values) {
-    const struct object_column *columns = t->columns;
     size_t at = 0, c = 0;
     bytes key;
     json value;
     while (json_member(object, &at, &key, &value)) {
-        int order = 1;
-        while (c < t->column_count && (order = step_compare(key, columns[c].path)) > 0)
+        int order;
+        while ((order = column_compare(t, key, c)) > 0)
             c++;
-        if (order != 0 && c > 0 && step_compare(key, columns[c - 1].path) <= 0) {
+        if (order < 0 && c > 0 && column_compare(t, key, c - 1) <= 0) {
             c = column_at(t, key);
-            order = step_compare(key, columns[c].path);
+            order = column_compare(t, key, c);
         }
-        for (; order == 0; order = c < t->column_count ? step_compare(key, columns[c].path) : 1) {
-            const char *rest = columns[c].path + key.n;
+        while (order == 0 && c > 0 && column_compare(t, key, c - 1) == 0)
+            c--;
+        for (; order == 0; order = column_compare(t, key, c)) {
+            const char *rest = t->columns[c].path + key.n;
             if (values[c].val == NULL)
                 values[c] = *rest == '\0' ? value : json_path(value, bytes_of(rest + 1));
             c++;

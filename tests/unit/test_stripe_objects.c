@@ -343,6 +343,18 @@ static void test_any_order(void **state) {
     }
 }
 
+// Names that are no step of a path, where columns of one step are and at the end.
+static void test_odd_names(void **state) {
+    check("subscriptions", "{\"zz\":1,\"trial_start.x\":1,\"trial_settings.a\":1,\"trial_end\":5}",
+          "trial_end", "5");
+    check("customers", "{\"email\\u0000\":1,\"email\":\"E\"}", "email", "'E'");
+    check("customers", "{\"email\":\"E\",\"email\\u0000\":1,\"\":2}", "email", "'E'");
+    check("customers", "{\"address.\":1,\"address.z\":1,\"address\":{\"city\":\"C\"}}",
+          "address_city", "'C'");
+    check("customers", "{\"address.z\":1,\"address-\":1,\"address\":{\"city\":\"C\"}}", "address",
+          "'{\"city\":\"C\"}'");
+}
+
 static void check_id(const char *table, const char *object, const char *id) {
     OWN(json_close)
     struct json_doc *doc = NULL;
@@ -385,17 +397,12 @@ static int drop_scratch(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_all_others),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_each_type_has_a_table),
-        cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_types),
-        cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_versions_of_the_api),
-        cmocka_unit_test(test_any_order),
-        cmocka_unit_test(test_object_ids),
-        cmocka_unit_test(test_scratch_is_capped),
+        cmocka_unit_test(test_tables),     cmocka_unit_test(test_all_others),
+        cmocka_unit_test(test_lists),      cmocka_unit_test(test_each_type_has_a_table),
+        cmocka_unit_test(test_samples),    cmocka_unit_test(test_types),
+        cmocka_unit_test(test_ids),        cmocka_unit_test(test_versions_of_the_api),
+        cmocka_unit_test(test_any_order),  cmocka_unit_test(test_odd_names),
+        cmocka_unit_test(test_object_ids), cmocka_unit_test(test_scratch_is_capped),
     };
     return cmocka_run_group_tests(tests, NULL, drop_scratch);
 }
