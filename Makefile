@@ -51,6 +51,7 @@ bench: ## measure against what others do
 install: build ## install into /usr/local; PREFIX=/usr and DESTDIR=dir are heard
 	@meson configure $(HOOKKEEP_BUILD) $(if $(PREFIX),--prefix=$(PREFIX))>/dev/null
 	@meson install -C $(HOOKKEEP_BUILD) --no-rebuild
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then /sbin/ldconfig; fi
 
 clean: ## remove what was built
 	@rm -rf build build-*
