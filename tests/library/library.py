@@ -151,6 +151,21 @@ def each_header_compiles_alone():
     assert tried > 0, "there is no compiler"
 
 
+def the_initializers_are_c89_and_cpp():
+    source = """#include <hookkeep/event.h>
+        int main(void) {
+            hk_receipt receipt = HK_RECEIPT_INIT;
+            hk_event_options options = HK_EVENT_OPTIONS_INIT;
+            hk_event *event;
+            return hk_event_construct(&receipt, &options, &event) == HK_OK;
+        }\n"""
+    for compiler, mode in [("gcc", ["-xc", "-std=c89"]), ("g++", ["-xc++", "-std=c++98"]),
+                           ("clang", ["-xc", "-std=c89"]), ("clang", ["-xc++", "-std=c++17"])]:
+        if shutil.which(compiler):
+            run([compiler, *mode, "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+                 *config("--cflags"), "-"], input=source)
+
+
 def the_manual_names_every_function_and_status():
     with open(os.path.join(SOURCE, "man/libhookkeep.3.scd.in"), encoding="utf-8") as f:
         manual = f.read().replace("\\_", "_")
@@ -234,7 +249,8 @@ def a_host_finds_its_guest_quiet():
 CHECKS = [everything_is_installed, the_shared_library_exports_what_is_declared,
           the_static_library_has_nothing_else_for_everybody,
           it_calls_nothing_that_would_disturb_its_host, it_keeps_nothing_between_two_calls,
-          each_header_compiles_alone, the_manual_names_every_function_and_status,
+          each_header_compiles_alone, the_initializers_are_c89_and_cpp,
+          the_manual_names_every_function_and_status,
           an_embedder_runs_with_the_shared_library, an_embedder_runs_with_the_static_library,
           a_host_finds_its_guest_quiet]
 
