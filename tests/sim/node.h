@@ -63,6 +63,8 @@ extern bool plan_mixes_modes;
 extern bool plan_has_commands;
 // The account has several sites.
 extern bool plan_has_sites;
+// One destination keeps tables of Stripe's objects.
+extern bool plan_has_tables;
 // Independently of the rooms: does this variant bring it to that destination? site: the event's, or
 // "unclaimed".
 bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,

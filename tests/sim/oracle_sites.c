@@ -70,14 +70,14 @@ static struct thing *thing_of(struct reading *r, const char *key, const char *ty
     return t;
 }
 
-// An id means one object of its owner and livemode, a price's of its account too.
+// An id means one object of its owner and livemode, a price's or product's of its account too.
 static struct thing *named(struct reading *r, const struct event_sent *e, const char *type,
                            const char *id) {
     OWN(text_drop)
     struct text key = {0};
     text_addf(&key, "%s %d ", e->other_owner ? "other" : "main", e->livemode);
-    if (strcmp(type, "price") == 0)
-        text_addf(&key, "%s%sprice:", e->account, e->account[0] != '\0' ? "/" : "");
+    if (strcmp(type, "price") == 0 || strcmp(type, "product") == 0)
+        text_addf(&key, "%s%s%s:", e->account, e->account[0] != '\0' ? "/" : "", type);
     text_adds(&key, id);
     return thing_of(r, text_str(&key), type);
 }

@@ -13,6 +13,7 @@ struct wish {
     int variants;                 // bits
     const char *mode;             // of a command, in runs that have them; null: http
     const char *sites[2];         // in runs that have them; null: any
+    bool tables;                  // keeps them, in runs that do
 };
 
 #define RULE(types, accounts, sources, scope)                                                      \
@@ -44,6 +45,7 @@ static const struct wish wishes[] = {
      NULL,
      {"club", "unclaimed"}},
     {"unclaimed", "both", SITES("", "\"unclaimed\""), "", 0, NULL, 7, NULL, {"unclaimed"}},
+    {"tables", "both", "null", "", 0, NULL, 13, .tables = true},
 };
 
 const char *const site_names[SITE_NAMES] = {"shop", "school", "club"};
@@ -59,8 +61,9 @@ const struct site_wish site_wishes[VARIANTS][SITE_NAMES + 1] = {
     {{NO_SITE}},
 };
 
-const char *const plan_destinations[] = {"all",    "customers", "live",   "connect", "platform",
-                                         "second", "shop",      "school", "club",    "unclaimed"};
+const char *const plan_destinations[] = {"all",      "customers", "live",  "connect",
+                                         "platform", "second",    "shop",  "school",
+                                         "club",     "unclaimed", "tables"};
 const size_t plan_destination_names = sizeof plan_destinations / sizeof *plan_destinations;
 
 bool plan_mixes_modes, plan_has_commands, plan_has_sites;
@@ -103,7 +106,8 @@ static void add_sites(struct text *out, int variant) {
 
 // Is it there, in this run and variant?
 static bool is_wished(const struct wish *w, int variant) {
-    return (w->variants >> variant & 1) != 0 && (w->sites[0] == NULL || plan_has_sites);
+    return (w->variants >> variant & 1) != 0 && (w->sites[0] == NULL || plan_has_sites) &&
+           (!w->tables || plan_has_tables);
 }
 
 static void plan_draft(int variant, struct text *out) {
@@ -124,7 +128,9 @@ static void plan_draft(int variant, struct text *out) {
         if (!is_wished(w, variant))
             continue;
         text_addf(out, "%s{\"name\":\"%s\",", first ? "" : ",", w->name);
-        if (w->mode != NULL && plan_has_commands)
+        if (w->tables)
+            text_adds(out, "\"kind\":\"tables\",\"except\":[]");
+        else if (w->mode != NULL && plan_has_commands)
             text_addf(out, "\"kind\":\"command\",\"run\":[\"handler\",\"%s\"]", w->mode);
         else
             text_addf(out,

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "disk.h"
 #include "ledger/book.h"
+#include "rules/version.h"
 #include "sim.h"
 
 // Each breaks the gateway in one way, so that an oracle which sleeps through it is found out.
@@ -189,7 +190,41 @@ static void keep_what_is_undone(struct store *books) {
     undone_is_kept = true;
 }
 
-void sabotage_ends(void) { undone_is_kept = false; }
+static result know_nothing(struct store *s, const struct table_key *key, struct arena *a,
+                           struct table_row *out) {
+    TRY(real.table_get(s, key, a, out));
+    out->versions = NO_BYTES;
+    return OK;
+}
+
+static void forget_versions(struct store *books) {
+    real = *books;
+    books->table_get = know_nothing;
+}
+
+static bool greatest_id_wins;
+
+struct version_choice __real_version_choose(const struct version_state *newest, size_t n,
+                                            const struct version_state *before, size_t m, bool cut);
+struct version_choice __wrap_version_choose(const struct version_state *newest, size_t n,
+                                            const struct version_state *before, size_t m, bool cut);
+
+struct version_choice __wrap_version_choose(const struct version_state *newest, size_t n,
+                                            const struct version_state *before, size_t m,
+                                            bool cut) {
+    struct version_choice c = __real_version_choose(newest, n, before, m, cut);
+    for (size_t i = 0; i < n && greatest_id_wins; i++)
+        if (bytes_compare(newest[i].version.event, newest[c.shown].version.event) > 0)
+            c.shown = i;
+    return c;
+}
+
+static void choose_by_id(struct store *books) {
+    (void)books;
+    greatest_id_wins = true;
+}
+
+void sabotage_ends(void) { undone_is_kept = greatest_id_wins = false; }
 
 #define ARM(name_)                                                                                 \
     static void arm_##name_(struct sim *s) {                                                       \
@@ -254,5 +289,7 @@ const struct sabotage sabotages[] = {
      NULL,
      {.poison = true},
      keep_what_is_undone},
+    {"versions are forgotten", "tables never go back in time", NULL, {0}, forget_versions, true},
+    {"the greatest id wins", "rows are what all events say", NULL, {0}, choose_by_id, true},
 };
 const size_t sabotage_count = sizeof sabotages / sizeof *sabotages;

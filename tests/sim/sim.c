@@ -13,7 +13,8 @@
 #include "rules/record.h"
 
 #define COMMANDS_EACH 4 // one run in so many has handlers beside sites
-#define SITES_EACH 2    // and one in so many has several sites
+#define SITES_EACH 2    // one in so many has several sites
+#define TABLES_EACH 3   // and one in so many keeps tables
 #define TROUBLE_US 150000000
 #define STEPS_MAX 400000
 #define SABOTAGE_SEEDS 60
@@ -144,6 +145,7 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
     plan_mixes_modes = handler_deaths_are_success = false;
     plan_has_commands = seed % COMMANDS_EACH == 0;
     plan_has_sites = seed % SITES_EACH == 1;
+    plan_has_tables = sabotage != NULL ? sabotage->tables : seed % TABLES_EACH == 1;
     faults_arm(s);
     if (sabotage != NULL && sabotage->arm != NULL)
         sabotage->arm(s);

@@ -31,6 +31,7 @@ struct told {
     } above[ABOVE_MAX];
     size_t above_count;
     int64_t created;
+    int was, is; // of a product: its number before, -1: it does not say; and as it is
 };
 
 struct event_sent {
@@ -39,6 +40,19 @@ struct event_sent {
     bool livemode, other_owner, poison, killer;
     char *body[2];    // rendered at two API versions
     uint32_t replays; // commands that ask for it, as posted
+};
+
+// The life of a product, and what its row showed last.
+#define PRODUCTS 3
+struct product {
+    int life, number;
+    bool gone;
+    int64_t second;
+    unsigned in_second; // events
+};
+struct shown {
+    int64_t second;
+    bool deleted;
 };
 
 // One delivery of Stripe's to one source, tried until it is acknowledged.
@@ -94,6 +108,9 @@ struct sim {
     struct post posts[POSTS_MAX];
     size_t post_count;
 
+    struct product products[PRODUCTS];
+    struct shown shown[EVENTS_MAX]; // by the first event of a product
+
     struct map got;         // "destination event owner" -> struct got
     struct record *history; // every durable record, position 1 first
     size_t history_count, history_cap;
@@ -117,6 +134,7 @@ struct sabotage {
     // Done to the books' store, and to that of the books made anew; null: nothing. Such runs have
     // sites.
     void (*books)(struct store *books);
+    bool tables; // such runs keep tables
 };
 void sabotage_ends(void);
 extern const struct sabotage sabotages[];
@@ -172,5 +190,11 @@ void sites_read(struct sim *s);
 bool sites_explain(const struct sim *s, uint64_t receipt, bytes destination);
 void oracle_sites(struct sim *s);
 void sites_close(struct sim *s);
+// Tables: what happens to products, and whether their rows say so.
+void tables_draw(struct sim *s, struct event_sent *e);
+void oracle_rows(struct sim *s);   // after a step
+void oracle_tables(struct sim *s); // once all is calm
+// By the books: was this event applied to them?
+bool tables_applied(struct sim *s, const struct event_sent *e);
 
 #endif

@@ -45,6 +45,8 @@ static void add_object(struct text *t, const struct event_sent *e) {
               e->other_owner ? "other" : "main");
     if (o->id[0] != '\0')
         text_addf(t, ",\n      \"id\": \"%s\"", o->id);
+    if (strcmp(o->type, "product") == 0)
+        text_addf(t, ",\n      \"number\": %d", o->is);
     add_metadata(t, o->site);
     for (size_t i = 0; i < o->above_count; i++)
         add_above(t, o, i);
@@ -61,6 +63,8 @@ static char *render(const struct event_sent *e, int version) {
               "  \"api_version\": \"%s\",\n  \"created\": %lld,\n  \"data\": {\n    \"object\": ",
               version == 0 ? "2025-01-27.acacia" : "2026-10-28.endive", (long long)e->told.created);
     add_object(&t, e);
+    if (strcmp(e->type, "product.updated") == 0)
+        text_addf(&t, ",\n    \"previous_attributes\": {\"number\": %d}", e->told.was);
     text_addf(&t,
               "\n  },\n  \"livemode\": %s,\n  \"pending_webhooks\": 1,\n  "
               "\"request\": null,\n  \"type\": \"%s\"\n}",
@@ -246,6 +250,8 @@ static void add_event(struct sim *s, size_t i) {
     snprintf(e->id, sizeof e->id, "evt_%s%zu", mark, name);
     if (!e->other_owner && world_chance(w, 3))
         snprintf(e->account, sizeof e->account, "acct_%d", (int)world_below(w, 3));
+    if (plan_has_tables && !e->other_owner && world_chance(w, 2))
+        tables_draw(s, e);
     for (int v = 0; v < 2; v++)
         e->body[v] = render(e, v);
     s->event_count++;
