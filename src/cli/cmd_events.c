@@ -3,7 +3,6 @@
 #include "cli/commands.h"
 #include "cli/query.h"
 #include "cli/rows.h"
-#include "stripe/types.h"
 
 static struct {
     char *id, *type, *account, *owner, *object, *status, *livemode, *receipt, *site;
@@ -142,34 +141,6 @@ static enum cli_exit show(const struct cli_call *c) {
                        : one_show(c, text_str(&path), print_event, NULL);
 }
 
-static enum cli_exit types(const struct cli_call *c) {
-    bytes prefix = c->count > 0 ? bytes_of(c->args[0]) : NO_BYTES;
-    size_t shown = 0, wide = 0;
-    if (bytes_ends(prefix, B("*")))
-        prefix.n--;
-    for (size_t pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < event_type_count; i++) {
-            const struct event_type *t = &event_types[i];
-            bytes name = bytes_of(t->name);
-            if (!bytes_starts(name, prefix))
-                continue;
-            wide = name.n > wide ? name.n : wide;
-            shown++;
-            if (pass == 1 && c->json)
-                cli_outf("{\"type\":\"%s\",\"object\":\"%s\"}\n", t->name, t->object);
-            else if (pass == 1)
-                cli_outf("%-*s  %s\n", (int)wide, t->name, t->object);
-        }
-    if (shown > 0)
-        return CLI_DONE;
-    const char *near = event_type_nearest(bytes_of(c->args[0]));
-    cli_say("no documented type begins with `%s`%s%s%s; others are received and delivered all the "
-            "same",
-            c->args[0], near != NULL ? "; did you mean `" : "", near != NULL ? near : "",
-            near != NULL ? "`?" : "");
-    return CLI_FAILED;
-}
-
 static const struct cli_command actions[] = {
     {"list", "", "events received, newest first", NULL, TAKES_API | TAKES_JSON, 0, 0, list_options,
      list, NULL},
@@ -186,8 +157,11 @@ static const struct cli_command actions[] = {
      "meanwhile: the\nreplay waits for it and replays no event twice. When it stops half-way, by "
      "Ctrl-C too, it says\nwith which --after it goes on. On a terminal it shows how far it is.\n",
      TAKES_API | TAKES_JSON, 0, ARGS_MANY, cmd_events_replay_options, events_replay_run, NULL},
-    {"types", "[FAMILY]", "event types that Stripe documents, and what they carry",
-     "Needs no gateway.\n", TAKES_JSON, 0, 1, NULL, types, NULL},
+    {"types", "[FAMILY]", "event types: object, tables that they change, when they are sent",
+     "FAMILY is how they begin, as charge.* or charge.refunded. What Stripe documents needs no "
+     "gateway.\nWith --seen or --taken a gateway is asked: for those that came, when and how "
+     "often, and who\ntakes them.\n",
+     TAKES_API | TAKES_JSON, 0, 1, cmd_events_types_options, events_types_run, NULL},
     {0},
 };
 

@@ -53,6 +53,18 @@ static void add_value(json v, size_t max, struct text *out) {
     }
 }
 
+static void add_names(json list, size_t max, struct text *out) {
+    OWN(text_drop)
+    struct text names = {0};
+    json one;
+    size_t at = 0;
+    while (json_element(list, &at, &one)) {
+        text_adds(&names, names.n > 0 ? ", " : "");
+        text_add(&names, json_string(json_get(one, "name")));
+    }
+    text_add_printable(out, text_bytes(&names), max);
+}
+
 static void add_cell(json v, enum cell cell, size_t max, struct text *out) {
     int64_t n = 0;
     bool whole = json_i64(v, &n) == OK;
@@ -62,6 +74,8 @@ static void add_cell(json v, enum cell cell, size_t max, struct text *out) {
         text_adds(out, n != 0 ? "live" : "test");
     else if (cell == CELL_YES && (json_type(v) == JSON_BOOL || whole))
         text_adds(out, json_true(v) || n != 0 ? "yes" : "");
+    else if (cell == CELL_NAMES)
+        add_names(v, max, out);
     else if (cell == CELL_TOOK && whole)
         add_took(n, out);
     else if ((cell == CELL_TIME || cell == CELL_UNIX) && whole && n <= INT64_MAX / 1000) {

@@ -10,12 +10,13 @@
 #define TABLE_WIDTH 100
 
 enum cell {
-    CELL_TEXT, // strings, numbers, true and false as they are
-    CELL_TIME, // milliseconds since 1970
-    CELL_UNIX, // seconds since 1970
-    CELL_MODE, // livemode: live, test
-    CELL_YES,  // true: yes
-    CELL_TOOK, // microseconds
+    CELL_TEXT,  // strings, numbers, true and false as they are
+    CELL_TIME,  // milliseconds since 1970
+    CELL_UNIX,  // seconds since 1970
+    CELL_MODE,  // livemode: live, test
+    CELL_YES,   // true: yes
+    CELL_TOOK,  // microseconds
+    CELL_NAMES, // a list of objects: the name of each
 };
 
 struct column {

@@ -36,6 +36,7 @@ void destinations_roll(struct ask *a);
 
 void doctor_show(struct ask *a);
 void sightings_list(struct ask *a);
+void types_list(struct ask *a);
 
 void match_diff(struct ask *a);
 

@@ -20,6 +20,7 @@ static const char *const delivery_filters[] = {"state",  "destination", "event",
                                                "before", "after",       "limit", "order", NULL};
 static const char *const sighting_filters[] = {"account", "owner", "livemode", "before",
                                                "after",   "limit", "order",    NULL};
+static const char *const type_filters[] = {"type", "seen", "taken", NULL};
 static const char *const suspense_filters[] = {"state", "before", "after", "limit", "order", NULL};
 static const char *const contradiction_filters[] = {"before", "after", "limit", "order", NULL};
 static const char *const assign_fields[] = {"site", NULL};
@@ -56,6 +57,7 @@ static const struct work works[ROUTES] = {
     [ROUTE_ROLL] = {destinations_roll, NULL, roll_fields},
     [ROUTE_RELEASE] = {destinations_release, NULL, NULL},
     [ROUTE_DOCTOR] = {doctor_show, NULL, NULL},
+    [ROUTE_TYPES] = {types_list, type_filters, NULL},
     [ROUTE_SIGHTINGS] = {sightings_list, sighting_filters, NULL},
     [ROUTE_SITES] = {sites_list, NULL, NULL},
     [ROUTE_SITES_UNCLAIMED] = {sites_unclaimed, NULL, NULL},

@@ -2,6 +2,7 @@
 #include "rules/match.h"
 
 #include "rules/site.h"
+#include "stripe/types.h"
 
 #define SHOWN_MAX 80 // bytes of one value in an explanation
 #define LISTED_MAX 8 // values of a rule's list in an explanation
@@ -225,4 +226,39 @@ bool match_destination(const struct plan_destination *d, const struct match_fact
         return true;
     }
     return rules_hold(d, f, why);
+}
+
+static bool holds_one(const bytes *patterns, size_t n, bytes type) {
+    bool held = false;
+    for (size_t i = 0; i < n && !held; i++)
+        held = match_type(patterns[i], type);
+    return held;
+}
+
+// Tables that somebody else keeps are told by the object, of which a type may have several.
+static bool is_excepted(const struct plan_destination *d, bytes type) {
+    const struct event_type *t = event_type_find(type);
+    if (d->kind != KIND_TABLES || t == NULL)
+        return false;
+    for (bytes rest = bytes_of(t->object); rest.n > 0;)
+        if (find_in(d->except, d->except_count, bytes_cut(&rest, '|')) == NULL)
+            return false;
+    return true;
+}
+
+bool match_may_get(const struct plan_destination *d, bytes type) {
+    if (is_excepted(d, type))
+        return false;
+    bool gets = d->matches_all;
+    for (size_t i = 0; i < d->rule_count && !gets; i++)
+        gets = d->rules[i].type_count == 0 ||
+               holds_one(d->rules[i].types, d->rules[i].type_count, type);
+    return gets;
+}
+
+const struct plan_handler *match_handler(const struct plan_destination *d, bytes type) {
+    for (size_t i = 0; i < d->handler_count; i++)
+        if (holds_one(d->handlers[i].types, d->handlers[i].type_count, type))
+            return &d->handlers[i];
+    return NULL;
 }

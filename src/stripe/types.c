@@ -6,7 +6,7 @@
 #include "base/text.h"
 
 const struct event_type event_types[] = {
-#define EVENT_TYPE(name, object) {name, object},
+#define EVENT_TYPE(name, object, description) {name, object, description},
 #define EVENT_FAMILY(pattern)
 #include "stripe/event_types.def"
 #undef EVENT_TYPE
@@ -15,7 +15,7 @@ const struct event_type event_types[] = {
 const size_t event_type_count = sizeof event_types / sizeof event_types[0];
 
 static const char *const families[] = {
-#define EVENT_TYPE(name, object)
+#define EVENT_TYPE(name, object, description)
 #define EVENT_FAMILY(pattern) pattern,
 #include "stripe/event_types.def"
 #undef EVENT_TYPE
@@ -28,9 +28,11 @@ static int by_name(const void *key, const void *row) {
     return bytes_compare(*name, bytes_of(type->name));
 }
 
-bool event_type_known(bytes name) {
-    return bsearch(&name, event_types, event_type_count, sizeof event_types[0], by_name) != NULL;
+const struct event_type *event_type_find(bytes name) {
+    return bsearch(&name, event_types, event_type_count, sizeof event_types[0], by_name);
 }
+
+bool event_type_known(bytes name) { return event_type_find(name) != NULL; }
 
 struct nearest {
     bytes wanted, name;

@@ -458,13 +458,31 @@ test("sites assign and show: where they ask, and what several of one id are", as
 
 test("events types needs no gateway", async () => {
   const r = await ok(["events", "types", "charge.*"], { cwd: os.tmpdir() });
-  assert.match(r.stdout, /^charge\.refunded +charge/m);
+  assert.match(r.stdout, /^charge\.refunded +charge +charges\S* +a charge is refunded, in part/m);
   assert.ok(r.stdout.trimEnd().split("\n").every((l) => l.startsWith("charge.")));
-  const json = await ok(["events", "types", "charge.refunded", "--json"]);
-  assert.deepEqual(JSON.parse(json.stdout), { type: "charge.refunded", object: "charge" });
+  const json = await ok(["events", "types", "product.created", "--json"]);
+  assert.deepEqual(JSON.parse(json.stdout), { type: "product.created", object: "product",
+    description: "a product is created", tables: ["products"] });
   const none = await run(["events", "types", "charge.refunde_"]);
   assert.equal(none.code, 1);
   assert.match(none.stderr, /did you mean `charge\.refunded`/);
+});
+
+test("events types: what came, and who takes it", async () => {
+  const taker = (name) => ({ name, destination: name.split("/")[0], handler: null });
+  const row = { type: "charge.refunded", receipts: 7, first_at: 1700000000123,
+                last_at: 1700000005123, takers: [taker("shop"), taker("books/paid")] };
+  answers["GET /api/types"] = { data: [row, { ...row, type: "odd", takers: [], receipts: 1 }],
+                                has_more: false };
+  const r = await ok(["events", "types", "charge.*", "--seen", "--taken"]);
+  assert.match(r.stdout, new RegExp("^type +receipts +first +last +taken by\n" +
+    "charge.refunded +7 +2023-11-14 22:13:20 +2023-11-14 22:13:25 +shop, books/paid\n" +
+    "odd +1 .* -\n$"));
+  assert.deepEqual(Object.fromEntries(asked[0].params),
+                   { type: "charge.", seen: "true", taken: "true" });
+  const json = await ok(["events", "types", "--seen", "--json"]);
+  assert.deepEqual(JSON.parse(json.stdout.split("\n")[0]), row);
+  assert.deepEqual(Object.fromEntries(asked[1].params), { seen: "true" });
 });
 
 test("deliveries: list, show, retry, cancel", async () => {

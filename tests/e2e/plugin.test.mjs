@@ -248,6 +248,38 @@ HK_HANDLER_TABLE(handlers);
       { name: "any", description: "the others", types: ["invoice.*", "customer.deleted"] }]);
   });
 
+  test("stands in the catalogue with its handlers", async (t) => {
+    const one = build("listed.so", handler(["invoice.*"], "return HK_DONE;"));
+    const g = await Gateway.start(t, {
+      destinations: [
+        plugin(one, { match: [{ types: ["invoice.*", "payout.paid"] }], description: "all of it" }),
+        { name: "shop", kind: "command", run: ["true"], match: [{ types: "invoice.paid" }],
+          description: "tells the shop" }],
+    });
+    await g.accept(snapshot({ type: "invoice.paid" }));
+    await g.accept(snapshot({ type: "odd.one" }));
+    await g.waitCount(2, "events");
+    const list = async (...args) => (await g.cli(["events", "types", "--json", ...args])).stdout
+      .split("\n").filter(Boolean).map((l) => JSON.parse(l));
+    const [paid, odd, ...rest] = await list("--seen");
+    assert.deepEqual(rest, []);
+    assert.deepEqual([odd.type, odd.object, odd.receipts, odd.takers], ["odd.one", null, 1, []]);
+    assert.equal(paid.receipts, 1);
+    assert.ok(paid.first_at > 1.7e12 && paid.last_at === paid.first_at);
+    assert.ok(paid.tables.includes("invoices"));
+    const mine = { name: "p/one", destination: "p", handler: "one", description: "what it does" };
+    const shop = { name: "shop", destination: "shop", handler: null,
+                   description: "tells the shop" };
+    assert.deepEqual(paid.takers, [mine, shop]);
+    const taken = await list("--taken");
+    assert.ok(taken.length > 10);
+    assert.ok(taken.every((r) => r.type.startsWith("invoice.") || r.type === "payout.paid"));
+    assert.deepEqual(taken.find((r) => r.type === "payout.paid").takers,
+                     [{ ...mine, name: "p", handler: null, description: "all of it" }]);
+    const table = await g.cli(["events", "types", "--seen", "--taken"]);
+    assert.match(table.stdout, /^invoice\.paid +1 .* p\/one, shop$/m);
+  });
+
   const wrong = {
     "no table": ["int x;", /^it exports no hk_handlers; define one by HK_HANDLER_TABLE/],
     "another version": [`#include <stddef.h>

@@ -260,6 +260,19 @@ static void test_events(void **state) {
     expect(h, "GET", "/api/sightings/secrets", NULL, 200, "\"secret_label\":\"default\"");
     expect(h, "GET", "/api/sightings/versions", NULL, 200, "2025-03-31.basil");
     expect(h, "GET", "/api/sightings/types?livemode=true", NULL, 200, "\"livemode\":true");
+    expect(h, "GET", "/api/types?seen=yes", NULL, 400, "`seen` is yes; true is expected");
+    OWN(reply_drop)
+    struct reply types;
+    call(h, "GET", "/api/types?seen=true", NULL, &types);
+    assert_true(json_equals_text(reply_at(&types, "data.0.type"), B("charge.succeeded")));
+    assert_true(json_equals_text(reply_at(&types, "data.0.tables.0"), B("charges")));
+    assert_true(json_equals_text(reply_at(&types, "data.1.type"), B("customer.created")));
+    assert_int_equal(reply_number(&types, "data.1.receipts"), 1);
+    assert_true(reply_number(&types, "data.1.first_at") > 0);
+    assert_int_equal(json_type(reply_at(&types, "data.2")), JSON_ABSENT);
+    expect(h, "GET", "/api/types?type=charge.ref*&taken=true", NULL, 200,
+           "{\"name\":\"charges\",\"destination\":\"charges\",\"handler\":null,"
+           "\"description\":\"\"}]}");
     // What each source was sent is not known here; the rest is.
     expect(h, "GET", "/api/doctor", NULL, 200,
            "\"check\":\"livemodes_mix\",\"severity\":\"warning\"");

@@ -224,12 +224,52 @@ static void tables_get_snapshots_of_objects_that_are_theirs(void **state) {
     }
 }
 
+static void who_might_get_a_type_is_told_without_an_event(void **state) {
+    bytes invoices[] = {B("invoice.*"), B("payout.paid")}, none[] = {B("product")};
+    struct plan_rule by_type = {.types = invoices, .type_count = 2},
+                     by_account = {.account_count = 1};
+    struct plan_handler handlers[] = {{.name = B("a"), .types = &invoices[1], .type_count = 1},
+                                      {.name = B("b"), .types = invoices, .type_count = 2}};
+    const struct plan_destination all = {.matches_all = true};
+    const struct plan_destination some = {.rules = &by_type, .rule_count = 1};
+    const struct plan_destination other = {.rules = &by_account, .rule_count = 1};
+    const struct plan_destination nothing = {0};
+    const struct plan_destination tables = {
+        .kind = KIND_TABLES, .matches_all = true, .except = none, .except_count = 1};
+    const struct plan_destination plugin = {
+        .kind = KIND_PLUGIN, .matches_all = true, .handlers = handlers, .handler_count = 2};
+    assert_true(match_may_get(&all, B("x")));
+    assert_true(match_may_get(&some, B("invoice.paid")) && match_may_get(&some, B("payout.paid")));
+    assert_false(match_may_get(&some, B("payout.failed")));
+    assert_true(match_may_get(&other, B("payout.failed")));
+    assert_false(match_may_get(&nothing, B("payout.failed")));
+    assert_false(match_may_get(&tables, B("product.created")));
+    assert_true(match_may_get(&tables, B("price.created")));
+    assert_true(match_may_get(&tables, B("customer.source.created")));
+    assert_true(match_may_get(&tables, B("not.documented")));
+    assert_ptr_equal(match_handler(&plugin, B("payout.paid")), &handlers[0]);
+    assert_ptr_equal(match_handler(&plugin, B("invoice.paid")), &handlers[1]);
+    assert_null(match_handler(&plugin, B("customer.created")));
+    assert_null(match_handler(&all, B("customer.created")));
+}
+
+static void patterns_are_told_from_what_is_none(void **state) {
+    static const char *const yes[] = {"*", "a", "a.b", "a.b.*", "v1.billing.meter[x].y"};
+    static const char *const no[] = {"", ".*", "A.b", "a b", "a.*.b", "*.b", "a*"};
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
+        assert_true(match_is_pattern(bytes_of(yes[i])));
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        assert_false(match_is_pattern(bytes_of(no[i])));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_match_types),
         cmocka_unit_test(destinations_get_what_matches_and_say_why),
         cmocka_unit_test(an_explanation_is_one_line_whatever_the_event_says),
         cmocka_unit_test(tables_get_snapshots_of_objects_that_are_theirs),
+        cmocka_unit_test(who_might_get_a_type_is_told_without_an_event),
+        cmocka_unit_test(patterns_are_told_from_what_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

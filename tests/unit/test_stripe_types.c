@@ -7,13 +7,16 @@
 
 #include <cmocka.h>
 
-#include "stripe/types.h"
+#include "stripe/catalogue.h"
 
 static void test_table(void **state) {
     assert_true(event_type_count > 250);
     for (size_t i = 0; i < event_type_count; i++) {
         assert_true(strlen(event_types[i].object) > 0);
-        assert_true(event_type_known(bytes_of(event_types[i].name)));
+        assert_ptr_equal(event_type_find(bytes_of(event_types[i].name)), &event_types[i]);
+        bytes says = bytes_of(event_types[i].description);
+        assert_true(says.n >= 10 && says.n <= 80 && bytes_utf8(says));
+        assert_false(bytes_ends(says, B(".")) || bytes_find(says, '\n') < says.n);
         if (i > 0)
             assert_true(strcmp(event_types[i - 1].name, event_types[i].name) < 0);
     }
@@ -51,12 +54,47 @@ static void objects_are_known_with_what_is_near(void **state) {
     assert_int_equal(object_type_nearest(B("x")).n, 0);
 }
 
+// The families that must have their tables, and what has none.
+static void each_type_has_its_tables(void **state) {
+    static const struct {
+        const char *type, *row;
+    } cases[] = {
+        {"customer.deleted", "\"tables\":[\"customers\""},
+        {"customer.source.created",
+         "\"object\":\"account|bank_account|card|source\",\"description\":\"a customer gets a "
+         "card, bank account or source\",\"tables\":[\"accounts\",\"bank_accounts\",\"cards\",\"sources\"]"},
+        {"customer.subscription.trial_will_end",
+         "\"tables\":[\"subscriptions\",\"subscription_items\""},
+        {"product.updated", "\"tables\":[\"products\"]"},
+        {"price.created", "\"tables\":[\"prices\"]"},
+        {"coupon.deleted", "\"tables\":[\"coupons\"]"},
+        {"invoice.paid", "\"tables\":[\"invoices\",\"invoice_line_items\""},
+        {"invoice.upcoming", "\"tables\":[]"},
+        {"balance.available",
+         "{\"type\":\"balance.available\",\"object\":\"balance\",\"description\":"
+         "\"money in the balance has become available\",\"tables\":[]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        OWN(text_drop)
+        struct text row = {0};
+        text_addc(&row, '{');
+        catalogue_write(event_type_find(bytes_of(cases[i].type)), &row);
+        if (strstr(text_str(&row), cases[i].row) == NULL)
+            fail_msg("%s", text_str(&row));
+    }
+    for (size_t i = 0; i < event_type_count; i++) {
+        const struct object_table *tables[CATALOGUE_TABLES_MAX];
+        assert_true(catalogue_tables(&event_types[i], tables) <= CATALOGUE_TABLES_MAX);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_known),
         cmocka_unit_test(test_nearest),
         cmocka_unit_test(objects_are_known_with_what_is_near),
+        cmocka_unit_test(each_type_has_its_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
