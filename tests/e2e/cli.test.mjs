@@ -102,7 +102,7 @@ test("help names every command, and each tells how to call it", async () => {
   assert.deepEqual(names, [
     "serve", "check", "status", "doctor", "accounts", "events", "deliveries", "destinations",
     "explain", "match", "sites", "suspense", "secrets", "ledger", "keys", "trigger", "sign",
-    "verify", "version", "help"
+    "verify", "plugin", "version", "help"
   ]);
   for (const name of names) {
     const one = await ok([name, "--help"]);
