@@ -123,9 +123,21 @@ static void add_json_escape(struct text *t, uint8_t c) {
     text_addf(t, "\\u%04x", c);
 }
 
+// Do these eight bytes stand in a JSON string as they are: ASCII, no control character, quote or
+// backslash? (Where a byte is subtracted from that is too small the top bit of one of them is set.)
+static bool are_plain(const uint8_t *p) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    uint64_t quotes = (w ^ (ones * '"')) - ones, slashes = (w ^ (ones * '\\')) - ones;
+    return (((w - ones * 0x20) | quotes | slashes | w) & tops) == 0;
+}
+
 // How much from there on is ASCII that stands for itself: most strings are, from end to end.
 static size_t plain_run(bytes b, size_t at) {
     size_t from = at;
+    while (b.n - at >= 8 && are_plain(b.p + at))
+        at += 8;
     while (at < b.n && b.p[at] >= 0x20 && b.p[at] < 0x80 && b.p[at] != '"' && b.p[at] != '\\')
         at++;
     return at - from;

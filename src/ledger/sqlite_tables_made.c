@@ -292,13 +292,20 @@ static result make_all(sqlite3 *db, bool alone, const atomic_bool *stop) {
     return OK;
 }
 
+// Rows of objects are large, and those of one time lie on many pages.
+static result widen_cache(sqlite3 *db) { return sqlite_run(db, "PRAGMA cache_size = -32768"); }
+
 result tables_grow(sqlite3 *db, const atomic_bool *stop) {
-    bool outdated = false;
-    TRY(tables_outdated(db, &outdated));
-    return outdated ? make_all(db, true, stop) : OK;
+    bool has = false;
+    TRY(has_tables(db, &has));
+    if (!has)
+        return OK;
+    TRY(widen_cache(db));
+    return make_all(db, true, stop);
 }
 
 result tables_make(sqlite3 *db) {
+    TRY(widen_cache(db));
     TRY(sqlite_run(db, "CREATE TABLE IF NOT EXISTS object_table (name TEXT PRIMARY KEY, sha256 "
                        "TEXT NOT NULL) STRICT, WITHOUT ROWID"));
     result failed = make_all(db, false, NULL);

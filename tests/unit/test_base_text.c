@@ -135,6 +135,24 @@ static void writes_json_strings(void **state) {
     }
 }
 
+// Long strings are looked at in pieces: each byte, wherever it stands in one.
+static void writes_json_strings_piece_by_piece(void **state) {
+    for (int c = 0; c < 256; c++)
+        for (size_t at = 0; at < 19; at++) {
+            char in[19];
+            memset(in, c == 'a' ? 'b' : 'a', sizeof in);
+            in[at] = (char)c;
+            OWN(text_drop)
+            struct text whole = {0}, one = {0};
+            text_add_json(&whole, bytes_from(in, sizeof in));
+            text_add_json(&one, bytes_from(&in[at], 1));
+            assert_int_equal(whole.n, sizeof in - 1 + one.n);
+            assert_memory_equal(whole.p + 1 + at, one.p + 1, one.n - 2);
+            assert_int_equal(whole.p[at + one.n - 1], at == 18 ? '"' : in[at + 1]);
+            text_drop(&one);
+        }
+}
+
 static void writes_for_terminals(void **state) {
     const struct {
         bytes in;
@@ -406,6 +424,7 @@ int main(void) {
         cmocka_unit_test(gives_its_memory_away),
         cmocka_unit_test(writes_numbers),
         cmocka_unit_test(writes_json_strings),
+        cmocka_unit_test(writes_json_strings_piece_by_piece),
         cmocka_unit_test(writes_for_terminals),
         cmocka_unit_test(writes_and_reads_times),
         cmocka_unit_test(reads_other_forms_of_time),
