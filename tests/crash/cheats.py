@@ -94,6 +94,23 @@ def skip_who_waited(facts, db):
                " destination = (SELECT number FROM destination WHERE name = 'north')", (event,))
 
 
+def show_older_state(_, db):
+    db.execute("UPDATE stripe_products SET event_created = event_created - 1 WHERE rowid ="
+               " (SELECT max(rowid) FROM stripe_products)")
+
+
+def show_another_state(_, db):
+    db.execute("UPDATE stripe_products SET data = json_set(data, '$.name', 'milk')")
+
+
+def revive_the_deleted(_, db):
+    db.execute("UPDATE stripe_products SET deleted = 0")
+
+
+def lose_a_row(_, db):
+    db.execute("DELETE FROM stripe_charges WHERE rowid = (SELECT max(rowid) FROM stripe_charges)")
+
+
 CHEATS = (
     (lose_an_event, compare.acked_once),
     (acknowledge_what_was_not_booked, compare.acked_once),
@@ -111,4 +128,8 @@ CHEATS = (
     (suspend_a_record, compare.nothing_suspended),
     (forget_whose_it_is, compare.sites_are_claimed),
     (skip_who_waited, compare.late_ones_came),
+    (show_older_state, compare.rows_follow),
+    (show_another_state, compare.rows_follow),
+    (revive_the_deleted, compare.rows_follow),
+    (lose_a_row, compare.rows_follow),
 )

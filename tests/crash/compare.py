@@ -3,12 +3,14 @@
 the list of what is wrong; `cheats` show that each can find something."""
 import collections
 import hashlib
+import json
 
 import stripe_side as stripe
 
 # Destinations as rounds.py configures them: does this event, come through this source, go there?
 MATCHES = {
     "audit": lambda n, path: True,
+    "tables": lambda n, path: True,
     "shop": lambda n, path: stripe.event_type(n).startswith("customer."),
     "connect": lambda n, path: path == "/connect",
     "live": lambda n, path: stripe.is_live(n) and stripe.event_type(n) == "charge.succeeded",
@@ -109,7 +111,8 @@ def owed_settled(facts, db):
 def done_was_received(facts, db):
     """A delivery that the ledger calls done was answered 2xx by its site."""
     good = {(r.event, r.to) for r in facts.receptions if r.status == 200}
-    rows = db.execute("SELECT event_id, destination FROM deliveries WHERE state = 'done'")
+    rows = db.execute("SELECT event_id, destination FROM deliveries WHERE state = 'done'"
+                      " AND destination <> 'tables'")
     return [f"{event} to {to} is done, and the site never said so" for event, to in rows
             if (event, to) not in good]
 
@@ -169,7 +172,10 @@ def nothing_suspended(facts, db):
 
 
 def site_of(facts, booked, n):
-    """Whose event n is: its customer's, once that was heard of in the same mode."""
+    """Whose event n is: its customer's, once that was heard of in the same mode. Products are
+    nobody's."""
+    if stripe.product_of(n):
+        return None
     c = stripe.customer_of(n)
     known = facts.id(c) in booked and stripe.is_live(c) == stripe.is_live(n)
     return stripe.claimed_by(c) if known else None
@@ -202,6 +208,71 @@ def late_ones_came(facts, db):
     return wrong
 
 
+def rows_of(db, table):
+    sql = (f"SELECT id, event_id, event_created, deleted, undecided, embedded, data FROM {table}"
+           " WHERE owner = 'main'")
+    return {row[0]: row[1:] for row in db.execute(sql)}
+
+
+def products_wrong(booked, rows):
+    steps = collections.defaultdict(set)
+    for n in booked:
+        if stripe.product_of(n):
+            product, step = stripe.product_of(n)
+            steps[product].add(step)
+    wrong = [f"prod_{p} has no row" for p in steps if f"prod_{p}" not in rows]
+    for product, known in steps.items():
+        if f"prod_{product}" not in rows:
+            continue
+        event, second, deleted, undecided, _, data = rows[f"prod_{product}"]
+        last = max(known)
+        if second != stripe.product_second(product, last):
+            wrong.append(f"prod_{product} shows {event} of {second}, and {last} is known")
+        if bool(deleted) != stripe.product_is_deleted(product, last):
+            wrong.append(f"prod_{product}: deleted is {deleted} after {last}")
+        name = json.loads(data)["name"]
+        if len(known) == last + 1 and not undecided and name != stripe.product_name(product, last):
+            wrong.append(f"prod_{product} is {name} after {last}, and not marked")
+    return wrong
+
+
+def rows_follow(facts, db):
+    """Rows of tables are what the booked events say. Of one event: that one. Of a product: the
+    state that it is in if all until then is known, or marked as undecided; deleted ones stay so."""
+    began = not db.in_transaction
+    if began:
+        db.execute("BEGIN")
+    booked = sorted(int(i[-7:]) for i, in db.execute("SELECT id FROM events"))
+    tables = {t: rows_of(db, f"stripe_{t}s") for t in ("customer", "charge", "invoice", "product")}
+    if began:
+        db.execute("COMMIT")
+    wrong = products_wrong(booked, tables.pop("product"))
+    for n in booked:
+        if stripe.product_of(n):
+            continue
+        kind = ("customer", "charge", "invoice")[n % 3]
+        row = tables[kind].get(f"cus_{n}" if kind == "customer" else f"{kind}_{n}")
+        if row is None or row[0] != facts.id(n):
+            wrong.append(f"{facts.id(n)} is not what its row shows: {row and row[0]}")
+    return wrong
+
+
+def all_rows(db):
+    """All columns of all tables."""
+    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE"
+                        " 'stripe\\_%' ESCAPE '\\' ORDER BY 1").fetchall()
+    return {t: collections.Counter(db.execute(f"SELECT * FROM {t}")) for t, in tables}
+
+
+def rows_differ(db, other):
+    mine, theirs, wrong = all_rows(db), all_rows(other), []
+    for table in sorted(mine.keys() | theirs.keys()):
+        a, b = (rows.get(table, collections.Counter()) for rows in (mine, theirs))
+        wrong += [f"{table}, the killed one alone: {row}"[:300] for row in a - b]
+        wrong += [f"{table}, the other one alone: {row}"[:300] for row in b - a]
+    return wrong
+
+
 ORACLES = (acked_once, receipts_fit, bytes_kept, owed_settled, done_was_received,
            attempts_were_received, sites_were_sent_truth, again_only_for_a_reason,
-           nothing_suspended, sites_are_claimed, late_ones_came)
+           nothing_suspended, sites_are_claimed, late_ones_came, rows_follow)

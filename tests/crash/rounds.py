@@ -45,6 +45,7 @@ sources:
   - path: /connect
     secrets: [{{label: connect, key: {connect}}}{spare}]
 destinations:
+  - {{name: tables, kind: tables}}
   - {{name: audit, url: {site}/audit, {common}}}
   - name: shop
     url: {site}/shop
@@ -283,14 +284,22 @@ def book_died_twice(house):
     return None
 
 
-def one_round(house, kind, r):
+def rows_follow(house, load):
+    """In the middle of it all, of what is booked by then."""
+    db = house.ledger()
+    wrong = compare.rows_follow(load, db)
+    db.close()
+    return wrong
+
+
+def one_round(house, kind, r, load):
     wrong = kind(house, r)
     house.start()
     wrong = wrong or house.wait_ready() or book_died_twice(house)
     if wrong is None:
         code, said = house.run("ledger", "verify")
         wrong = None if code == 0 else f"ledger verify: {said}"
-    return wrong
+    return wrong or rows_follow(house, load)
 
 
 class Tests:
@@ -338,6 +347,61 @@ def judge(tests, house, load):
                    None if noticed else f"{oracle.__name__} saw nothing")
 
 
+TABLES_ALONE = """listen: [http://127.0.0.1:{port}]
+desk: {{listen: [http://127.0.0.1:{desk}]}}
+ledger: sqlite:{folder}/ledger.db
+journal: {{path: {folder}/journal, size: 64MiB}}
+sources: [{{path: /webhook, secrets: [{{label: account, key: {account}}}]}}]
+destinations: [{{name: tables, kind: tables}}]
+"""
+
+
+class Fresh(House):
+    """A gateway that is told each event once, in order, and left alone."""
+
+    def configure(self):
+        with open(self.config, "w", encoding="ascii") as f:
+            f.write(TABLES_ALONE.format(port=self.port, desk=self.desk, folder=self.folder,
+                                        account=stripe.SECRETS["/webhook"].decode()))
+
+    def tell_all(self, bodies):
+        """None, or why it cannot."""
+        poster = stripe.Poster(self, 0)
+        for body in bodies:
+            status = poster.post("/webhook", body)
+            if status != 200:
+                return f"a fresh gateway answered {status}"
+        poster.drop()
+        end = time.monotonic() + SETTLE_S
+        while time.monotonic() < end:
+            db = self.ledger()
+            booked = db.execute("SELECT count(*) FROM event").fetchone()[0]
+            db.close()
+            if booked == len(bodies):
+                return None
+            time.sleep(0.1)
+        return f"a fresh gateway booked {booked} of {len(bodies)} events in {SETTLE_S} s"
+
+
+def rows_as_fresh(house, seed):
+    """All tables against those of a gateway that lived in peace."""
+    db = house.ledger()
+    rows = db.execute("SELECT id, payload FROM events ORDER BY id").fetchall()
+    fresh = Fresh(seed)
+    try:
+        fresh.start()
+        wrong = fresh.wait_ready() or fresh.tell_all([body.encode() for _, body in rows])
+        if wrong is None:
+            other = fresh.ledger()
+            wrong = compare.rows_differ(db, other)
+            other.close()
+    finally:
+        fresh.end()
+        shutil.rmtree(fresh.folder)
+        db.close()
+    return wrong
+
+
 def say_numbers(house, load):
     db = house.ledger()
     events = db.execute("SELECT count(*) FROM event").fetchone()[0]
@@ -358,7 +422,8 @@ def run(rounds, seed, house):
     for i in range(rounds):
         order = order or r.sample(KINDS, len(KINDS))
         kind = order.pop()
-        tests.tell(f"round {i + 1}: {kind.__name__.replace('_', ' ')}", one_round(house, kind, r))
+        tests.tell(f"round {i + 1}: {kind.__name__.replace('_', ' ')}",
+                   one_round(house, kind, r, load))
         if house.gateway.poll() is not None:
             break
     load.stop()
@@ -370,6 +435,7 @@ def run(rounds, seed, house):
     tests.tell("the files of the stopped gateway are sound", None if code == 0 else said)
     house.end()
     say_numbers(house, load)
+    tests.tell("tables are those of a gateway that lived in peace", rows_as_fresh(house, seed))
     judge(tests, house, load)
     return tests
 

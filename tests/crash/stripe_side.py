@@ -18,12 +18,44 @@ def event_id(prefix, n):
     return f"evt_{prefix}_{n:07d}"
 
 
+# Every ninth event is of a product, which has eight in a row: it is created, changed, and every
+# other one deleted. In which second each of them lies, by the product's number.
+PRODUCT_EVENTS = 8
+SECONDS = ((0, 0, 0, 0, 1, 1, 1, 1), (0, 1, 1, 1, 1, 1, 2, 2), (0, 0, 0, 0, 0, 0, 0, 0))
+
+
+def product_of(n):
+    """Number of the product and of the event in its life, or None."""
+    return divmod(n // 9, PRODUCT_EVENTS) if n % 9 == 1 else None
+
+
+def product_is_deleted(product, step):
+    return step == PRODUCT_EVENTS - 1 and product % 2 == 0
+
+
+def product_second(product, step):
+    return 1700000000 + 10 * product + SECONDS[product % 3][step]
+
+
+def product_name(product, step):
+    """Of three, another after each change."""
+    name = product % 3
+    for i in range(1, step + 1):
+        name += 0 if product_is_deleted(product, i) else 1 + (product >> i & 1)
+    return ("tea", "cake", "bread")[name % 3]
+
+
 def event_type(n):
-    return TYPES[n % 3]
+    if product_of(n) is None:
+        return TYPES[n % 3]
+    product, step = product_of(n)
+    if product_is_deleted(product, step):
+        return "product.deleted"
+    return "product.updated" if step else "product.created"
 
 
 def is_live(n):
-    return n % 4 == 0
+    return product_of(n)[0] % 4 == 0 if product_of(n) else n % 4 == 0
 
 
 def customer_of(n):
@@ -38,6 +70,10 @@ def claimed_by(n):
 
 def event_object(n):
     c = customer_of(n)
+    if product_of(n):
+        product, step = product_of(n)
+        name = product_name(product, step)
+        return f'"id":"prod_{product}","object":"product","name":"{name}"'
     if n != c:
         kind = "charge" if n == c + 1 else "invoice"
         return f'"id":"{kind}_{n}","object":"{kind}","customer":"cus_{c}"'
@@ -48,12 +84,18 @@ def event_object(n):
 
 def event_body(prefix, n):
     """The bytes of event n: the same each time."""
-    account = f'"account":"acct_{n % 5}",' if n % 7 == 0 else ""
+    product, step = product_of(n) or (n, 0)
+    account = f'"account":"acct_{product % 5}",' if product % 7 == 0 else ""
     live = "true" if is_live(n) else "false"
-    pad = "x" * (300 + n * 37 % 900)
+    pad = "x" * (300 + product * 37 % 900)
+    created, previous = 1700000000 + n, ""
+    if product_of(n):
+        created = product_second(product, step)
+    if event_type(n) == "product.updated":
+        previous = f',"previous_attributes":{{"name":"{product_name(product, step - 1)}"}}'
     return (f'{{"id":"{event_id(prefix, n)}","object":"event","api_version":"2024-06-20",{account}'
-            f'"created":{1700000000 + n},"livemode":{live},"type":"{event_type(n)}",'
-            f'"data":{{"object":{{{event_object(n)},"pad":"{pad}"}}}}}}').encode()
+            f'"created":{created},"livemode":{live},"type":"{event_type(n)}",'
+            f'"data":{{"object":{{{event_object(n)},"pad":"{pad}"}}{previous}}}}}').encode()
 
 
 def sign(secret, body, t):
@@ -133,6 +175,9 @@ class Load:
         self.answers = {}
         self.next, self.ending, self.lock = 0, False, threading.Lock()
         self.posters = [Poster(self, seed * 100 + i) for i in range(threads)]
+
+    def id(self, n):
+        return event_id(self.prefix, n)
 
     def choose(self, r):
         chance = r.random()
