@@ -101,23 +101,85 @@ static void add_ids(struct site_claims *c, size_t site, const struct plan_claim 
     }
 }
 
-static void cut_paths(struct site_claims *c) {
-    c->paths = take(c, site_link_count * sizeof *c->paths);
-    size_t holder = 0; // its first row
-    for (size_t i = 0; i < site_link_count; i++) {
-        struct site_path *p = &c->paths[i];
-        p->rest = site_links[i].path;
-        p->first = site_path_part(&p->rest, &p->list);
-        if (!bytes_equal(site_links[i].holder, site_links[holder].holder))
-            holder = i;
-        for (size_t k = holder; k < i; k++) {
-            if (bytes_equal(c->paths[k].first, p->first)) {
-                p->member = c->paths[k].member;
-                break;
-            }
-            if (c->paths[k].member >= p->member)
-                p->member = (uint8_t)(c->paths[k].member + 1);
+struct path_left {
+    const struct site_link *link;
+    bytes path;
+};
+
+static uint16_t new_steps(struct site_claims *c, size_t n) {
+    uint16_t first = c->step_count;
+    c->step_count = (uint16_t)(first + n);
+    return first;
+}
+
+static void fill_step(struct site_claims *c, uint16_t at, const struct path_left *paths, size_t n);
+
+// The step of a member: what is left of the paths behind this name.
+static void fill_member(struct site_claims *c, uint16_t at, const struct path_left *paths,
+                        size_t n) {
+    struct path_left inside[SITE_LINKS_EACH_MAX], elements[SITE_LINKS_EACH_MAX];
+    size_t inside_count = 0, element_count = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct path_left left = paths[i];
+        bool list;
+        if (left.path.n == 0 || !bytes_equal(site_path_part(&left.path, &list), c->names[at]))
+            continue;
+        if (list)
+            elements[element_count++] = left;
+        else
+            inside[inside_count++] = left;
+    }
+    fill_step(c, at, inside, inside_count);
+    if (element_count > 0) {
+        c->steps[at].element = new_steps(c, 1);
+        fill_step(c, c->steps[at].element, elements, element_count);
+    }
+}
+
+static void fill_step(struct site_claims *c, uint16_t at, const struct path_left *paths, size_t n) {
+    bytes names[SITE_LINKS_EACH_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        bytes rest = paths[i].path;
+        bool list;
+        if (rest.n == 0) {
+            c->steps[at].here = paths[i].link;
+            continue;
         }
+        bytes name = site_path_part(&rest, &list);
+        size_t k = 0;
+        while (k < count && !bytes_equal(names[k], name))
+            k++;
+        names[k] = name;
+        count += k == count;
+    }
+    uint16_t first = new_steps(c, count);
+    c->steps[at].first = first;
+    c->steps[at].members = (uint16_t)count;
+    for (size_t i = 0; i < count; i++)
+        c->names[first + i] = names[i];
+    for (size_t i = 0; i < count; i++)
+        fill_member(c, (uint16_t)(first + i), paths, n);
+}
+
+static void cut_paths(struct site_claims *c) {
+    size_t most = 1 + site_link_count; // 0 is no step, and each holder has one
+    for (size_t i = 0; i < site_link_count; i++)
+        for (bytes rest = site_links[i].path; rest.n > 0; most += 2) // a member, an element
+            (void)bytes_cut(&rest, '.');
+    ensure(most <= UINT16_MAX);
+    c->steps = take(c, most * sizeof *c->steps);
+    c->names = take(c, most * sizeof *c->names);
+    c->roots = take(c, site_link_count * sizeof *c->roots);
+    c->step_count = 1;
+    for (size_t at = 0, n; at < site_link_count; at += n) {
+        struct path_left paths[SITE_LINKS_EACH_MAX];
+        (void)site_links_of(site_links[at].holder, &n);
+        ensure(n <= SITE_LINKS_EACH_MAX);
+        for (size_t i = 0; i < n; i++)
+            paths[i] = (struct path_left){&site_links[at + i], site_links[at + i].path};
+        c->roots[at] = new_steps(c, 1);
+        fill_step(c, c->roots[at], paths, n);
     }
 }
 

@@ -32,18 +32,22 @@ struct site_whole {
     const struct plan_claim *claim;
 };
 
-// A link's path, cut once: "lines", a list, and "price" of lines[].price.
-struct site_path {
-    bytes first, rest;
-    bool list;
-    uint8_t member; // among the different first parts of its holder
+// The paths of one holder's links as a tree, so that what several go through is walked once: what
+// is to be done with a value that stands at a step.
+struct site_step {
+    const struct site_link *here; // the value is what this link names
+    uint16_t element;             // the step of each element of a list; 0: none
+    uint16_t first, members;      // the steps of its members, if it is an object
 };
 
 struct site_claims {
     const struct plan *plan;
-    struct site_path *paths; // of site_links, row by row
-    struct map ids;          // "price:price_1", "cus_1": struct site_asked
-    struct map marks;        // 8 bytes: struct site_asked
+    struct site_step *steps;
+    bytes *names;    // of the steps that are members
+    uint16_t *roots; // by a holder's first row in site_links: the step of the holder
+    uint16_t step_count;
+    struct map ids;   // "price:price_1", "cus_1": struct site_asked
+    struct map marks; // 8 bytes: struct site_asked
     struct site_group *groups;
     struct site_whole *wholes;
     size_t group_count, whole_count;

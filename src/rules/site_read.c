@@ -139,15 +139,14 @@ static void read_object(struct reading *r, size_t index, bytes type, json v, int
 
 struct naming {
     struct reading *r;
-    const struct site_link *link;
     size_t holder;
     int depth;
 };
 
 // What stands at the end of a link's path: an id, or the object.
-static void read_named(const struct naming *n, json v) {
+static void read_named(const struct naming *n, const struct site_link *link, json v) {
     struct reading *r = n->r;
-    bytes id = json_string(v), type = n->link->kind;
+    bytes id = json_string(v), type = link->kind;
     bool whole = json_type(v) == JSON_OBJECT;
     if (whole) {
         id = json_string(json_get(v, "id"));
@@ -158,7 +157,7 @@ static void read_named(const struct naming *n, json v) {
     if (key.n == 0)
         return;
     size_t before = r->out->object_count, named = name_object(r, type, key);
-    if (n->link->above)
+    if (link->above)
         name_link(r, named, n->holder);
     else
         name_link(r, n->holder, named);
@@ -169,50 +168,36 @@ static void read_named(const struct naming *n, json v) {
     }
 }
 
-static void walk_path(const struct naming *n, json v, bytes path);
+static void walk_step(const struct naming *n, const struct site_step *step, json v);
 
-// Behind a part of a path: `v` is what that part names, `path` what follows.
-static void walk_on(const struct naming *n, json v, bool list, bytes path) {
-    json element;
-    if (!list) {
-        walk_path(n, v, path);
-        return;
-    }
-    for (size_t at = 0; json_element(v, &at, &element) && !n->r->out->cut;)
-        walk_path(n, element, path);
-}
-
-static void walk_path(const struct naming *n, json v, bytes path) {
-    bool list;
-    if (path.n == 0) {
-        read_named(n, v);
-        return;
-    }
-    bytes part = site_path_part(&path, &list);
-    if (json_type(v) == JSON_OBJECT)
-        walk_on(n, json_getb(v, part), list, path);
-}
-
-// Its members that links begin with are picked in one walk: objects have many, and links too.
-static void read_object(struct reading *r, size_t index, bytes type, json v, int depth) {
-    size_t count, n = 0;
-    const struct site_link *links = site_links_of(type, &count);
+// The members that links go through are picked in one walk: objects have many, and links too.
+static void walk_members(const struct naming *n, const struct site_step *step, json v) {
+    const struct site_claims *c = n->r->claims;
     _Static_assert(SITE_LINKS_EACH_MAX <= JSON_PICK_MAX, "one walk finds them all");
-    bytes names[SITE_LINKS_EACH_MAX];
     json values[SITE_LINKS_EACH_MAX];
-    if (count == 0 || json_type(v) != JSON_OBJECT)
-        return;
-    const struct site_path *paths = &r->claims->paths[links - site_links];
-    for (size_t i = 0; i < count; i++)
-        if (paths[i].member == n)
-            names[n++] = paths[i].first;
-    json_pick(v, names, n, values);
-    for (size_t i = 0; i < count; i++) {
-        struct naming naming = {r, &links[i], index, depth};
-        json value = values[paths[i].member];
-        if (json_type(value) != JSON_ABSENT)
-            walk_on(&naming, value, paths[i].list, paths[i].rest);
-    }
+    json_pick(v, &c->names[step->first], step->members, values);
+    for (size_t i = 0; i < step->members; i++)
+        if (json_type(values[i]) != JSON_ABSENT)
+            walk_step(n, &c->steps[step->first + i], values[i]);
+}
+
+static void walk_step(const struct naming *n, const struct site_step *step, json v) {
+    json element;
+    if (step->here != NULL)
+        read_named(n, step->here, v);
+    if (step->element != 0)
+        for (size_t at = 0; json_element(v, &at, &element) && !n->r->out->cut;)
+            walk_step(n, &n->r->claims->steps[step->element], element);
+    if (step->members > 0 && json_type(v) == JSON_OBJECT)
+        walk_members(n, step, v);
+}
+
+static void read_object(struct reading *r, size_t index, bytes type, json v, int depth) {
+    size_t count;
+    const struct site_link *links = site_links_of(type, &count);
+    if (count > 0 && json_type(v) == JSON_OBJECT)
+        walk_members(&(struct naming){r, index, depth},
+                     &r->claims->steps[r->claims->roots[links - site_links]], v);
 }
 
 // Whatever has nothing above it in this event belongs to the connected account.
