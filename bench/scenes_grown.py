@@ -39,6 +39,7 @@ UNDO = {
        "('ALTER TABLE event DROP COLUMN site'), ('ALTER TABLE event DROP COLUMN object'), "
        "('DROP TABLE link'), ('DROP TABLE object'), ('DROP TABLE site'), "
        "('CREATE VIEW events AS SELECT seq FROM event')",
+    6: "VALUES ('ALTER TABLE link DROP COLUMN more')",
 }
 
 

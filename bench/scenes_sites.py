@@ -58,7 +58,7 @@ class Learnt(Hookkeep):
                 "INSERT INTO object VALUES (?, 'main', 0, ?, 'subscription', ?, x'', 0, ?, 0)",
                 ((self.known + i + 1, f"sub_{i:010}", packed(i + 1), 1 + i % SITES)
                  for i in range(self.known)))
-            books.executemany("INSERT INTO link VALUES (?, ?)",
+            books.executemany("INSERT INTO link (above, below) VALUES (?, ?)",
                               ((i + 1, self.known + i + 1) for i in range(self.known)))
             books.commit()
             books.execute("PRAGMA wal_checkpoint(TRUNCATE)")

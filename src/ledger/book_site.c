@@ -265,22 +265,20 @@ static result for_below(struct book *b, const struct known *above,
                         void (*each)(struct book_sites *s, struct known *k)) {
     if (above->fresh && !above->holds)
         return OK;
-    for (uint64_t after = 0;;) {
+    for (uint64_t after = 0; after != LINKS_END;) {
         OWN(arena_drop)
         struct arena a;
         arena_init(&a, BOOK_SCRATCH_MAX);
         uint64_t *numbers = NULL;
         size_t n = 0;
-        TRY(b->store->links_below(b->store, above->row->number, after, PAGE, &a, &numbers, &n));
+        TRY(b->store->links_below(b->store, above->row->number, &after, PAGE, &a, &numbers, &n));
         for (size_t i = 0; i < n; i++) {
             struct known *k;
             TRY(site_known(b, numbers[i], &k));
             each(b->sites, k);
-            after = numbers[i];
         }
-        if (n < PAGE)
-            return OK;
     }
+    return OK;
 }
 
 static result push_up(struct book *b, const struct known *k, int64_t told, bool *lands);

@@ -160,6 +160,10 @@ static const char sql_5[] =
     "WHEN 0 THEN NULL WHEN -1 THEN 'many' ELSE (SELECT name FROM site WHERE number = below) "
     "END AS below FROM object;\n";
 
+// A row of `link` has several that are below one object (ledger/sqlite_links.h). A row alone costs
+// as much as the event that it comes from.
+static const char sql_6[] = "ALTER TABLE link ADD COLUMN more BLOB NOT NULL DEFAULT x'';\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

@@ -2,6 +2,7 @@
 #include "ledger/sqlite_links.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -43,17 +44,16 @@ static int by_number(const void *x, const void *y) {
     return (a > b) - (a < b);
 }
 
-result links_gathered(const struct links *l, uint64_t above, uint64_t after, struct arena *a,
-                      uint64_t **out, size_t *n) {
+result links_gathered(const struct links *l, uint64_t above, struct arena *a, uint64_t **out,
+                      size_t *n) {
     size_t newest = (size_t)(uintptr_t)map_get(&l->newest, number_key(&above)), count = 0;
     for (size_t i = newest; i != 0; i = l->at[i - 1].before)
-        count += l->at[i - 1].link.below > after;
+        count++;
     *n = 0;
     *out = count > 0 ? arena_take(a, count * sizeof **out) : NULL;
     NEED(count == 0 || *out != NULL, MEMORY, "numbers are larger than the arena");
     for (size_t i = newest; i != 0; i = l->at[i - 1].before)
-        if (l->at[i - 1].link.below > after)
-            (*out)[(*n)++] = l->at[i - 1].link.below;
+        (*out)[(*n)++] = l->at[i - 1].link.below;
     if (count > 0)
         qsort(*out, count, sizeof **out, by_number);
     return OK;
@@ -95,6 +95,50 @@ void links_sort(struct links *l) {
         qsort(l->at, l->n, sizeof *l->at, by_link);
 }
 
+size_t links_pack_row(const struct links *l, size_t at, struct text *more) {
+    const struct link_row *last = &l->at[at].link;
+    size_t end = at + 1;
+    while (end < l->n && end - at < LINKS_ROW_MAX && l->at[end].link.above == last->above) {
+        site_numbers_add(more, l->at[end].link.below - last->below);
+        last = &l->at[end++].link;
+    }
+    return end;
+}
+
+void numbers_add(struct numbers *list, uint64_t number) {
+    if (list->n == list->cap) {
+        list->cap = list->cap > 0 ? list->cap * 2 : 16;
+        list->at = memory_grow(list->at, list->cap, sizeof *list->at);
+    }
+    list->at[list->n++] = number;
+}
+
+void numbers_drop(struct numbers *list) {
+    free(list->at);
+    *list = (struct numbers){0};
+}
+
+result numbers_take(const struct numbers *list, struct arena *a, uint64_t **out, size_t *n) {
+    *n = 0;
+    *out = list->n > 0 ? arena_take(a, list->n * sizeof **out) : NULL;
+    NEED(list->n == 0 || *out != NULL, MEMORY,
+         "numbers are larger than the arena they were asked into");
+    if (list->n > 0)
+        memcpy(*out, list->at, list->n * sizeof **out);
+    *n = list->n;
+    return OK;
+}
+
+result links_unpack_row(sqlite3_stmt *row, struct numbers *out) {
+    uint64_t number = (uint64_t)sqlite3_column_int64(row, 0), higher;
+    numbers_add(out, number);
+    bytes rest = sqlite_bytes(row, 1);
+    while (site_numbers_next(&rest, &higher))
+        numbers_add(out, number += higher);
+    NEED(rest.n == 0, CORRUPT, "a row of links is damaged");
+    return OK;
+}
+
 // Of link_new, or all.
 static result read_new(sqlite3 *db, struct links *l) {
     OWN(sqlite_statement_drop)
@@ -103,22 +147,33 @@ static result read_new(sqlite3 *db, struct links *l) {
     return links_load(l, q);
 }
 
+// Sorted ones, below one object each; about max.
+static result add_sorted(struct links *l, sqlite3_stmt *q, size_t max) {
+    OWN(numbers_drop)
+    struct numbers below = {0};
+    int code = SQLITE_DONE;
+    for (size_t n = 0; n < max && (code = sqlite3_step(q)) == SQLITE_ROW; n += below.n) {
+        below.n = 0;
+        TRY(links_unpack_row(q, &below));
+        for (size_t i = 0; i < below.n; i++)
+            links_add(l, &(struct link_row){(uint64_t)sqlite3_column_int64(q, 2), below.at[i]});
+    }
+    return sqlite_failed(code);
+}
+
 result links_below_read(sqlite3 *db, uint64_t above, size_t max, struct arena *a, uint64_t **out,
                         size_t *n) {
     OWN(links_drop)
     struct links l = {0};
     OWN(sqlite_statement_drop)
     sqlite3_stmt *q = NULL;
-    int code;
     *n = 0;
     TRY(read_new(db, &l));
-    TRY(sqlite_prepare(db, "SELECT below FROM link WHERE above = ?1 ORDER BY below LIMIT ?2", &q));
+    TRY(sqlite_prepare(db, "SELECT below, more, above FROM link WHERE above = ?1 ORDER BY below",
+                       &q));
     sqlite3_bind_int64(q, 1, (int64_t)above);
-    sqlite3_bind_int64(q, 2, (int64_t)max);
-    while ((code = sqlite3_step(q)) == SQLITE_ROW)
-        links_add(&l, &(struct link_row){above, (uint64_t)sqlite3_column_int64(q, 0)});
-    TRY(sqlite_failed(code));
-    return links_gathered(&l, above, 0, a, out, n);
+    TRY(add_sorted(&l, q, max));
+    return links_gathered(&l, above, a, out, n);
 }
 
 result links_dump(sqlite3 *db, struct text *out) {
@@ -126,13 +181,9 @@ result links_dump(sqlite3 *db, struct text *out) {
     struct links l = {0};
     OWN(sqlite_statement_drop)
     sqlite3_stmt *q = NULL;
-    int code;
     TRY(read_new(db, &l));
-    TRY(sqlite_prepare(db, "SELECT above, below FROM link", &q));
-    while ((code = sqlite3_step(q)) == SQLITE_ROW)
-        links_add(&l, &(struct link_row){(uint64_t)sqlite3_column_int64(q, 0),
-                                         (uint64_t)sqlite3_column_int64(q, 1)});
-    TRY(sqlite_failed(code));
+    TRY(sqlite_prepare(db, "SELECT below, more, above FROM link", &q));
+    TRY(add_sorted(&l, q, SIZE_MAX));
     links_sort(&l);
     for (size_t i = 0; i < l.n; i++)
         row_dump(&shape_link, &l.at[i].link, out);

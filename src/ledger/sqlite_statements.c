@@ -100,10 +100,9 @@ const char *const sqlite_statements[STATEMENTS] = {
                    " assigned = ?8, evidence = ?9, below = ?10 WHERE number = ?1",
     [OBJECT_LAST] = "SELECT max(number) FROM object",
     [OBJECTS] = "SELECT {object} FROM object",
-    [LINKS_BELOW] = "SELECT below FROM link WHERE above = ?3 AND below > ?1 ORDER BY below"
-                    " LIMIT ?2",
+    [LINKS_BELOW] = "SELECT below, more FROM link WHERE above = ?2 AND below > ?1 ORDER BY below",
     [LINK_NEW_PUT] = "INSERT INTO link_new (pairs) VALUES (?1)",
     [LINKS_NEW] = "SELECT pairs FROM link_new ORDER BY number",
-    [LINK_SORTED] = "INSERT INTO link ({link,}) VALUES ({link?})",
+    [LINK_SORTED] = "INSERT INTO link (above, below, more) VALUES (?1, ?2, ?3)",
     [LINKS_NEW_DROP] = "DELETE FROM link_new",
 };

@@ -115,6 +115,7 @@ struct site_row {
 struct link_row {
     uint64_t above, below;
 };
+#define LINKS_END UINT64_MAX // there are no more
 
 enum suspense_state { SUSPENSE_WAITING, SUSPENSE_BOOKED, SUSPENSE_DROPPED };
 
@@ -293,8 +294,9 @@ struct store {
     must result (*objects)(struct store *s,
                            result (*each)(void *ctx, const struct site_object *row), void *ctx);
     must result (*link_put)(struct store *s, const struct link_row *row); // never twice
-    // What is below an object, above the number `after`, by number, at most max.
-    must result (*links_below)(struct store *s, uint64_t above, uint64_t after, size_t max,
+    // What is below an object, about max at a time: ask with *after = 0, and again with what it
+    // became until that is LINKS_END. Mostly by number, and none twice; a page may be empty.
+    must result (*links_below)(struct store *s, uint64_t above, uint64_t *after, size_t max,
                                struct arena *a, uint64_t **out, size_t *n);
 
     must result (*suspense_put)(struct store *s, const struct suspense_row *row); // by position

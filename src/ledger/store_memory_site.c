@@ -63,10 +63,11 @@ static result link_put(struct store *s, const struct link_row *row) {
     return OK;
 }
 
-static result links_below(struct store *s, uint64_t above, uint64_t after, size_t max,
+static result links_below(struct store *s, uint64_t above, uint64_t *after, size_t max,
                           struct arena *a, uint64_t **out, size_t *n) {
-    return table_numbers(&memory_of(s)->tables[LINKS], key2(above, after + 1), true, max, a, out,
-                         n);
+    TRY(table_numbers(&memory_of(s)->tables[LINKS], key2(above, *after + 1), true, max, a, out, n));
+    *after = *n < max ? LINKS_END : (*out)[*n - 1];
+    return OK;
 }
 
 void memory_site_operations(struct store *s) {

@@ -1,38 +1,20 @@
 // SPDX-License-Identifier: MIT
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/memory.h"
 #include "ledger/store_sqlite_internal.h"
-
-static void drop_numbers(void *rows) { free(*(void **)rows); }
 
 // The numbers of a statement's first column, behind ?1 and at most ?2.
 static result numbers(sqlite3_stmt *q, uint64_t after, size_t max, struct arena *a, uint64_t **out,
                       size_t *n) {
-    OWN(drop_numbers)
-    uint64_t *rows = NULL;
-    size_t count = 0, cap = 0;
+    OWN(numbers_drop)
+    struct numbers found = {0};
     int code;
     *out = NULL;
     *n = 0;
     sqlite3_bind_int64(q, 1, (int64_t)after);
     sqlite3_bind_int64(q, 2, sqlite_limit(max));
-    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
-        if (count == cap) {
-            cap = cap > 0 ? cap * 2 : 16;
-            rows = memory_grow(rows, cap, sizeof *rows);
-        }
-        rows[count++] = (uint64_t)sqlite3_column_int64(q, 0);
-    }
+    while ((code = sqlite3_step(q)) == SQLITE_ROW)
+        numbers_add(&found, (uint64_t)sqlite3_column_int64(q, 0));
     TRY(sqlite_failed(code));
-    if (count == 0)
-        return OK;
-    *out = arena_take(a, count * sizeof **out);
-    NEED(*out != NULL, MEMORY, "numbers are larger than the arena they were asked into");
-    memcpy(*out, rows, count * sizeof **out);
-    *n = count;
-    return OK;
+    return numbers_take(&found, a, out, n);
 }
 
 static result event_site(struct store *s, uint64_t seq, uint64_t object, int64_t site) {
@@ -74,8 +56,18 @@ static result links_ready(struct store *s) {
 static result sort_links_in(struct store *s) {
     struct links *l = &sqlite_store_of(s)->links;
     links_sort(l);
-    for (size_t i = 0; i < l->n; i++)
-        TRY(sqlite_put(s, LINK_SORTED, &shape_link, &l->at[i].link));
+    OWN(text_drop)
+    struct text more = {0};
+    for (size_t at = 0; at < l->n;) {
+        STATEMENT(q, s, LINK_SORTED);
+        sqlite3_bind_int64(q, 1, (int64_t)l->at[at].link.above);
+        sqlite3_bind_int64(q, 2, (int64_t)l->at[at].link.below);
+        text_reset(&more);
+        at = links_pack_row(l, at, &more);
+        NEED(!more.failed, MEMORY, "a row of links does not fit the memory");
+        sqlite3_bind_blob64(q, 3, more.n > 0 ? more.p : "", more.n, SQLITE_STATIC);
+        TRY(sqlite_do(q));
+    }
     TRY(sqlite_run_kept(s, LINKS_NEW_DROP));
     links_drop(l);
     l->loaded = true;
@@ -156,24 +148,39 @@ static result link_put(struct store *s, const struct link_row *row) {
     return OK;
 }
 
-static result links_below(struct store *s, uint64_t above, uint64_t after, size_t max,
-                          struct arena *a, uint64_t **out, size_t *n) {
-    uint64_t *sorted = NULL, *gathered = NULL;
-    size_t sorted_count = 0, gathered_count = 0;
+// Whole rows behind the one that begins with *after, until they have about max.
+static result links_sorted(struct store *s, uint64_t above, uint64_t *after, size_t max,
+                           struct numbers *out) {
     STATEMENT(q, s, LINKS_BELOW);
-    sqlite3_bind_int64(q, 3, (int64_t)above);
-    *n = 0;
-    TRY(links_ready(s));
-    TRY(numbers(q, after, max, a, &sorted, &sorted_count));
-    TRY(links_gathered(&sqlite_store_of(s)->links, above, after, a, &gathered, &gathered_count));
-    size_t count = sorted_count + gathered_count < max ? sorted_count + gathered_count : max;
-    *out = count > 0 ? arena_take(a, count * sizeof **out) : NULL;
-    NEED(count == 0 || *out != NULL, MEMORY, "numbers are larger than the arena");
-    for (size_t i = 0, k = 0; *n < count;) {
-        bool first = k == gathered_count || (i < sorted_count && sorted[i] < gathered[k]);
-        (*out)[(*n)++] = first ? sorted[i++] : gathered[k++];
+    sqlite3_bind_int64(q, 1, (int64_t)*after);
+    sqlite3_bind_int64(q, 2, (int64_t)above);
+    int code = SQLITE_DONE;
+    while (out->n < max && (code = sqlite3_step(q)) == SQLITE_ROW) {
+        *after = (uint64_t)sqlite3_column_int64(q, 0);
+        TRY(links_unpack_row(q, out));
     }
+    TRY(sqlite_failed(code));
+    if (code == SQLITE_DONE)
+        *after = LINKS_END;
     return OK;
+}
+
+// Those that are gathered come last.
+static result links_below(struct store *s, uint64_t above, uint64_t *after, size_t max,
+                          struct arena *a, uint64_t **out, size_t *n) {
+    OWN(numbers_drop)
+    struct numbers found = {0};
+    uint64_t *gathered = NULL;
+    size_t gathered_count = 0;
+    *n = 0;
+    *out = NULL;
+    TRY(links_ready(s));
+    TRY(links_sorted(s, above, after, max, &found));
+    if (*after == LINKS_END)
+        TRY(links_gathered(&sqlite_store_of(s)->links, above, a, &gathered, &gathered_count));
+    for (size_t i = 0; i < gathered_count; i++)
+        numbers_add(&found, gathered[i]);
+    return numbers_take(&found, a, out, n);
 }
 
 void sqlite_site_operations(struct store *s) {

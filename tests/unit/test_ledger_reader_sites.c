@@ -142,7 +142,8 @@ static void how_a_site_was_found(void **state) {
     has(l, "above.0.id", "\"cus_1\"");
     has(l, "unclaimed", "0");
     sqlite3 *db = store_sqlite_db(l->story->tellers[1].world.store);
-    assert_null(sqlite_run(db, "INSERT INTO link VALUES (1, 4)")); // as one that was sorted in
+    assert_null(sqlite_run(
+        db, "INSERT INTO link (above, below) VALUES (1, 4)")); // as one that was sorted in
     look_at(l, "cus_1");
     has(l, "below.0.id", "\"ch_1\"");
     has(l, "below.1.id", "\"cus_2\"");

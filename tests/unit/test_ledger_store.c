@@ -511,14 +511,19 @@ static void test_links(void **state) {
     assert_ok(s->link_put(s, &(struct link_row){1, 3}));
     assert_ok(s->link_put(s, &(struct link_row){2, 4}));
     assert_ok(s->commit(s));
-    assert_ok(s->links_below(s, 1, 0, 9, a, &numbers, &n));
-    assert_true(n == 2 && numbers[0] == 3 && numbers[1] == 9);
-    assert_ok(s->links_below(s, 1, 3, 9, a, &numbers, &n));
-    assert_true(n == 1 && numbers[0] == 9);
-    assert_ok(s->links_below(s, 1, 0, 1, a, &numbers, &n));
-    assert_true(n == 1 && numbers[0] == 3);
-    assert_ok(s->links_below(s, 3, 0, 9, a, &numbers, &n));
-    assert_true(n == 0);
+    uint64_t after = 0;
+    assert_ok(s->links_below(s, 1, &after, 9, a, &numbers, &n));
+    assert_true(n == 2 && numbers[0] == 3 && numbers[1] == 9 && after == LINKS_END);
+    uint64_t seen = 0;
+    for (after = 0; after != LINKS_END;) {
+        assert_ok(s->links_below(s, 1, &after, 1, a, &numbers, &n));
+        for (size_t i = 0; i < n; i++)
+            seen = seen * 10 + numbers[i];
+    }
+    assert_true(seen == 39);
+    after = 0;
+    assert_ok(s->links_below(s, 3, &after, 9, a, &numbers, &n));
+    assert_true(n == 0 && after == LINKS_END);
 }
 
 static void put_event(struct store *s, uint64_t seq, uint64_t object, int64_t site) {
