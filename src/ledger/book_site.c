@@ -5,14 +5,10 @@
 #include <string.h>
 
 #include "base/ensure.h"
-#include "base/map.h"
 #include "base/memory.h"
 #include "ledger/book_site_internal.h"
 #include "ledger/rows.h"
 
-// Objects kept in memory from one event to the next, and their bytes.
-#define KNOWN_MAX 65536
-#define KNOWN_BYTES_MAX (32u << 20)
 #define PAGE 500
 
 static void knowns_push(struct knowns *list, struct known *k) {
@@ -23,23 +19,16 @@ static void knowns_push(struct knowns *list, struct known *k) {
     list->at[list->n++] = k;
 }
 
-void site_forget_objects(struct book_sites *s) {
-    map_drop(&s->by_number);
-    map_drop(&s->by_key);
-    arena_drop(&s->objects);
-}
-
 size_t book_sites_at_hand(const struct book *b) {
-    return b->sites == NULL ? 0 : b->sites->by_number.n;
+    return b->sites == NULL ? 0 : b->sites->at_hand.n;
 }
 
 void book_sites_forget(struct book *b) {
     struct book_sites *s = b->sites;
     if (s == NULL)
         return;
-    site_forget_objects(s);
+    at_hand_drop(&s->at_hand);
     site_claims_close(s->claims);
-    text_drop(&s->key);
     free(s->numbers);
     free(s->queue.at);
     free(s->dirty.at);
@@ -73,7 +62,7 @@ result site_ready(struct book *b) {
     TRY(b->store->object_last(b->store, &last));
     TRY(b->store->unclaimed(b->store, 0, 1, &a, &some, &some_count));
     struct book_sites *s = b->sites = NEW(struct book_sites);
-    arena_init(&s->objects, SIZE_MAX);
+    at_hand_drop(&s->at_hand);
     s->last = last;
     s->any_unclaimed = some_count > 0;
     s->claims = site_claims_open(b->plan);
@@ -106,43 +95,37 @@ void site_ask_claims(struct book *b, struct known *k) {
     site_node_init(&k->node, k->row, own);
 }
 
-static bytes key_of(struct book_sites *s, const struct site_object *o) {
-    text_reset(&s->key);
-    text_add(&s->key, o->owner);
-    text_addc(&s->key, o->livemode ? '\1' : '\0');
-    text_add(&s->key, o->key);
-    ensure(!s->key.failed);
-    return text_bytes(&s->key);
+static result take_row(struct book *b, struct site_object **out) {
+    *out = arena_take(&b->sites->at_hand.memory, sizeof **out);
+    NEED(*out != NULL, MEMORY, "the objects at hand do not fit the memory");
+    return OK;
 }
 
 // A copy, for as long as objects are kept.
 static result copy_row(struct book *b, const struct site_object *row, struct site_object **out) {
-    *out = arena_take(&b->sites->objects, sizeof **out);
-    NEED(*out != NULL, MEMORY, "the objects at hand do not fit the memory");
-    return row_copy(&shape_object, row, &b->sites->objects, *out);
+    TRY(take_row(b, out));
+    return row_copy(&shape_object, row, &b->sites->at_hand.memory, *out);
 }
 
-static result keep(struct book *b, const struct site_object *row, struct known **out) {
+// `row` lives as long as objects are kept.
+static result keep(struct book *b, struct site_object *row, struct known **out) {
     struct book_sites *s = b->sites;
-    struct known *k = *out = arena_take(&s->objects, sizeof *k);
+    struct known *k = *out = arena_take(&s->at_hand.memory, sizeof *k);
     NEED(k != NULL, MEMORY, "the objects at hand do not fit the memory");
-    TRY(copy_row(b, row, &k->row));
+    k->row = row;
     site_ask_claims(b, k);
-    map_put(&s->by_number, bytes_from(&row->number, sizeof row->number), k);
-    map_put(&s->by_key, key_of(s, row), k);
+    at_hand_add(&s->at_hand, k);
     return OK;
 }
 
 result site_known(struct book *b, uint64_t number, struct known **out) {
-    *out = map_get(&b->sites->by_number, bytes_from(&number, sizeof number));
+    struct site_object *row;
+    *out = at_hand_numbered(&b->sites->at_hand, number);
     if (*out != NULL)
         return OK;
-    OWN(arena_drop)
-    struct arena a;
-    arena_init(&a, BOOK_SCRATCH_MAX);
-    struct site_object row;
-    TRY(b->store->object_get(b->store, number, &a, &row));
-    return keep(b, &row, out);
+    TRY(take_row(b, &row));
+    TRY(b->store->object_get(b->store, number, &b->sites->at_hand.memory, row));
+    return keep(b, row, out);
 }
 
 static result world_node(void *ctx, uint64_t number, struct site_node **out) {
@@ -174,22 +157,20 @@ static void stir(struct book_sites *s, struct known *k) {
 // By its key; a new one if it was never named.
 static result known_named(struct book *b, const struct site_object *named, struct known **out) {
     struct book_sites *s = b->sites;
-    *out = map_get(&s->by_key, key_of(s, named));
+    struct site_object *row, fresh = *named;
+    *out = at_hand_named(&s->at_hand, named);
     if (*out != NULL)
         return OK;
-    OWN(arena_drop)
-    struct arena a;
-    arena_init(&a, BOOK_SCRATCH_MAX);
-    struct site_object row;
-    result found =
-        b->store->object_find(b->store, named->owner, named->livemode, named->key, &a, &row);
+    TRY(take_row(b, &row));
+    result found = b->store->object_find(b->store, named->owner, named->livemode, named->key,
+                                         &s->at_hand.memory, row);
     if (found == OK)
-        return keep(b, &row, out);
+        return keep(b, row, out);
     if (!failed_as(found, FAIL_ABSENT))
         return found;
-    row = *named;
-    row.number = ++s->last;
-    TRY(keep(b, &row, out));
+    fresh.number = ++s->last;
+    TRY(row_copy(&shape_object, &fresh, &s->at_hand.memory, row));
+    TRY(keep(b, row, out));
     (*out)->fresh = true;
     soil(s, *out);
     enqueue(s, *out);
@@ -519,8 +500,8 @@ static result route_waiting(struct book *b, int64_t now_ms) {
 }
 
 void site_start(struct book_sites *s) {
-    if (s->by_number.n > KNOWN_MAX || s->objects.used > KNOWN_BYTES_MAX)
-        site_forget_objects(s);
+    if (at_hand_many(&s->at_hand))
+        at_hand_forget(&s->at_hand);
     s->queue.n = s->dirty.n = s->stirred.n = 0;
 }
 

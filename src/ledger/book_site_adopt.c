@@ -199,7 +199,7 @@ result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now
     TRY(site_settle(b, now_ms));
     if (before == SITE_NONE || before == row.assigned)
         return OK;
-    site_forget_objects(b->sites); // what was taught by the former word is taken back everywhere
+    at_hand_drop(&b->sites->at_hand); // what was taught by the former word is taken back everywhere
     TRY(relearn(b));
     return each_unclaimed(b, now_ms, route_again);
 }

@@ -19,6 +19,7 @@ struct sqlite_store {
     struct ledger_file file;
     sqlite3_stmt *prepared[STATEMENTS];
     bool begun, marked;
+    bool reads_widely; // its cache is large
     struct links links;
     size_t links_at_mark;
     struct table_statements *tables; // by number of the table, that beside it behind it; null: none

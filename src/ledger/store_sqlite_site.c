@@ -100,8 +100,18 @@ static result sites(struct store *s, struct arena *a, struct site_row **out, siz
     return sqlite_all(q, &shape_site, a, (void **)out, n);
 }
 
+// Objects are asked for in no order. What of them was read once is worth its memory, in a ledger
+// that has any.
+static result read_widely(struct sqlite_store *m) {
+    if (!m->reads_widely)
+        TRY(sqlite_run(m->file.db, "PRAGMA cache_size = -65536"));
+    m->reads_widely = true;
+    return OK;
+}
+
 static result object_find(struct store *s, bytes owner, bool livemode, bytes key, struct arena *a,
                           struct site_object *out) {
+    TRY(read_widely(sqlite_store_of(s)));
     STATEMENT(q, s, OBJECT_FIND);
     sqlite_bind_bytes(q, 1, key);
     sqlite_bind_bytes(q, 2, owner);
