@@ -108,7 +108,7 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
     uint64_t object = 0;
     int64_t site = 0;
     if (!ignored)
-        TRY(book_site_learn(b, e, in->owner, r->time_ms, a, &object, &site));
+        TRY(book_site_learn(b, e, in->owner, r->time_ms, &object, &site));
     *out = (struct event_row){
         .seq = r->position,
         .id = e->id,
@@ -496,7 +496,10 @@ static void advance(struct book *b, const struct record *r) {
     b->state.start_count = 0;
 }
 
+result book_write(struct book *b) { return book_sites_write(b); }
+
 result book_commit(struct book *b) {
+    TRY(book_write(b));
     TRY(sightings_write(&b->seen, b->store, b->tally.left_out));
     TRY(b->store->state_put(b->store, &b->state));
     TRY(b->store->commit(b->store));

@@ -57,6 +57,9 @@ void book_close(struct book *b);
 // store.h calls the record's own leaves the store half-changed: undo to a mark, book_undone, then
 // book_suspend.
 must result book_record(struct book *b, const struct record *r);
+// Before a mark is let go: what was learnt of objects by records since it was set is written. (It
+// is written together, at the latest by book_commit.)
+must result book_write(struct book *b);
 // Books it as not bookable instead, and advances the state: a command is answered with the reason,
 // anything else waits in suspense with its bytes.
 must result book_suspend(struct book *b, const struct record *r, const char *reason);

@@ -340,7 +340,7 @@ static result do_site_learn(const struct asked *q) {
         OWN(event_drop)
         struct event e = {0};
         TRY(book_event_read(q->book, row.seq, &a, &e));
-        TRY(book_site_learn(q->book, &e, row.owner, q->record->time_ms, &a, &row.object, &site));
+        TRY(book_site_learn(q->book, &e, row.owner, q->record->time_ms, &row.object, &site));
         // What it owed was decided when it came: it does not wait for a site now.
         if (row.site != 0 || site <= 0)
             continue;

@@ -41,7 +41,7 @@ must result book_owe_matching(struct book *b, const struct owing *o, struct aren
 // events that waited for it are routed. *object is the number of the one it speaks of, *site the
 // number of its site, or EVENT_UNCLAIMED; both 0 where there are no sites.
 must result book_site_learn(struct book *b, const struct event *e, bytes owner, int64_t now_ms,
-                            struct arena *a, uint64_t *object, int64_t *site);
+                            uint64_t *object, int64_t *site);
 // The name of event_row.site; empty when it has none.
 must result book_site_name(struct book *b, int64_t site, struct arena *a, bytes *out);
 // The event has got this site, if it is one of the plan in force: that is seen.
@@ -54,7 +54,8 @@ must result book_sites_adopt(struct book *b, const struct plan *before, int64_t 
 // have a site by it now are routed. *refused: why it cannot be, else null.
 must result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now_ms,
                              const char **refused);
-void book_sites_forget(struct book *b); // what is kept in memory
+must result book_sites_write(struct book *b); // what the store has not been told yet
+void book_sites_forget(struct book *b);       // what is kept in memory
 
 // Inserts a delivery that is over: done, or dead for this reason.
 must result book_over(struct book *b, const struct event_row *e, uint64_t receipt,

@@ -28,10 +28,12 @@ void book_sites_forget(struct book *b) {
     if (s == NULL)
         return;
     at_hand_drop(&s->at_hand);
+    arena_drop(&s->scratch);
     site_claims_close(s->claims);
     free(s->numbers);
-    free(s->queue.at);
     free(s->dirty.at);
+    free(s->fresh.at);
+    free(s->queue.at);
     free(s->stirred.at);
     free(s->search.at);
     free(s->late);
@@ -63,6 +65,7 @@ result site_ready(struct book *b) {
     TRY(b->store->unclaimed(b->store, 0, 1, &a, &some, &some_count));
     struct book_sites *s = b->sites = NEW(struct book_sites);
     at_hand_drop(&s->at_hand);
+    arena_init(&s->scratch, BOOK_SCRATCH_MAX);
     s->last = last;
     s->any_unclaimed = some_count > 0;
     s->claims = site_claims_open(b->plan);
@@ -125,7 +128,9 @@ result site_known(struct book *b, uint64_t number, struct known **out) {
         return OK;
     TRY(take_row(b, &row));
     TRY(b->store->object_get(b->store, number, &b->sites->at_hand.memory, row));
-    return keep(b, row, out);
+    TRY(keep(b, row, out));
+    (*out)->stored = true;
+    return OK;
 }
 
 static result world_node(void *ctx, uint64_t number, struct site_node **out) {
@@ -164,14 +169,18 @@ static result known_named(struct book *b, const struct site_object *named, struc
     TRY(take_row(b, &row));
     result found = b->store->object_find(b->store, named->owner, named->livemode, named->key,
                                          &s->at_hand.memory, row);
-    if (found == OK)
-        return keep(b, row, out);
+    if (found == OK) {
+        TRY(keep(b, row, out));
+        (*out)->stored = true;
+        return OK;
+    }
     if (!failed_as(found, FAIL_ABSENT))
         return found;
     fresh.number = ++s->last;
     TRY(row_copy(&shape_object, &fresh, &s->at_hand.memory, row));
     TRY(keep(b, row, out));
     (*out)->fresh = true;
+    knowns_push(&s->fresh, *out);
     soil(s, *out);
     enqueue(s, *out);
     return OK;
@@ -370,12 +379,25 @@ static result spread(struct book *b) {
     return OK;
 }
 
-static result write_dirty(struct book *b) {
+// Together: what events of a batch name again is written once, and what is new in few statements.
+result book_sites_write(struct book *b) {
     struct book_sites *s = b->sites;
+    if (s == NULL)
+        return OK;
+    const struct site_object *fresh[PAGE];
+    size_t n = 0;
     for (size_t i = 0; i < s->dirty.n; i++) {
         struct known *k = s->dirty.at[i];
-        TRY(b->store->object_put(b->store, k->row));
-        k->dirty = k->fresh = k->holds = false;
+        if (k->stored)
+            TRY(b->store->object_put(b->store, k->row));
+        else
+            fresh[n++] = k->row;
+        k->dirty = false;
+        k->stored = true;
+        if (n == PAGE || i + 1 == s->dirty.n) {
+            TRY(b->store->objects_insert(b->store, fresh, n));
+            n = 0;
+        }
     }
     s->dirty.n = 0;
     return OK;
@@ -499,27 +521,36 @@ static result route_waiting(struct book *b, int64_t now_ms) {
     return OK;
 }
 
-void site_start(struct book_sites *s) {
-    if (at_hand_many(&s->at_hand))
+result site_start(struct book *b) {
+    struct book_sites *s = b->sites;
+    if (at_hand_many(&s->at_hand)) {
+        TRY(book_sites_write(b));
         at_hand_forget(&s->at_hand);
-    s->queue.n = s->dirty.n = s->stirred.n = 0;
+    }
+    s->queue.n = s->stirred.n = s->fresh.n = 0;
+    return OK;
 }
 
 result site_settle(struct book *b, int64_t now_ms) {
+    struct book_sites *s = b->sites;
     TRY(spread(b));
     TRY(find_waiting(b));
-    TRY(write_dirty(b));
+    for (size_t i = 0; i < s->fresh.n; i++)
+        s->fresh.at[i]->fresh = s->fresh.at[i]->holds = false;
+    s->fresh.n = 0;
     return route_waiting(b, now_ms);
 }
 
 result site_learn(struct book *b, const struct event *e, bytes owner, int64_t now_ms,
-                  struct arena *a, struct known **out) {
+                  struct known **out) {
     struct site_facts f;
     TRY(site_ready(b));
+    TRY(site_start(b));
+    struct arena *a = &b->sites->scratch;
+    arena_reset(a);
     TRY(site_read(b->sites->claims, e, a, &f));
     struct known **known = arena_take(a, f.object_count * sizeof *known);
     NEED(known != NULL, MEMORY, "an event's objects do not fit the arena");
-    site_start(b->sites);
     b->tally.sites_cut += f.cut;
     for (size_t i = 0; i < f.object_count; i++) {
         struct site_object named = {
@@ -546,13 +577,13 @@ static result number_of_site(struct book *b, struct known *k, int64_t *out) {
 }
 
 result book_site_learn(struct book *b, const struct event *e, bytes owner, int64_t now_ms,
-                       struct arena *a, uint64_t *object, int64_t *site) {
+                       uint64_t *object, int64_t *site) {
     struct known *k;
     *object = 0;
     *site = 0;
     if (b->plan == NULL || b->plan->site_count == 0)
         return OK;
-    TRY(site_learn(b, e, owner, now_ms, a, &k));
+    TRY(site_learn(b, e, owner, now_ms, &k));
     *object = k->row->number;
     TRY(number_of_site(b, k, site));
     b->sites->any_unclaimed = b->sites->any_unclaimed || *site == EVENT_UNCLAIMED;

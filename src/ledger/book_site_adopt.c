@@ -113,7 +113,7 @@ static result route_again(struct book *b, uint64_t seq, int64_t now_ms) {
     struct event_row row;
     struct known *k;
     size_t site;
-    site_start(b->sites);
+    TRY(site_start(b));
     TRY(b->store->event_get(b->store, seq, &a, &row));
     TRY(site_known(b, row.object, &k));
     TRY(site_of(&b->sites->world, &k->node, &site));
@@ -133,7 +133,7 @@ static result read_again(struct book *b, uint64_t seq, int64_t now_ms) {
     struct event e = {0};
     TRY(book_event_read(b, seq, &a, &e));
     struct known *k;
-    return site_learn(b, &e, row.owner, now_ms, &a, &k);
+    return site_learn(b, &e, row.owner, now_ms, &k);
 }
 
 static result each_unclaimed(struct book *b, int64_t now_ms,
@@ -156,6 +156,7 @@ static result each_unclaimed(struct book *b, int64_t now_ms,
 
 result book_sites_adopt(struct book *b, const struct plan *before, int64_t now_ms,
                         struct arena *a) {
+    TRY(book_sites_write(b));
     book_sites_forget(b);
     if (b->plan->site_count == 0 || (before != NULL && plan_sites_equal(before, b->plan)))
         return OK;
@@ -185,7 +186,7 @@ result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now
         return OK;
     }
     struct known *k;
-    site_start(b->sites);
+    TRY(site_start(b));
     result found = site_known(b, object, &k);
     if (failed_as(found, FAIL_ABSENT)) {
         *refused = "no event has named such an object";
@@ -199,6 +200,7 @@ result book_site_assign(struct book *b, uint64_t object, bytes site, int64_t now
     TRY(site_settle(b, now_ms));
     if (before == SITE_NONE || before == row.assigned)
         return OK;
+    TRY(book_sites_write(b));
     at_hand_drop(&b->sites->at_hand); // what was taught by the former word is taken back everywhere
     TRY(relearn(b));
     return each_unclaimed(b, now_ms, route_again);

@@ -15,14 +15,15 @@ struct known {
     uint64_t hash;                        // of the key
     struct site_node node;                // node.object is `row`
     struct site_object *row;
-    int64_t own;    // evidence of the claims on itself
-    uint64_t visit; // of the search for waiting events that saw it last
-    uint64_t told;  // the telling that came by last
+    int64_t own;        // evidence of the claims on itself
+    uint64_t visit;     // of the search for waiting events that saw it last
+    uint64_t told;      // the telling that came by last
+    bool stored, dirty; // in the store; as it is here
     // Of the learning under way:
-    bool fresh;  // not in the store yet
+    bool fresh;  // named for the first time
     bool holds;  // something was put below it
     bool linked; // it was put below something, who has not heard of it yet
-    bool dirty, queued, stirred;
+    bool queued, stirred;
 };
 
 // All that is at hand.
@@ -49,10 +50,12 @@ struct book_sites {
     struct knowns_at_hand at_hand;
     uint64_t last; // number of the newest object
     uint64_t visits, tellings;
-    int depth;          // of a telling
-    bool any_unclaimed; // may there be unclaimed events?
-    bool any_left;      // does a site of the plan leave what is late?
-    struct knowns queue, dirty, stirred, search;
+    int depth;           // of a telling
+    bool any_unclaimed;  // may there be unclaimed events?
+    bool any_left;       // does a site of the plan leave what is late?
+    struct knowns dirty; // until book_sites_write
+    struct knowns fresh, queue, stirred, search;
+    struct arena scratch; // of a learning
     struct late *late;
     size_t late_count, late_cap;
 };
@@ -74,15 +77,15 @@ void site_ask_claims(struct book *b, struct known *k);
 must result site_known(struct book *b, uint64_t number, struct known **out); // ABSENT
 
 // Learning: start, changes, settle. Between start and settle no object at hand is forgotten.
-void site_start(struct book_sites *s);
+must result site_start(struct book *b);
 // Takes a row with changed bytes in place of the one that is there; what follows is set going.
 must result site_replace(struct book *b, struct known *k, const struct site_object *row);
-// What was set going is carried to its end and written, and who waited for it is routed.
+// What was set going is carried to its end, and who waited for it is routed.
 must result site_settle(struct book *b, int64_t now_ms);
 
 // All of it for one event; the object that it speaks of comes out.
 must result site_learn(struct book *b, const struct event *e, bytes owner, int64_t now_ms,
-                       struct arena *a, struct known **out);
+                       struct known **out);
 // What an unclaimed event owes now that its site is known: to destinations that the site adds.
 must result site_route(struct book *b, uint64_t seq, size_t site, int64_t now_ms);
 

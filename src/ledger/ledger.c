@@ -264,6 +264,8 @@ static result try_marked(struct ledger *l, const struct record *r) {
     size_t released = l->released_count;
     result booked = book_record(&l->book, r);
     if (booked == OK)
+        booked = book_write(&l->book);
+    if (booked == OK)
         return s->unmark(s);
     if (book_waits(booked))
         return booked;

@@ -67,8 +67,21 @@ static const struct shape *shape_named(bytes name) {
     unreachable_code();
 }
 
+static void add_rows(struct text *t, const struct shape *s) {
+    for (size_t i = 0; i < SQLITE_ROWS_AT_ONCE * s->n; i++)
+        text_addf(t, "%s?%zu%s",
+                  i % s->n > 0 ? ","
+                  : i > 0      ? ",("
+                               : "(",
+                  i + 1, i % s->n == s->n - 1 ? ")" : "");
+}
+
 static void add_columns(struct text *t, bytes name, char how) {
     const struct shape *s = shape_named(name);
+    if (how == '*') {
+        add_rows(t, s);
+        return;
+    }
     for (size_t i = 0; i < s->n; i++) {
         const char *column = s->fields[i].name;
         text_adds(t, i > 0 ? "," : "");
@@ -90,7 +103,7 @@ result sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out) {
             break;
         bytes name = bytes_cut(&rest, '}');
         char how = (char)name.p[name.n - 1];
-        bool marked = how == '?' || how == '=' || how == ',';
+        bool marked = how == '?' || how == '=' || how == ',' || how == '*';
         add_columns(&whole, bytes_slice(name, 0, marked ? name.n - 1 : name.n), how);
     }
     ensure(!whole.failed);
@@ -103,9 +116,13 @@ void sqlite_bind_bytes(sqlite3_stmt *s, int at, bytes b) {
 }
 
 void sqlite_bind_row(sqlite3_stmt *s, const struct shape *shape, const void *row) {
+    sqlite_bind_row_at(s, 0, shape, row);
+}
+
+void sqlite_bind_row_at(sqlite3_stmt *s, int before, const struct shape *shape, const void *row) {
     for (size_t i = 0; i < shape->n; i++) {
         const struct field *f = &shape->fields[i];
-        int at = (int)i + 1;
+        int at = before + (int)i + 1;
         if (field_is_number(f)) {
             sqlite3_bind_int64(s, at, field_number(f, row));
         } else if (f->type == FIELD_BYTES) {

@@ -28,12 +28,14 @@ must result sqlite_run(sqlite3 *db, const char *sql);
 // The first column of the first row of a statement, as a number; ABSENT if it has no row.
 must result sqlite_number(sqlite3 *db, const char *sql, int64_t *out);
 // {event} in `sql` becomes event.seq,event.id,…, {event,} seq,id,…, {event?} ?1,?2,…, and {event=}
-// seq=excluded.seq,…
+// seq=excluded.seq,… and {event*} is (?1,?2,…),(…),… for SQLITE_ROWS_AT_ONCE rows.
+#define SQLITE_ROWS_AT_ONCE 16
 must result sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
 void sqlite_statement_drop(sqlite3_stmt **s); // usable with OWN
 
 void sqlite_bind_bytes(sqlite3_stmt *s, int at, bytes b); // TEXT; must live until the reset
 void sqlite_bind_row(sqlite3_stmt *s, const struct shape *shape, const void *row); // from ?1 on
+void sqlite_bind_row_at(sqlite3_stmt *s, int before, const struct shape *shape, const void *row);
 bytes sqlite_bytes(sqlite3_stmt *s, int column); // until the next step
 // The row that begins at this column, its strings copied into the arena.
 must result sqlite_row(sqlite3_stmt *s, int column, const struct shape *shape, struct arena *a,

@@ -98,6 +98,10 @@ const char *const sqlite_statements[STATEMENTS] = {
     [OBJECT_PUT] = "INSERT INTO object ({object,}) VALUES ({object?})"
                    " ON CONFLICT (key, owner, livemode) DO UPDATE SET above = ?6, claims = ?7,"
                    " assigned = ?8, evidence = ?9, below = ?10 WHERE number = ?1",
+    [OBJECT_INSERT] = "INSERT INTO object ({object,}) VALUES ({object?})",
+    // Or SQLite would copy each page before it is changed, to undo the rows of this statement
+    // alone.
+    [OBJECTS_INSERT] = "INSERT OR FAIL INTO object ({object,}) VALUES {object*}",
     [OBJECT_LAST] = "SELECT max(number) FROM object",
     [OBJECTS] = "SELECT {object} FROM object",
     [LINKS_BELOW] = "SELECT below, more FROM link WHERE above = ?2 AND below > ?1 ORDER BY below",

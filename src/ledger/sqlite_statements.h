@@ -55,6 +55,8 @@ enum statement {
     OBJECT_FIND,
     OBJECT_GET,
     OBJECT_PUT,
+    OBJECT_INSERT,
+    OBJECTS_INSERT,
     OBJECT_LAST,
     OBJECTS,
     LINKS_BELOW,

@@ -289,6 +289,8 @@ struct store {
                               struct site_object *out); // ABSENT
     // By number; inserts or replaces, its key never changes.
     must result (*object_put)(struct store *s, const struct site_object *row);
+    // That there are not yet; after a failure some of them may be in.
+    must result (*objects_insert)(struct store *s, const struct site_object *const *rows, size_t n);
     must result (*object_last)(struct store *s, uint64_t *number); // 0: there are none
     // Walks all objects in no order; ends with the first failure of `each`, which may not write.
     must result (*objects)(struct store *s,

@@ -44,6 +44,12 @@ static result object_put(struct store *s, const struct site_object *row) {
     return OK;
 }
 
+static result objects_insert(struct store *s, const struct site_object *const *rows, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        TRY(object_put(s, rows[i]));
+    return OK;
+}
+
 static result object_last(struct store *s, uint64_t *number) {
     const struct table *t = &memory_of(s)->tables[OBJECTS];
     *number = t->n > 0 ? t->at[t->n - 1].key.a : 0;
@@ -76,6 +82,7 @@ void memory_site_operations(struct store *s) {
     s->object_find = object_find;
     s->object_get = object_get;
     s->object_put = object_put;
+    s->objects_insert = objects_insert;
     s->object_last = object_last;
     s->objects = objects;
     s->link_put = link_put;

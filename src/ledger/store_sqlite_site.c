@@ -128,6 +128,21 @@ static result object_put(struct store *s, const struct site_object *row) {
     return sqlite_put(s, OBJECT_PUT, &shape_object, row);
 }
 
+// Much of a small row's cost is that of its statement.
+static result objects_insert(struct store *s, const struct site_object *const *rows, size_t n) {
+    size_t at = 0, columns = shape_object.n;
+    TRY(sqlite_in_transaction(sqlite_store_of(s)));
+    for (; n - at >= SQLITE_ROWS_AT_ONCE; at += SQLITE_ROWS_AT_ONCE) {
+        STATEMENT(q, s, OBJECTS_INSERT);
+        for (size_t i = 0; i < SQLITE_ROWS_AT_ONCE; i++)
+            sqlite_bind_row_at(q, (int)(i * columns), &shape_object, rows[at + i]);
+        TRY(sqlite_do(q));
+    }
+    for (; at < n; at++)
+        TRY(sqlite_put(s, OBJECT_INSERT, &shape_object, rows[at]));
+    return OK;
+}
+
 static result object_last(struct store *s, uint64_t *number) {
     STATEMENT(q, s, OBJECT_LAST);
     TRY(sqlite_do(q));
@@ -203,6 +218,7 @@ void sqlite_site_operations(struct store *s) {
     s->object_find = object_find;
     s->object_get = object_get;
     s->object_put = object_put;
+    s->objects_insert = objects_insert;
     s->object_last = object_last;
     s->objects = objects;
     s->link_put = link_put;

@@ -167,6 +167,8 @@ static result model_book(struct sim *s, struct book *b, const struct record *r) 
     struct store_state before = b->state;
     result booked = book_record(b, r);
     if (booked == OK)
+        booked = book_write(b);
+    if (booked == OK)
         return b->store->unmark(b->store);
     TRY(b->store->undo(b->store));
     TRY(book_undone(b, &before));

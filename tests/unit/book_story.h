@@ -194,6 +194,8 @@ static inline bool book_marked(struct teller *t, const struct record *r, result 
     struct book_tally tally = t->book.tally;
     assert_ok(st->mark(st));
     *booked = book_record(&t->book, r);
+    if (*booked == OK)
+        *booked = book_write(&t->book);
     if (*booked == OK) {
         assert_ok(st->unmark(st));
         return true;

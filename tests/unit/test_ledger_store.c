@@ -501,6 +501,36 @@ static void test_objects(void **state) {
     assert_code(s->objects(s, refuse_any, NULL), REFUSED);
 }
 
+// More than one statement takes at once, and some that are left.
+static void test_objects_together(void **state) {
+    enum { MANY = 43 };
+    struct store *s = of(state);
+    struct site_object rows[MANY], got;
+    const struct site_object *them[MANY];
+    char keys[MANY][16];
+    for (uint64_t i = 0; i < MANY; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "cus_%llu", (unsigned long long)i * 7 % MANY);
+        rows[i] = (struct site_object){.number = i + 1,
+                                       .owner = B("main"),
+                                       .key = bytes_of(keys[i]),
+                                       .type = B("customer"),
+                                       .above = B("\1"),
+                                       .evidence = (int64_t)i};
+        them[i] = &rows[i];
+    }
+    assert_ok(s->begin(s));
+    assert_ok(s->objects_insert(s, them, 0));
+    assert_ok(s->objects_insert(s, them, MANY));
+    assert_ok(s->commit(s));
+    for (uint64_t i = 0; i < MANY; i++) {
+        assert_ok(s->object_find(s, B("main"), false, rows[i].key, arena_of(state), &got));
+        assert_true(got.number == i + 1 && got.evidence == (int64_t)i && got.above.n == 1);
+    }
+    uint64_t sum = 0;
+    assert_ok(s->objects(s, add_number, &sum));
+    assert_int_equal(sum, MANY * (MANY + 1) / 2);
+}
+
 static void test_links(void **state) {
     struct store *s = of(state);
     struct arena *a = arena_of(state);
@@ -845,17 +875,29 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names), ON_BOTH(test_state),
-        ON_BOTH(test_events),         ON_BOTH(test_strange_text),
-        ON_BOTH(test_receipts),       ON_BOTH(test_receipts_later),
-        ON_BOTH(test_deliveries),     ON_BOTH(test_due),
-        ON_BOTH(test_due_of_a_site),  ON_BOTH(test_due_of_another_receipt),
-        ON_BOTH(test_destinations),   ON_BOTH(test_small_tables),
-        ON_BOTH(test_answers),        ON_BOTH(test_sightings),
-        ON_BOTH(test_objects),        ON_BOTH(test_links),
-        ON_BOTH(test_unclaimed),      ON_BOTH(test_undo),
-        ON_BOTH(test_rollback),       ON_BOTH(test_crash),
-        ON_BOTH(test_small_arena),    ON_BOTH(test_lists_that_fail_are_empty),
+        cmocka_unit_test(test_names),
+        ON_BOTH(test_state),
+        ON_BOTH(test_events),
+        ON_BOTH(test_strange_text),
+        ON_BOTH(test_receipts),
+        ON_BOTH(test_receipts_later),
+        ON_BOTH(test_deliveries),
+        ON_BOTH(test_due),
+        ON_BOTH(test_due_of_a_site),
+        ON_BOTH(test_due_of_another_receipt),
+        ON_BOTH(test_destinations),
+        ON_BOTH(test_small_tables),
+        ON_BOTH(test_answers),
+        ON_BOTH(test_sightings),
+        ON_BOTH(test_objects),
+        ON_BOTH(test_objects_together),
+        ON_BOTH(test_links),
+        ON_BOTH(test_unclaimed),
+        ON_BOTH(test_undo),
+        ON_BOTH(test_rollback),
+        ON_BOTH(test_crash),
+        ON_BOTH(test_small_arena),
+        ON_BOTH(test_lists_that_fail_are_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
