@@ -2,7 +2,9 @@
 // What stands in the WAL is copied into the file, so that the WAL can begin anew. As long as it is
 // little, the writer does that after a commit. Behind a reader that held it up for long it is much,
 // and booking would stop for as long as it takes: then a thread copies beside the writer, again
-// what came meanwhile, until little is left.
+// what came meanwhile, until next to nothing is left. The same with little where booking catches
+// up: it waits for the processor and the disk at once then, not in turn. Else that would take the
+// processor from answers and deliveries, for which somebody waits.
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -19,7 +21,8 @@
 
 struct checkpoint {
     char *path;
-    int little, much;
+    struct checkpoint_pages pages;
+    bool catches_up;
     atomic_int frames, copied; // in the WAL; of them
     struct thread *helper;
     struct mailbox *stops; // what the helper sleeps on
@@ -61,22 +64,23 @@ static bool connect_helper(const char *path, sqlite3 **db) {
     if (failed == OK)
         failed = sqlite_number(*db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (failed == OK)
-        failed = sqlite_failed(sqlite3_file_control(*db, "main", PACED_RESTS, NULL));
-    if (failed == OK)
         return true;
     (void)sqlite3_close(*db);
     *db = NULL;
     return false;
 }
 
-// The writer may add two frames in the time that three are copied in.
+// The writer may add two frames in the time that three are copied in, once there is much or the WAL
+// becomes long because it never catches up.
 static bool help_once(struct checkpoint *c, sqlite3 *db) {
     int64_t began_us = clock_mono_us(&clock_real);
     int before = atomic_load(&c->copied);
-    if (!copy(c, db))
+    bool rests = left(c) >= c->pages.much;
+    if (sqlite3_file_control(db, "main", PACED_RESTS, &rests) != SQLITE_OK || !copy(c, db))
         return false;
     int n = atomic_load(&c->copied) - before;
-    if (n >= c->much)
+    bool is_long = atomic_load(&c->frames) >= 2 * c->pages.much;
+    if (n >= c->pages.much || (is_long && n >= c->pages.last))
         atomic_store(&c->us_each, (int)((clock_mono_us(&clock_real) - began_us) * 3 / 2 / n));
     return true;
 }
@@ -85,7 +89,7 @@ static void help(void *ctx) {
     struct checkpoint *c = ctx;
     sqlite3 *db = NULL;
     thread_background();
-    for (bool stopped = false; !stopped && left(c) > c->little;) {
+    for (bool stopped = false; !stopped && left(c) > c->pages.last;) {
         bool came = connect_helper(c->path, &db) && help_once(c, db);
         // A reader lets nothing be copied, or the disk does not.
         stopped = mailbox_wait(c->stops, came ? 0 : AGAIN_US);
@@ -119,13 +123,15 @@ static int committed(void *ctx, sqlite3 *db, const char *name, int frames) {
     if (frames < before || frames < atomic_load(&c->copied))
         atomic_store(&c->copied, 0);
     atomic_store(&c->frames, frames);
-    int least = c->little;
+    int least = c->pages.little;
+    int aside = c->catches_up ? least : c->pages.much;
     if (c->helper != NULL && atomic_load(&c->helped)) {
         join_helper(c);
         least = 0; // what it left is little, and a WAL that is copied whole begins anew
+        aside = c->pages.much;
     }
-    bool much = left(c) >= c->much;
-    if (c->helper == NULL && left(c) >= least && (!much || !start_helper(c)))
+    bool helps = left(c) >= aside;
+    if (c->helper == NULL && left(c) >= least && (!helps || !start_helper(c)))
         (void)copy(c, db); // what fails is tried again after the next commit
     if (c->helper != NULL && frames > before)
         give_way(c, frames - before);
@@ -134,15 +140,17 @@ static int committed(void *ctx, sqlite3 *db, const char *name, int frames) {
     return SQLITE_OK;
 }
 
-struct checkpoint *checkpoint_open(sqlite3 *db, const char *path, int little, int much) {
+struct checkpoint *checkpoint_open(sqlite3 *db, const char *path,
+                                   const struct checkpoint_pages *pages) {
     struct checkpoint *c = NEW(struct checkpoint);
-    c->little = little;
-    c->much = much;
+    c->pages = *pages;
     c->path = bytes_strdup(bytes_of(path));
     c->stops = mailbox_open(NULL, NULL);
     sqlite3_wal_hook(db, committed, c);
     return c;
 }
+
+void checkpoint_catch_up(struct checkpoint *c, bool does) { c->catches_up = does; }
 
 void checkpoint_close(struct checkpoint *c) {
     if (c == NULL)

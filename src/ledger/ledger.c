@@ -47,7 +47,8 @@ struct ledger {
     bool starting; // no batch committed yet since the start
     bool noted;    // this life has noted that it tries the record behind noted_at
     uint64_t noted_at;
-    bool ahead; // the books in memory were rolled back and not read again yet
+    uint64_t behind; // records that were not booked when the last batch began
+    bool ahead;      // the books in memory were rolled back and not read again yet
 
     uint64_t *released; // by the batch under way; taken no more once it is committed
     size_t released_count, released_cap;
@@ -460,6 +461,16 @@ static result have_records(struct ledger *l, bool *have) {
     return OK;
 }
 
+// Booking catches up where more than a batch waits, and the last one made that much less. Where
+// more comes, it gives way to the answers.
+static void tell_behind(struct ledger *l) {
+    struct store *s = l->o.store;
+    uint64_t behind = l->o.records->last(l->o.records) - l->book.state.booked;
+    size_t batch = l->o.batch_max;
+    s->catch_up(s, behind > batch && l->behind >= behind + batch / 2);
+    l->behind = behind;
+}
+
 static bool book_batch(struct ledger *l) {
     int64_t now = clock_mono_us(l->o.clock);
     if (now < l->wait_until_us)
@@ -479,6 +490,7 @@ static bool book_batch(struct ledger *l) {
     if (n > l->o.batch_max)
         n = l->o.batch_max;
     ensure(records[0].position == l->book.state.booked + 1);
+    tell_behind(l);
     result booked = book_some(l, records, &n);
     if (booked != OK) {
         book_later(l, booked);

@@ -54,7 +54,7 @@ static int control_paced(sqlite3_file *f, int what, void *arg) {
     struct behind *b = behind(f);
     if (what != PACED_RESTS)
         return b->plain->xFileControl(f, what, arg);
-    b->rests = true;
+    b->rests = *(const bool *)arg;
     return SQLITE_OK;
 }
 

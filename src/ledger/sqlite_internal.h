@@ -45,11 +45,17 @@ must result sqlite_row(sqlite3_stmt *s, int column, const struct shape *shape, s
 must result sqlite_dump(sqlite3 *db, struct text *out);
 
 // After the commits of `db`, the writer, copies what stands in the WAL into the file at `path`: by
-// itself once it is `little` frames (pages), and from `much` on, where a reader held that up, by a
-// thread with a connection of its own, so that the next commit need not wait. Where more comes than
-// the thread copies the writer rests between its commits.
+// itself once it is `little`, or by a thread with a connection of its own, so that the next commit
+// need not wait: from `much` on, where a reader held that up, and from `little` on while booking
+// catches up. The thread goes on until no more than `last` is left, which is the writer's. Where
+// more comes than the thread copies the writer rests between its commits.
+struct checkpoint_pages {
+    int little, much, last;
+};
 struct checkpoint;
-struct checkpoint *checkpoint_open(sqlite3 *db, const char *path, int little, int much);
+struct checkpoint *checkpoint_open(sqlite3 *db, const char *path,
+                                   const struct checkpoint_pages *pages);
+void checkpoint_catch_up(struct checkpoint *c, bool does); // as store.catch_up
 void checkpoint_close(struct checkpoint *c); // before `db`; waits for the thread; null is allowed
 
 struct file;
@@ -73,7 +79,7 @@ void ledger_file_close(struct ledger_file *f);
 // The name of the VFS (sqlite3_open_v2) with which the ledger is opened by who writes to the file
 // itself. The first call is the main thread's.
 const char *paced_files(void);
-// For sqlite3_file_control, without an argument: who writes through this connection rests after
+// For sqlite3_file_control, with a bool: whether who writes through this connection rests after
 // each MiB as long as its sync took, since nobody waits for him.
 #define PACED_RESTS 1000
 // Takes PATH.lock; LOCKED.

@@ -209,6 +209,9 @@ struct store {
     must result (*begin)(struct store *s);
     must result (*commit)(struct store *s); // durable when OK; rolled back otherwise
     void (*rollback)(struct store *s);
+    // Whether booking catches up from now on: a commit need not wait for what can be done beside
+    // it.
+    void (*catch_up)(struct store *s, bool does);
     // One level of "undo to here" inside begin … commit.
     must result (*mark)(struct store *s);
     must result (*unmark)(struct store *s); // keep

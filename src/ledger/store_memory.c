@@ -139,6 +139,8 @@ static result commit(struct store *s) {
     return OK;
 }
 
+static void catch_up(struct store *s, bool does) {}
+
 static void rollback(struct store *s) {
     struct memory *m = memory_of(s);
     back_to(m, 0);
@@ -623,6 +625,7 @@ struct store *store_memory(void) {
     m->store = (struct store){
         .begin = begin,
         .commit = commit,
+        .catch_up = catch_up,
         .rollback = rollback,
         .mark = mark,
         .unmark = unmark,

@@ -115,6 +115,10 @@ static result commit(struct store *s) {
     return failed;
 }
 
+static void catch_up(struct store *s, bool does) {
+    checkpoint_catch_up(sqlite_store_of(s)->file.checkpoint, does);
+}
+
 static result mark(struct store *s) {
     ensure(!sqlite_store_of(s)->marked);
     TRY(sqlite_in_transaction(sqlite_store_of(s)));
@@ -450,6 +454,7 @@ static void close_sqlite(struct store *s) {
 static const struct store operations = {
     .begin = begin,
     .commit = commit,
+    .catch_up = catch_up,
     .rollback = rollback,
     .mark = mark,
     .unmark = unmark,

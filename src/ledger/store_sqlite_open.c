@@ -7,10 +7,8 @@
 #include "port/files.h"
 
 #define BUSY_MS 250
-// Pages of the WAL that are copied after a commit: booking waits for it, so 8 MiB; and how many are
-// too much for that.
-#define COPIED_EACH 512
-#define COPIED_ASIDE 2048
+// Booking waits for what is copied after a commit, so 8 MiB; and for what the thread leaves.
+static const struct checkpoint_pages PAGES = {.little = 512, .much = 2048, .last = 128};
 _Static_assert(LEDGER_PAGE_SIZE == 16384, "as the ledger is made with below");
 #define STEPS_TO_LISTEN 10000 // of SQLite's machine: a millisecond or less
 
@@ -271,7 +269,7 @@ result ledger_file_open(const struct sqlite_options *o, const struct migration *
     }
     if (failed == OK) {
         sqlite3_busy_timeout(out->db, BUSY_MS);
-        out->checkpoint = checkpoint_open(out->db, o->path, COPIED_EACH, COPIED_ASIDE);
+        out->checkpoint = checkpoint_open(out->db, o->path, &PAGES);
         failed = prepare_file(o, migrations, n, out, why);
     }
     if (failed != OK)

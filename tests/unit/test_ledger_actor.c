@@ -43,6 +43,30 @@ static void a_batch_is_no_larger_than_allowed(void **state) {
     assert_int_equal(ledger_booked(h->ledger), 5);
 }
 
+static bool catches_up;
+
+static void note_catch_up(struct store *s, bool does) { catches_up = does; }
+
+// While more waits than a batch, and it becomes less; not where as much comes as is booked.
+static void the_store_is_told_when_booking_catches_up(void **state) {
+    static const bool says[] = {false, true, true, false, true, false};
+    struct house *h = *state;
+    h->batch_max = 2;
+    h->store->catch_up = note_catch_up;
+    house_die(h);
+    for (int i = 0; i < 10; i++)
+        PLAN(h, "shop");
+    for (size_t batch = 0; batch < 6; batch++) {
+        if (batch == 3) {
+            PLAN(h, "shop");
+            PLAN(h, "shop");
+        }
+        assert_true(ledger_step(h->ledger));
+        assert_int_equal(catches_up, says[batch]);
+    }
+    assert_int_equal(ledger_booked(h->ledger), 12);
+}
+
 static void the_plan_in_force_is_told(void **state) {
     struct house *h = *state;
     OWN(text_drop)
@@ -815,6 +839,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         HERE(booking_follows_the_journal),
         HERE(a_batch_is_no_larger_than_allowed),
+        HERE(the_store_is_told_when_booking_catches_up),
         HERE(the_plan_in_force_is_told),
         HERE(a_take_waits_until_something_is_due),
         HERE(a_take_gets_no_more_than_it_asks_for),

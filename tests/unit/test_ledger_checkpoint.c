@@ -45,6 +45,8 @@ int fdatasync(int fd) {
     return (int)syscall(SYS_fdatasync, fd);
 }
 
+static const struct checkpoint_pages PAGES = {.little = LITTLE, .much = MUCH, .last = 4};
+
 struct books {
     struct world world; // the folder alone
     char wal[140];
@@ -61,7 +63,7 @@ static int setup(void **state) {
     assert_int_equal(sqlite3_open_v2(b->world.path, &b->db, flags, paced_files()), SQLITE_OK);
     assert_ok(sqlite_run(b->db, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL;"
                                 "PRAGMA journal_size_limit = 0; CREATE TABLE t (x)"));
-    b->checkpoint = checkpoint_open(b->db, b->world.path, LITTLE, MUCH);
+    b->checkpoint = checkpoint_open(b->db, b->world.path, &PAGES);
     struct stat st;
     assert_int_equal(stat(b->world.path, &st), 0);
     watched = st.st_ino;
@@ -211,12 +213,60 @@ static void test_slow_disk(void **state) {
     assert_whole(b);
 }
 
+// Who catches up waits for the copying of little; the thread begins as soon as that is there.
+static void test_catching_up(void **state) {
+    struct books *b = *state;
+    struct checkpoint_pages pages = {.little = 40, .much = 200, .last = 4};
+    checkpoint_close(b->checkpoint);
+    b->checkpoint = checkpoint_open(b->db, b->world.path, &pages);
+    checkpoint_catch_up(b->checkpoint, true);
+    for (int i = 0; i < 20; i++) {
+        while (left() < pages.little)
+            assert_in_range(commit(b, A_COMMIT), 0, pages.last + 4 * A_COMMIT);
+        for (int waits = 0; left() > pages.last; waits++) {
+            assert_in_range(waits, 0, PATIENCE);
+            thread_rest(1000);
+        }
+    }
+    assert_in_range(by_others, 20 * (pages.little - pages.last), INT64_MAX);
+    // Then it does by itself again.
+    checkpoint_catch_up(b->checkpoint, false);
+    commit(b, A_COMMIT);
+    int others = by_others, own = by_writer;
+    for (int i = 0; i < 50; i++)
+        assert_in_range(commit(b, A_COMMIT), 0, pages.little + 2 * A_COMMIT);
+    assert_in_range(by_others, others, others + pages.last);
+    assert_in_range(by_writer, own + 20 * A_COMMIT, INT64_MAX);
+    assert_whole(b);
+}
+
+// The thread copies about as much as comes, so that there is never much and never little left.
+static void test_never_caught_up(void **state) {
+    struct books *b = *state;
+    struct checkpoint_pages pages = {.little = 40, .much = 150, .last = 4};
+    checkpoint_close(b->checkpoint);
+    b->checkpoint = checkpoint_open(b->db, b->world.path, &pages);
+    checkpoint_catch_up(b->checkpoint, true);
+    slow_us = 1000;
+    off_t longest = 0;
+    for (int i = 0; i < 250; i++) {
+        commit(b, 2 * A_COMMIT);
+        // As somebody who takes as long as the copying.
+        while (left() > pages.much / 2)
+            thread_rest(200);
+        longest = wal_size(b) > longest ? wal_size(b) : longest;
+    }
+    assert_in_range(longest, 1, (off_t)5 * pages.much * LEDGER_PAGE_SIZE);
+    assert_whole(b);
+}
+
 #define HERE(test_) cmocka_unit_test_setup_teardown(test_, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         HERE(test_little),           HERE(test_much),      HERE(test_large_wal),
-        HERE(test_closed_meanwhile), HERE(test_slow_disk),
+        HERE(test_closed_meanwhile), HERE(test_slow_disk), HERE(test_catching_up),
+        HERE(test_never_caught_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
