@@ -9,6 +9,7 @@
 #include "rules/projection.h"
 
 #define AT_HAND_MAX 16384
+#define COMPARED_BYTES_MAX (64u << 20) // of the events of two seconds; more are not read
 
 // Objects that are known from events of their own: what comes along of them in other events says
 // nothing new, so their rows need not be looked for. Almost every event carries the same prices.
@@ -56,6 +57,7 @@ struct applying {
     const struct plan_destination *to;
     bool shadow;
     struct arena *a;
+    size_t compared; // bytes
     bool changed;
 };
 
@@ -100,17 +102,28 @@ static void drop_weighed(struct weighed *w, size_t n) {
         event_drop(&w[i].read);
 }
 
+static result read_other(struct applying *p, const struct table_row *row, bytes id,
+                         struct event *out) {
+    struct store *s = p->b->store;
+    struct event_row booked;
+    OWN(arena_drop)
+    struct arena a; // the document keeps what it needs
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    bytes body;
+    TRY(s->event_find(s, row->key.owner, row->key.account, row->key.livemode, id, &a, &booked));
+    TRY(s->body_get(s, booked.seq, &a, &body));
+    p->compared += body.n;
+    NEED(p->compared <= COMPARED_BYTES_MAX, ABSENT, "the events of one second are too large");
+    return event_parse(body, out, NULL);
+}
+
 // ABSENT: it is not in the books any more, or says something else than it did.
 static result weigh(struct applying *p, const struct table_row *row, const struct version *v,
                     struct weighed *out) {
-    struct store *s = p->b->store;
     *out = (struct weighed){.event = p->event, .state = {.version = *v}};
     if (!bytes_equal(v->event, p->event->id)) {
-        struct event_row booked;
         out->event = &out->read;
-        TRY(s->event_find(s, row->key.owner, row->key.account, row->key.livemode, v->event, p->a,
-                          &booked));
-        TRY(book_event_read(p->b, booked.seq, p->a, &out->read));
+        TRY(read_other(p, row, v->event, &out->read));
     }
     struct projection all;
     TRY(projection_read(out->event, p->to->except, p->to->except_count, p->a, &all));
@@ -207,7 +220,7 @@ static result apply_object(struct applying *p, const struct projected *o) {
 result book_tables_apply(struct book *b, const struct event_row *booked, const struct event *e,
                          const struct plan_destination *to, bool shadow, struct arena *a,
                          bool *changed) {
-    struct applying p = {b, booked, e, to, shadow, a, false};
+    struct applying p = {b, booked, e, to, shadow, a, 0, false};
     struct projection all;
     if (b->tables == NULL)
         b->tables = NEW(struct book_tables);

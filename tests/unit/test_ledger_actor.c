@@ -833,6 +833,64 @@ static void a_clean_stop_is_no_death(void **state) {
     assert_false(house_suspended(h, position));
 }
 
+static void plan_tables_alone(struct house *h) {
+    h->generation = house_append(
+        h, RECORD_PLAN,
+        B("{\"sources\":[],\"destinations\":[{\"name\":\"tables\",\"kind\":\"tables\",\"except\":[],"
+          "\"livemode\":\"both\",\"match\":null,\"timeout_ms\":1000,\"retry_ms\":[1000],"
+          "\"concurrency\":1}]}"));
+}
+
+static result refuse_some(struct store *s, const struct table_row *row) {
+    NEED(!bytes_starts(row->event_id, B("evt_refused")), EXISTS, "somebody's index forbids it");
+    return house_now->inner.table_put(s, row);
+}
+
+// In a batch with others.
+static void what_tables_refuse_is_dead_and_the_rest_applied(void **state) {
+    struct house *h = *state;
+    plan_tables_alone(h);
+    h->store->table_put = refuse_some;
+    house_event(h, "evt_1");
+    uint64_t refused = house_event(h, "evt_refused_1");
+    house_event(h, "evt_2");
+    house_event(h, "evt_refused_2");
+    house_event(h, "evt_refused_1");
+    house_settle(h);
+    assert_int_equal(house_state(h, 1), DELIVERY_DONE);
+    assert_int_equal(house_state(h, 2), DELIVERY_DEAD);
+    assert_int_equal(house_state(h, 3), DELIVERY_DONE);
+    assert_int_equal(house_state(h, 4), DELIVERY_DEAD);
+    assert_true(house_has_event(h, refused));
+    assert_false(house_suspended(h, refused));
+    assert_int_equal(metric_get(METRIC_TABLES_APPLIED), 2);
+    assert_int_equal(metric_get(METRIC_TABLES_FAILED), 2);
+    assert_int_equal(metric_get(METRIC_DELIVERIES_DEAD), 2);
+    assert_int_equal(metric_get(METRIC_SUSPENDED), 0);
+    assert_int_equal(metric_get(METRIC_EVENTS_NEW), 4);
+}
+
+// What is not the event's fault is waited for.
+static result full_for_rows(struct store *s, const struct table_row *row) {
+    FAIL(FULL, "the disk is full");
+}
+
+static void a_store_that_cannot_take_rows_waits(void **state) {
+    struct house *h = *state;
+    plan_tables_alone(h);
+    house_settle(h);
+    h->store->table_put = full_for_rows;
+    uint64_t position = house_event(h, "evt_1");
+    house_settle(h);
+    assert_true(ledger_booked(h->ledger) < position);
+    assert_true(metric_get(METRIC_BOOK_WAITS) > 0);
+    h->store->table_put = h->inner.table_put;
+    house_pass(h, 10000);
+    house_settle(h);
+    assert_int_equal(house_state(h, 1), DELIVERY_DONE);
+    assert_int_equal(metric_get(METRIC_TABLES_FAILED), 0);
+}
+
 #define HERE(test_) cmocka_unit_test_setup_teardown(test_, house_setup, house_teardown)
 
 int main(void) {
@@ -870,6 +928,8 @@ int main(void) {
         HERE(threads_book_and_hand_out_everything_once),
         HERE(what_came_last_is_booked_at_a_stop),
         HERE(a_clean_stop_is_no_death),
+        HERE(what_tables_refuse_is_dead_and_the_rest_applied),
+        HERE(a_store_that_cannot_take_rows_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -414,6 +414,45 @@ static void what_cannot_be_applied_is_dead_and_leaves_nothing(void **state) {
                                                   "bad") "\n");
 }
 
+static void an_event_whose_only_delivery_is_dead_has_failed(void **state) {
+    ADOPT(*state, "tables", TABLES_ALL);
+    intervene(*state);
+    EACH_TELLER(t, (struct story *)*state) text_reset(&t->trace);
+    receive(*state, "refused", HAPPENS("evt_1", "customer.created", "5", CUSTOMER("bad")));
+    assert_story(*state,
+                 "2 refused\n"
+                 "  delivery 1: event 2 to 1: dead, at 2.0 s (somebody's index forbids it)\n"
+                 "  event 2: evt_1 customer.created live: failed (somebody's index forbids it)\n"
+                 "  receipt 2: event 2 by /a, secret ring, generation 1, 151 bytes of its own\n");
+    relent(*state);
+}
+
+static void the_first_receipts_bytes_count(void **state) {
+    ADOPT(*state, "no tables", SHOP);
+    receive(*state, "an event", HAPPENS("evt_1", "customer.created", "5", CUSTOMER("a")));
+    ADOPT(*state, "tables", TABLES_ALL);
+    EACH_TELLER(t, (struct story *)*state) text_reset(&t->trace);
+    receive(*state, "as another API version says it",
+            HAPPENS("evt_1", "customer.created", "5", CUSTOMER("other")));
+    assert_story(*state,
+                 "4 as another API version says it\n"
+                 "  event 2: evt_1 customer.created live: pending\n"
+                 "  delivery 2: event 2 to 2: due, owed by receipt 4, at 4.0 s\n"
+                 "  receipt 4: event 2 by /a, secret ring, generation 3, 153 bytes of its own\n");
+    ends(*state, "it goes out", 2, 1, OUTCOME_DONE, 0);
+    assert_rows(*state, "  customers cus_1: evt_1 at 5: " CUSTOMER("a") "\n");
+}
+
+#define CUT                                                                                        \
+    "{\"id\":\"sub_1\",\"object\":\"subscription\",\"items\":{\"object\":\"list\",\"data\":"       \
+    "[{\"id\":\"si_1\",\"object\":\"subscription_item\"}],\"has_more\":true}}"
+
+static void a_list_that_was_cut_is_marked(void **state) {
+    ADOPT(*state, "tables", TABLES_ALL);
+    receive(*state, "cut", HAPPENS("evt_1", "customer.subscription.created", "5", CUT));
+    assert_rows(*state, "  subscriptions sub_1: evt_1 at 5, incomplete: " CUT "\n");
+}
+
 static void an_outcome_that_cannot_be_applied_is_dead(void **state) {
     ADOPT(*state, "tables", TABLES_ALL);
     ask(*state, "{\"do\":\"hold\",\"destination\":\"tables\",\"reason\":\"a look\"}");
@@ -531,6 +570,9 @@ int main(void) {
         STORY(a_replay_says_nothing_new),
         STORY(what_was_before_the_tables_comes_by_replay),
         STORY(what_cannot_be_applied_is_dead_and_leaves_nothing),
+        STORY(an_event_whose_only_delivery_is_dead_has_failed),
+        STORY(the_first_receipts_bytes_count),
+        STORY(a_list_that_was_cut_is_marked),
         STORY(an_outcome_that_cannot_be_applied_is_dead),
         STORY(what_was_cancelled_is_not_applied),
         STORY(suspense_keeps_no_rows),
