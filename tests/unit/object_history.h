@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The generated life of one of Stripe's objects, in the order in which it happened: a creation,
 // changes, several of them in one second, there and back, events that say nothing of before, a
-// deletion. Each event has the object as it was then and, if it is an update, the old values of
-// what has changed, as Stripe writes them. Ids do not tell the order.
+// deletion, perhaps another creation. Each event has the object as it was then and, if it is an
+// update, the old values of what has changed, as Stripe writes them. Ids do not tell the order.
 #ifndef TESTS_UNIT_OBJECT_HISTORY_H
 #define TESTS_UNIT_OBJECT_HISTORY_H
 
@@ -248,23 +248,37 @@ static inline void life_second(struct life *l) {
     }
 }
 
-// A whole life; some begin before the first event that we know.
-static inline void life_make(struct life *l, uint64_t seed) {
-    *l = (struct life){.seed = seed, .second = 1700000000};
-    for (size_t f = 0; f < LIFE_FIELDS; f++)
-        l->state.v[f] = (int)random_below(&l->seed, (uint64_t)life_values[f]);
-    if (!life_chance(l, 20))
-        life_add(l, LIFE_CREATED);
-    size_t seconds = random_below(&l->seed, 5) + (l->n == 0);
-    for (size_t i = 0; i < seconds; i++) {
+static inline void life_seconds(struct life *l, size_t n) {
+    for (size_t i = 0; i < n; i++) {
         if (!life_chance(l, 30) || i > 0)
             l->second += 1 + (long)random_below(&l->seed, 3);
         life_second(l);
     }
-    if (life_chance(l, 20)) {
-        l->second += life_chance(l, 50);
-        life_add(l, LIFE_DELETED);
-    }
+}
+
+static inline void life_draw(struct life *l) {
+    for (size_t f = 0; f < LIFE_FIELDS; f++)
+        l->state.v[f] = (int)random_below(&l->seed, (uint64_t)life_values[f]);
+}
+
+// A whole life; some begin before the first event that we know, and some of those that end begin
+// again, with the same id, as coupons may.
+static inline void life_make(struct life *l, uint64_t seed) {
+    *l = (struct life){.seed = seed, .second = 1700000000};
+    life_draw(l);
+    if (!life_chance(l, 20))
+        life_add(l, LIFE_CREATED);
+    life_seconds(l, random_below(&l->seed, 5) + (l->n == 0));
+    if (!life_chance(l, 20))
+        return;
+    l->second += life_chance(l, 50);
+    life_add(l, LIFE_DELETED);
+    if (!life_chance(l, 20))
+        return;
+    l->second++;
+    life_draw(l);
+    life_add(l, LIFE_CREATED);
+    life_seconds(l, random_below(&l->seed, 3));
 }
 
 #endif
