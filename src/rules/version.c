@@ -85,7 +85,7 @@ static bool same_state(const struct version_state *a, const struct version_state
 }
 
 static bool twins(const struct version_state *a, const struct version_state *b) {
-    return same_state(a, b, LINKS_COUNT) && version_same(a->previous, b->previous, LINKS_COUNT);
+    return same_state(a, b, LINKS_ALIKE) && version_same(a->previous, b->previous, LINKS_ALIKE);
 }
 
 static void nodes_push(struct nodes *s, const struct version_state *v) {

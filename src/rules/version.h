@@ -30,11 +30,12 @@
 // and only what was before tells where it was entered. Older seconds never matter.
 //
 // What is the same: null equals absent, the order of an object's members does not matter, numbers
-// count as they are written, and two links to Stripe's own pages are the same unless a change names
-// them, as it makes them anew with each print (a receipt_url). Between two changes only what some
-// change of the second names is compared: two endpoints may print them in two versions of the API,
-// where fields differ that never changed. In `previous_attributes` an object holds only its members
-// that changed, null for one that was not there (metadata), and an array stands there whole.
+// count as they are written, and two links to Stripe's own pages are the same, as it makes them
+// anew with each print, with the time in it (a receipt_url): only that orders end in the same state
+// is not taken for granted where they differ. Between two changes only what some change of the
+// second names is compared: two endpoints may print them in two versions of the API, where fields
+// differ that never changed. In `previous_attributes` an object holds only its members that
+// changed, null for one that was not there (metadata), and an array stands there whole.
 // (https://docs.stripe.com/api/events/object)
 //
 // Two events with the same state and the same past are two changes if that gives an order without a

@@ -96,7 +96,7 @@ bool version_named(json before, json after, json previous) {
     json was;
     while (json_member(previous, &at, &name, &was)) {
         json b = member(before, &at_before, name), a = member(after, &at_after, name);
-        if (partly(b, a, was) ? !version_named(b, a, was) : !version_same(b, was, LINKS_COUNT))
+        if (partly(b, a, was) ? !version_named(b, a, was) : !version_same(b, was, LINKS_ALIKE))
             return false;
     }
     return true;
@@ -189,7 +189,7 @@ static bool kept_below(json before, json after, json previous, const struct vers
             continue;
         if (!named &&
             (field->whole || json_type(a) != JSON_OBJECT || json_type(b) != JSON_OBJECT)) {
-            if (!version_same(b, a, LINKS_COUNT))
+            if (!version_same(b, a, LINKS_ALIKE))
                 return false;
         } else if (!kept_below(b, a, was, f, i)) {
             return false;
