@@ -40,6 +40,7 @@ UNDO = {
        "('DROP TABLE link'), ('DROP TABLE object'), ('DROP TABLE site'), "
        "('CREATE VIEW events AS SELECT seq FROM event')",
     6: "VALUES ('ALTER TABLE link DROP COLUMN more')",
+    7: "VALUES ('DROP TABLE rebuild')",
 }
 
 

@@ -204,21 +204,36 @@ static result explain(struct explained *x, uint64_t seq) {
     return add_receipts(x);
 }
 
-// As booking replays it: by its first receipt, under the plan in force.
-static result add_matching(const struct explained *x, json receipt) {
+// As booking replays it, under the plan in force: to who is reached by one of its receipts.
+static result add_reached(const struct explained *x, json receipt, bool *reached, size_t *n) {
+    if (json_true(json_get(receipt, "livemode_misfit")))
+        return OK;
     OWN(text_drop)
     struct text body = {0};
     OWN(event_drop)
     struct event e = {0};
     TRY(event_of(x, receipt, &body, &e));
     struct match_facts facts = facts_of(x, &e, receipt);
-    size_t n = 0;
-    for (size_t i = 0; x->now != NULL && i < x->now->destination_count; i++) {
-        if (!match_destination(&x->now->destinations[i], &facts, NULL))
+    for (size_t i = 0; i < x->now->destination_count; i++) {
+        if (reached[i] || !match_destination(&x->now->destinations[i], &facts, NULL))
             continue;
-        text_adds(&x->ask->out, n++ > 0 ? "," : "");
+        reached[i] = true;
+        text_adds(&x->ask->out, (*n)++ > 0 ? "," : "");
         text_add_json(&x->ask->out, x->now->destinations[i].name);
     }
+    return OK;
+}
+
+static result add_matching(const struct explained *x) {
+    json receipts = json_get(x->row, "receipts"), receipt;
+    size_t n = 0, size = x->now == NULL ? 0 : x->now->destination_count * sizeof(bool);
+    if (size == 0)
+        return OK;
+    bool *reached = arena_take(&x->ask->memory, size);
+    NEED(reached != NULL, MEMORY, "a replay's destinations do not fit the arena");
+    memset(reached, 0, size);
+    for (size_t at = 0; json_element(receipts, &at, &receipt);)
+        TRY(add_reached(x, receipt, reached, &n));
     return OK;
 }
 
@@ -244,7 +259,7 @@ result explain_replay(struct ask *a, struct reader *r, struct plan *now, uint64_
     if (to.n > 0)
         text_add_json(&a->out, to);
     else
-        TRY(add_matching(&x, json_at(json_get(x.row, "receipts"), 0)));
+        TRY(add_matching(&x));
     text_adds(&a->out, "]}");
     return OK;
 }

@@ -57,9 +57,9 @@ static void add_number(struct text *numbers, uint64_t n) {
     text_add_u64(numbers, n);
 }
 
-// One delivery of a stored event to one destination, or the reason why not.
-static result replay_to(const struct asked *q, const struct event_row *e, bytes name,
-                        struct text *made, struct text *refused) {
+// One delivery of a receipt's event to one destination, or the reason why not.
+static result replay_to(const struct asked *q, const struct event_row *e, uint64_t receipt,
+                        bytes name, struct text *made, struct text *refused) {
     struct book *b = q->book;
     struct destination_row d;
     result found = b->store->destination_find(b->store, name, q->scratch, &d);
@@ -72,25 +72,64 @@ static result replay_to(const struct asked *q, const struct event_row *e, bytes 
         return OK;
     }
     uint64_t seq;
-    TRY(book_owe(b, e, e->seq, &d, q->record->time_ms, true, &seq));
+    TRY(book_owe(b, e, receipt, &d, q->record->time_ms, true, &seq));
     add_number(made, seq);
+    return OK;
+}
+
+// An event being replayed to all that match: each gets it by the first receipt that reaches it.
+struct reaching {
+    const struct event_row *row;
+    bytes site;
+    bool *reached;   // by the index of a destination
+    bool any_counts; // is there a receipt that was not ignored?
+    struct text *made, *refused;
+};
+
+static result replay_receipt(const struct asked *q, struct reaching *r, uint64_t seq) {
+    struct book *b = q->book;
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, BOOK_SCRATCH_MAX);
+    struct receipt_row receipt;
+    OWN(event_drop)
+    struct event e = {0};
+    TRY(b->store->receipt_get(b->store, seq, &a, &receipt));
+    if (receipt.livemode_misfit)
+        return OK;
+    r->any_counts = true;
+    TRY(book_event_read(b, seq, &a, &e));
+    struct match_facts facts = book_facts(&e, receipt.source, receipt.secret_label, r->site);
+    for (size_t i = 0; i < b->plan->destination_count; i++) {
+        const struct plan_destination *to = &b->plan->destinations[i];
+        if (r->reached[i] || !match_destination(to, &facts, NULL))
+            continue;
+        r->reached[i] = true;
+        TRY(replay_to(q, r->row, seq, to->name, r->made, r->refused));
+    }
     return OK;
 }
 
 static result replay_to_matching(const struct asked *q, const struct event_row *row,
                                  struct text *made, struct text *refused) {
     struct book *b = q->book;
-    struct receipt_row receipt;
-    TRY(b->store->receipt_get(b->store, row->seq, q->scratch, &receipt));
-    OWN(event_drop)
-    struct event e = {0};
-    TRY(book_event_read(b, row->seq, q->scratch, &e));
-    bytes site;
-    TRY(book_site_name(b, row->site, q->scratch, &site));
-    struct match_facts facts = book_facts(&e, receipt.source, receipt.secret_label, site);
-    for (size_t i = 0; i < b->plan->destination_count; i++)
-        if (match_destination(&b->plan->destinations[i], &facts, NULL))
-            TRY(replay_to(q, row, b->plan->destinations[i].name, made, refused));
+    size_t made_before = made->n, refused_before = refused->n, n = 0;
+    uint64_t *later = NULL;
+    struct reaching r = {.row = row, .made = made, .refused = refused};
+    size_t size = (b->plan->destination_count + 1) * sizeof *r.reached;
+    r.reached = arena_take(q->scratch, size);
+    NEED(r.reached != NULL, MEMORY, "a replay's destinations do not fit the arena");
+    memset(r.reached, 0, size);
+    TRY(book_site_name(b, row->site, q->scratch, &r.site));
+    TRY(b->store->receipts_later(b->store, row->seq, q->scratch, &later, &n));
+    TRY(replay_receipt(q, &r, row->seq));
+    for (size_t i = 0; i < n; i++)
+        TRY(replay_receipt(q, &r, later[i]));
+    if (made->n == made_before && refused->n == refused_before)
+        add_refused(refused, row->seq, NO_BYTES,
+                    r.any_counts ? B("it matches no destination")
+                                 : B("its source did not take its livemode when it came, so that "
+                                     "it is ignored; name the destination that is to get it"));
     return OK;
 }
 
@@ -104,16 +143,12 @@ static result replay_event(const struct asked *q, uint64_t seq, bytes to, struct
         return OK;
     }
     TRY(found);
-    size_t made_before = made->n, refused_before = refused->n;
+    size_t made_before = made->n;
     if (to.n > 0)
-        TRY(replay_to(q, &e, to, made, refused));
+        TRY(replay_to(q, &e, e.seq, to, made, refused));
     else
         TRY(replay_to_matching(q, &e, made, refused));
-    if (made->n > made_before)
-        return book_settle(b, seq, q->scratch);
-    if (refused->n == refused_before)
-        add_refused(refused, seq, NO_BYTES, B("it matches no destination"));
-    return OK;
+    return made->n > made_before ? book_settle(b, seq, q->scratch) : OK;
 }
 
 static bool event_numbers(json events) {

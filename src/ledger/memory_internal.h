@@ -23,6 +23,7 @@ enum table_id {
     SITES,
     OBJECTS,
     LINKS,
+    REBUILD,
     TABLE_ROWS,
     TABLES
 };
@@ -64,11 +65,14 @@ void *memory_object(struct memory *m, bytes owner, bool livemode, bytes key, voi
 
 // The row of a key; `put`: sets it to `as`, or with null removes it.
 void *memory_table_row(struct memory *m, const struct table_key *key, void *as, bool put);
+// Under its number, which it gets here if it has none.
+void memory_table_put(struct memory *m, struct table_row row);
 // In the order of a dump.
 void memory_tables_dump(struct memory *m, struct text *out);
 
 // Set the operations on sites and objects, and on tables.
 void memory_site_operations(struct store *s);
 void memory_table_operations(struct store *s);
+void memory_rebuild_operations(struct store *s);
 
 #endif

@@ -164,6 +164,11 @@ static const char sql_5[] =
 // as much as the event that it comes from.
 static const char sql_6[] = "ALTER TABLE link ADD COLUMN more BLOB NOT NULL DEFAULT x'';\n";
 
+static const char sql_7[] =
+    "CREATE TABLE rebuild (one INTEGER PRIMARY KEY CHECK (one = 0), tables TEXT NOT NULL, reads "
+    "INTEGER NOT NULL, swapped INTEGER NOT NULL, after INTEGER NOT NULL, generation INTEGER NOT "
+    "NULL, began_at INTEGER NOT NULL) STRICT;\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

@@ -125,6 +125,14 @@ static const struct field link_fields[] = {F(above, U64), F(below, U64)};
 SHAPE(link, "link");
 #undef ROW
 
+#define ROW struct rebuild_row
+static const struct field rebuild_fields[] = {
+    F(tables, BYTES), F(reads, BOOL),     F(swapped, BOOL),
+    F(after, U64),    F(generation, U64), F(began_at, I64),
+};
+SHAPE(rebuild, "rebuild");
+#undef ROW
+
 #define ROW struct table_row
 #define K(name_, type_)                                                                            \
     { #name_, FIELD_##type_, offsetof(ROW, key.name_) }

@@ -52,6 +52,7 @@ result sqlite_dump(sqlite3 *db, struct text *out) {
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         TRY(dump_table(db, tables[i].shape, tables[i].order, out));
     TRY(links_dump(db, out));
+    TRY(dump_table(db, &shape_rebuild, "one", out));
     TRY(tables_dump(db, out));
     NEED(!out->failed, MEMORY, "the dump is larger than its text may be");
     return OK;

@@ -28,6 +28,7 @@ const char *const sqlite_statements[STATEMENTS] = {
                    " WHERE id = ?1 AND account = ?2 AND owner = ?3 AND livemode = ?4",
     [EVENT_GET] = "SELECT {event} FROM event WHERE seq = ?1",
     [EVENT_INSERT] = "INSERT INTO event ({event,}) VALUES ({event?})",
+    [EVENTS_AFTER] = "SELECT seq FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     [EVENT_STATUS] = "UPDATE event SET status = ?2, error = ?3 WHERE seq = ?1",
     [EVENT_SITE] = "UPDATE event SET object = ?2, site = ?3 WHERE seq = ?1",
     [UNCLAIMED_OF] = "SELECT seq FROM event INDEXED BY event_waiting WHERE site = -1"
@@ -109,4 +110,7 @@ const char *const sqlite_statements[STATEMENTS] = {
     [LINKS_NEW] = "SELECT pairs FROM link_new ORDER BY number",
     [LINK_SORTED] = "INSERT INTO link (above, below, more) VALUES (?1, ?2, ?3)",
     [LINKS_NEW_DROP] = "DELETE FROM link_new",
+    [REBUILD_GET] = "SELECT {rebuild} FROM rebuild WHERE one = 0",
+    [REBUILD_PUT] = "REPLACE INTO rebuild (one, {rebuild,}) VALUES (0, {rebuild?})",
+    [REBUILD_DROP] = "DELETE FROM rebuild WHERE one = 0",
 };

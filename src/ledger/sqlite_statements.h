@@ -16,6 +16,7 @@ enum statement {
     EVENT_FIND,
     EVENT_GET,
     EVENT_INSERT,
+    EVENTS_AFTER,
     EVENT_STATUS,
     EVENT_SITE,
     UNCLAIMED_OF,
@@ -64,6 +65,9 @@ enum statement {
     LINKS_NEW,
     LINK_SORTED,
     LINKS_NEW_DROP,
+    REBUILD_GET,
+    REBUILD_PUT,
+    REBUILD_DROP,
     STATEMENTS
 };
 

@@ -57,10 +57,14 @@ must result tables_grow(sqlite3 *db, const atomic_bool *stop);
 // The same inside a transaction; those that are missing are made. SYSTEM: users' changes are in
 // the way.
 must result tables_make(sqlite3 *db);
-// A table and its lists' beside it, empty; and in place of those that are there, with the indexes
-// and triggers that users have put on these. Inside a transaction.
+bool table_is_beside(sqlite3 *db, const struct object_table *t);
+// A table beside this one, empty, unless it is there. Inside a transaction, as what follows.
 must result table_make_beside(sqlite3 *db, const struct object_table *t);
-must result table_swap_in(sqlite3 *db, const struct object_table *t);
+// Exchanges tables and those of their lists with those beside them; what was not made is empty.
+// The indexes and triggers that users have put on them are made again.
+must result tables_exchange(sqlite3 *db, const struct object_table *const *tables, size_t n);
+// Takes the first objects, at most max, out of those beside; drops these when none is left.
+must result table_clear_beside(sqlite3 *db, const struct object_table *t, size_t max, size_t *n);
 
 // As store.dump, of all tables.
 must result tables_dump(sqlite3 *db, struct text *out);

@@ -230,10 +230,21 @@ static result fill_list(sqlite3 *db, const struct object_table *t, const atomic_
     return walk_rows(&w);
 }
 
+bool table_is_beside(sqlite3 *db, const struct object_table *t) {
+    OWN(text_drop)
+    struct text name = {0};
+    text_addf(&name, "stripe_%s beside", t->name);
+    return sqlite3_table_column_metadata(db, "main", text_str(&name), NULL, NULL, NULL, NULL, NULL,
+                                         NULL) == SQLITE_OK;
+}
+
 static result make(sqlite3 *db, const struct object_table *t, const atomic_bool *stop) {
     bool there = false, taken = false;
     TRY(is_there(db, t, &there));
-    TRY(drop(db, t, true)); // what a rebuild has filled of it has other columns
+    if (table_is_beside(db, t)) { // a rebuild that fills it with other columns begins again
+        TRY(drop(db, t, true));
+        TRY(sqlite_run(db, "UPDATE rebuild SET reads = 0 WHERE NOT swapped"));
+    }
     TRY(there ? add_columns(db, t) : create(db, t, false));
     if (t->parent != NULL) {
         TRY(fill_list(db, t, stop));
@@ -323,62 +334,160 @@ static const struct object_table *family(const struct object_table *t, size_t *a
     return t;
 }
 
-result table_make_beside(sqlite3 *db, const struct object_table *t) {
-    const struct object_table *each;
-    bool first = true;
-    for (size_t at = 0; (each = family(t, &at, &first)) != NULL;) {
-        TRY(drop(db, each, true));
-        TRY(create(db, each, true));
-    }
-    return OK;
-}
+// Tables that are exchanged, their names as SQL has them in a list; and what users have put on
+// them, as SQL that takes it away and that makes it again.
+struct exchange {
+    struct text names, away, again;
+};
 
-// What users have put on a table, as SQL.
-static result added_to(sqlite3 *db, const struct object_table *t, struct text *out) {
+// What users have put on a table, as SQL: that takes it away, and that makes it again.
+static result added_to(sqlite3 *db, const struct object_table *t, struct text *away,
+                       struct text *again) {
     OWN(sqlite_statement_drop)
     sqlite3_stmt *q = NULL;
     bytes name = bytes_of(t->name);
     TRY(ask(db,
-            "SELECT sql FROM sqlite_schema WHERE tbl_name = 'stripe_' || ?1 AND type <> 'table'"
-            " AND sql IS NOT NULL ORDER BY rowid",
+            "SELECT 'DROP ' || type || ' \"' || replace(name, '\"', '\"\"') || '\";\n', sql || "
+            "';\n' FROM sqlite_schema WHERE tbl_name = 'stripe_' || ?1 AND type IN ('index', "
+            "'trigger') AND sql IS NOT NULL ORDER BY rowid",
             &name, 1, &q));
     int code = SQLITE_DONE;
     while ((code = sqlite3_step(q)) == SQLITE_ROW) {
-        text_add(out, sqlite_bytes(q, 0));
-        text_adds(out, ";\n");
+        text_add(away, sqlite_bytes(q, 0));
+        text_add(again, sqlite_bytes(q, 1));
     }
     return sqlite_failed(code);
 }
 
-static result swap_one(sqlite3 *db, const struct object_table *t) {
+result table_make_beside(sqlite3 *db, const struct object_table *t) {
+    return table_is_beside(db, t) ? OK : create(db, t, true);
+}
+
+static result has_rows(sqlite3 *db, const struct object_table *t, bool *has) {
     OWN(text_drop)
-    struct text sql = {0}, again = {0};
-    result failed = added_to(db, t, &again);
-    if (failed == OK) {
-        text_adds(&sql, "DROP TABLE ");
-        table_name(t, false, &sql);
-        text_adds(&sql, "; ALTER TABLE ");
-        table_name(t, true, &sql);
-        text_adds(&sql, " RENAME TO ");
-        table_name(t, false, &sql);
-        text_adds(&sql, ";\n");
-        text_add(&sql, text_bytes(&again));
-        failed = table_failed(sqlite3_exec(db, text_str(&sql), NULL, NULL, NULL));
-    }
-    text_drop(&again);
+    struct text sql = {0};
+    text_adds(&sql, "SELECT 1 FROM ");
+    table_name(t, false, &sql);
+    text_adds(&sql, " LIMIT 1");
+    return has_row(db, text_str(&sql), NULL, 0, has);
+}
+
+// One table that is to be exchanged, if it has something to be exchanged with.
+static result add_exchanged(sqlite3 *db, const struct object_table *t, struct exchange *x) {
+    bool there = false, rows = false;
+    TRY(is_there(db, t, &there));
+    if (there && !table_is_beside(db, t))
+        TRY(has_rows(db, t, &rows));
+    if (!there)
+        TRY(create(db, t, false)); // somebody has dropped it
+    if (rows)
+        TRY(create(db, t, true));
+    if (!table_is_beside(db, t))
+        return OK;
+    TRY(added_to(db, t, &x->away, &x->again));
+    text_addf(&x->names, "%s'stripe_%s', 'stripe_%s beside'", x->names.n > 0 ? ", " : "", t->name,
+              t->name);
+    return OK;
+}
+
+// Names are changed as https://www.sqlite.org/lang_altertable.html (7) has it: ALTER TABLE reads
+// the whole schema for each table, which takes seconds for as many as these.
+static result exchange_names(sqlite3 *db, const struct text *names) {
+    OWN(text_drop)
+    struct text sql = {0};
+    int64_t version = 0;
+    TRY(sqlite_number(db, "PRAGMA schema_version", &version));
+    text_addf(
+        &sql,
+        "PRAGMA writable_schema = ON; WITH other (was, now) AS (SELECT name, iif(name LIKE '%% "
+        "beside', substr(name, 1, length(name) - 7), name || ' beside') FROM sqlite_schema "
+        "WHERE type = 'table' AND name IN (%s)) UPDATE sqlite_schema SET name = iif(type = "
+        "'table', now, 'sqlite_autoindex_' || now || substr(name, 18 + length(was))), tbl_name "
+        "= now, sql = 'CREATE TABLE \"' || now || '\" ' || substr(sql, instr(sql, '(')) FROM "
+        "other WHERE tbl_name = was AND (type = 'table' OR (type = 'index' AND sql IS NULL));"
+        "PRAGMA schema_version = %lld; PRAGMA writable_schema = RESET",
+        text_str(names), (long long)version + 1);
+    result failed = run_text(db, &sql);
+    if (failed != OK)
+        sqlite3_exec(db, "PRAGMA writable_schema = OFF", NULL, NULL, NULL);
     return failed;
 }
 
-result table_swap_in(sqlite3 *db, const struct object_table *t) {
+static void exchange_drop(struct exchange *x) {
+    text_drop(&x->names);
+    text_drop(&x->away);
+    text_drop(&x->again);
+}
+
+result tables_exchange(sqlite3 *db, const struct object_table *const *tables, size_t n) {
+    OWN(exchange_drop)
+    struct exchange x = {0};
+    const struct object_table *each;
+    for (size_t i = 0; i < n; i++) {
+        bool first = true;
+        for (size_t at = 0; (each = family(tables[i], &at, &first)) != NULL;)
+            TRY(add_exchanged(db, each, &x));
+    }
+    if (x.names.n == 0)
+        return OK;
+    TRY(table_failed(sqlite3_exec(db, text_str(&x.away), NULL, NULL, NULL)));
+    TRY(exchange_names(db, &x.names));
+    return table_failed(sqlite3_exec(db, text_str(&x.again), NULL, NULL, NULL));
+}
+
+static result drop_beside(sqlite3 *db, const struct object_table *t) {
     const struct object_table *each;
     bool first = true;
-    // Else renaming a table wants to understand every view, also those over the table that is gone.
-    sqlite3_db_config(db, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 1, NULL);
-    result failed = OK;
-    for (size_t at = 0; failed == OK && (each = family(t, &at, &first)) != NULL;)
-        failed = swap_one(db, each);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, 0, NULL);
-    return failed;
+    for (size_t at = 0; (each = family(t, &at, &first)) != NULL;)
+        if (table_is_beside(db, each))
+            TRY(drop(db, each, true));
+    return OK;
+}
+
+// The number up to which the first rows stand, and how many these are.
+static result first_rows(sqlite3 *db, const char *name, size_t max, int64_t *last, size_t *n) {
+    OWN(text_drop)
+    struct text sql = {0};
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *q = NULL;
+    text_addf(&sql,
+              "SELECT max(n), count(*) FROM (SELECT rowid AS n FROM %s ORDER BY 1 LIMIT %lld)",
+              name, max < INT64_MAX ? (long long)max : (long long)INT64_MAX);
+    TRY(ask(db, text_str(&sql), NULL, 0, &q));
+    TRY(sqlite_failed(sqlite3_step(q)));
+    *last = sqlite3_column_int64(q, 0);
+    *n = (size_t)sqlite3_column_int64(q, 1);
+    return OK;
+}
+
+result table_clear_beside(sqlite3 *db, const struct object_table *t, size_t max, size_t *n) {
+    OWN(text_drop)
+    struct text name = {0};
+    OWN(text_drop)
+    struct text sql = {0};
+    const struct object_table *list;
+    int64_t last = 0;
+    *n = 0;
+    if (!table_is_beside(db, t))
+        return drop_beside(db, t); // what is left of its lists'
+    table_name(t, true, &name);
+    TRY(first_rows(db, text_str(&name), max, &last, n));
+    for (size_t at = 0; (list = object_table_list(t, &at)) != NULL;) {
+        OWN(text_drop)
+        struct text members = {0};
+        if (!table_is_beside(db, list))
+            continue;
+        table_name(list, true, &members);
+        text_addf(&sql,
+                  "DELETE FROM %s WHERE rowid IN (SELECT l.rowid FROM %s AS o CROSS JOIN %s AS l "
+                  "WHERE o.rowid <= %lld AND l.\"%s\" = o.id AND l.account = o.account AND "
+                  "l.livemode = o.livemode AND l.owner = o.owner);\n",
+                  text_str(&members), text_str(&name), text_str(&members), (long long)last,
+                  list->parent_column);
+    }
+    text_addf(&sql, "DELETE FROM %s WHERE rowid <= %lld", text_str(&name), (long long)last);
+    TRY(run_text(db, &sql));
+    return *n < max ? drop_beside(db, t) : OK;
 }
 
 static result dump_one(sqlite3 *db, const struct object_table *t, bool shadow, struct text *out) {

@@ -196,6 +196,17 @@ struct table_row {
     int64_t handle;            // the store's, of a row that it gave in this transaction; 0: none
 };
 
+// A rebuild of tables that is under way (ledger/book_rebuild.c).
+struct rebuild_row {
+    bytes tables; // their names, a blank between them
+    // Events are being read into the tables beside; else rows of those are taken away: of a rebuild
+    // that began again, or, once swapped, what the tables held before.
+    bool reads, swapped;
+    uint64_t after;      // events up to this seq were read
+    uint64_t generation; // of the plan that chose them
+    int64_t began_at;
+};
+
 // What a delivery needs to go out.
 struct due_row {
     struct delivery_row delivery;
@@ -229,6 +240,9 @@ struct store {
                               struct arena *a, struct event_row *out);
     must result (*event_get)(struct store *s, uint64_t seq, struct arena *a, struct event_row *out);
     must result (*event_insert)(struct store *s, const struct event_row *row); // EXISTS
+    // Events above `after`, by seq, at most max.
+    must result (*events_after)(struct store *s, uint64_t after, size_t max, struct arena *a,
+                                uint64_t **out, size_t *n);
     must result (*event_status)(struct store *s, uint64_t seq, enum event_status status,
                                 bytes error);
 
@@ -336,9 +350,15 @@ struct store {
     must result (*table_put)(struct store *s, const struct table_row *row);
     // Renews versions and undecided alone, of the row that has row->handle.
     must result (*table_note)(struct store *s, const struct table_row *row);
-    // The table beside this one and its lists', made anew and empty; and in place of them.
-    must result (*table_beside)(struct store *s, const struct object_table *t);
-    must result (*table_swap)(struct store *s, const struct object_table *t);
+    // Exchanges what is in these tables, those of their lists too, with what is beside them.
+    must result (*tables_swap)(struct store *s, const struct object_table *const *tables,
+                               size_t n); // MISMATCH
+    // Takes at most max objects out of what is beside a table, the first ones by when they were put
+    // in. *n: how many; fewer than max: none is left.
+    must result (*table_clear)(struct store *s, const struct object_table *t, size_t max,
+                               size_t *n);
+    must result (*rebuild_get)(struct store *s, struct arena *a, struct rebuild_row *out); // ABSENT
+    must result (*rebuild_put)(struct store *s, const struct rebuild_row *row); // null: it is over
 
     // Everything that booking decides, as canonical text, a line a row, so that books can be
     // compared (`state` without start_*). For tests and the simulation; large.

@@ -34,7 +34,7 @@ static result object_row_get(struct store *s, const struct table_key *key, struc
 }
 
 // Under its number, which it gets here if it has none.
-static void put(struct memory *m, struct table_row row) {
+void memory_table_put(struct memory *m, struct table_row row) {
     const struct table *t = &m->tables[TABLE_ROWS];
     if (row.handle == 0)
         row.handle = t->n > 0 ? (int64_t)t->at[t->n - 1].key.a + 1 : 1;
@@ -46,7 +46,7 @@ static result table_put(struct store *s, const struct table_row *in) {
     const struct table_row *there = memory_table_row(memory_of(s), &in->key, NULL, false);
     struct table_row row = *in;
     row.handle = there != NULL ? there->handle : 0;
-    put(memory_of(s), row);
+    memory_table_put(memory_of(s), row);
     return OK;
 }
 
@@ -56,42 +56,7 @@ static result table_note(struct store *s, const struct table_row *in) {
     struct table_row row = *there;
     row.versions = in->versions;
     row.undecided = in->undecided;
-    put(memory_of(s), row);
-    return OK;
-}
-
-// Takes the rows of one of the two out of its table; those beside it come in their place if asked.
-static void clear(struct memory *m, const struct object_table *of, bool shadow) {
-    const struct table *t = &m->tables[TABLE_ROWS];
-    for (size_t i = t->n; i-- > 0;) {
-        const struct table_row *row = t->at[i].row;
-        if (row->key.table == of && row->key.shadow == shadow)
-            memory_change(m, TABLE_ROWS, t->at[i].key, NULL);
-    }
-}
-
-static result table_beside(struct store *s, const struct object_table *t) {
-    clear(memory_of(s), t, true);
-    return OK;
-}
-
-static result table_swap(struct store *s, const struct object_table *of) {
-    struct memory *m = memory_of(s);
-    const struct table *t = &m->tables[TABLE_ROWS];
-    clear(m, of, false);
-    for (size_t i = 0, n = t->n; i < n;) {
-        struct row_key key = t->at[i].key;
-        struct table_row row = *(const struct table_row *)t->at[i].row;
-        if (row.key.table != of) {
-            i++;
-            continue;
-        }
-        row.key.shadow = false;
-        row.handle = 0;
-        put(m, row);
-        memory_change(m, TABLE_ROWS, key, NULL);
-        n--;
-    }
+    memory_table_put(memory_of(s), row);
     return OK;
 }
 
@@ -117,6 +82,4 @@ void memory_table_operations(struct store *s) {
     s->table_get = object_row_get;
     s->table_put = table_put;
     s->table_note = table_note;
-    s->table_beside = table_beside;
-    s->table_swap = table_swap;
 }

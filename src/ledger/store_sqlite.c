@@ -95,6 +95,7 @@ static void rollback(struct store *s) {
     struct sqlite_store *m = sqlite_store_of(s);
     m->begun = m->marked = false;
     links_drop(&m->links);
+    sqlite_beside_forget(m);
     for (unsigned i = 0; i < STATEMENTS; i++)
         sqlite3_reset(m->prepared[i]);
     if (!sqlite3_get_autocommit(m->file.db))
@@ -139,6 +140,7 @@ static result unmark(struct store *s) {
 static result undo(struct store *s) {
     ensure(sqlite_store_of(s)->marked);
     sqlite_store_of(s)->marked = false;
+    sqlite_beside_forget(sqlite_store_of(s));
     if (sqlite_store_of(s)->links_at_mark == SIZE_MAX)
         links_drop(&sqlite_store_of(s)->links);
     else if (sqlite_store_of(s)->links_at_mark < sqlite_store_of(s)->links.n)
@@ -527,6 +529,7 @@ result store_sqlite_with(const struct sqlite_options *o, const struct migration 
     m->store = operations;
     sqlite_site_operations(&m->store);
     sqlite_table_operations(&m->store);
+    sqlite_rebuild_operations(&m->store);
     m->path = bytes_strdup(bytes_of(o->path));
     m->options = *o;
     m->options.path = m->path;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the files of the SQLite store share: store_sqlite.c, store_sqlite_site.c,
-// store_sqlite_tables.c.
+// store_sqlite_tables.c, store_sqlite_rebuild.c.
 #ifndef LEDGER_STORE_SQLITE_INTERNAL_H
 #define LEDGER_STORE_SQLITE_INTERNAL_H
 
@@ -67,6 +67,13 @@ must result sqlite_links_write(struct store *s);
 void sqlite_site_operations(struct store *s);
 // store_sqlite_tables.c: finalizes its statements; sets its operations.
 void sqlite_tables_forget(struct sqlite_store *m);
+// Those alone of the tables beside, which may be no more.
+void sqlite_beside_forget(struct sqlite_store *m);
 void sqlite_table_operations(struct store *s);
+// store_sqlite_rebuild.c
+void sqlite_rebuild_operations(struct store *s);
+// store_sqlite_site.c: the numbers of a statement's first column, behind ?1 and at most ?2.
+must result sqlite_numbers(sqlite3_stmt *q, uint64_t after, size_t max, struct arena *a,
+                           uint64_t **out, size_t *n);
 
 #endif

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ledger/store_sqlite_internal.h"
 
-// The numbers of a statement's first column, behind ?1 and at most ?2.
-static result numbers(sqlite3_stmt *q, uint64_t after, size_t max, struct arena *a, uint64_t **out,
+result sqlite_numbers(sqlite3_stmt *q, uint64_t after, size_t max, struct arena *a, uint64_t **out,
                       size_t *n) {
     OWN(numbers_drop)
     struct numbers found = {0};
@@ -32,20 +31,20 @@ static result receipts_later(struct store *s, uint64_t event_seq, struct arena *
                              size_t *n) {
     STATEMENT(q, s, RECEIPTS_LATER);
     sqlite3_bind_int64(q, 3, (int64_t)event_seq);
-    return numbers(q, 0, SIZE_MAX, a, out, n);
+    return sqlite_numbers(q, 0, SIZE_MAX, a, out, n);
 }
 
 static result unclaimed_of(struct store *s, uint64_t object, uint64_t after, size_t max,
                            struct arena *a, uint64_t **out, size_t *n) {
     STATEMENT(q, s, UNCLAIMED_OF);
     sqlite3_bind_int64(q, 3, (int64_t)object);
-    return numbers(q, after, max, a, out, n);
+    return sqlite_numbers(q, after, max, a, out, n);
 }
 
 static result unclaimed(struct store *s, uint64_t after, size_t max, struct arena *a,
                         uint64_t **out, size_t *n) {
     STATEMENT(q, s, UNCLAIMED);
-    return numbers(q, after, max, a, out, n);
+    return sqlite_numbers(q, after, max, a, out, n);
 }
 
 static result links_ready(struct store *s) {

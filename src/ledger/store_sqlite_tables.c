@@ -11,16 +11,26 @@ static result statement(struct store *s, const struct object_table *t, bool shad
     if (m->tables == NULL)
         m->tables = memory_new(object_table_count * 2, sizeof *m->tables);
     sqlite3_stmt **kept = &m->tables[(size_t)(t - object_tables) * 2 + shadow].kept[which];
+    if (*kept == NULL && shadow) // made when it is needed
+        TRY(table_make_beside(m->file.db, t));
     if (*kept == NULL)
         TRY(table_prepare(m->file.db, t, shadow, which, kept));
     *out = *kept;
     return OK;
 }
 
-void sqlite_tables_forget(struct sqlite_store *m) {
-    for (size_t i = 0; m->tables != NULL && i < object_table_count * 2; i++)
-        for (size_t k = 0; k < TABLE_STATEMENTS; k++)
+static void forget(struct sqlite_store *m, size_t from, size_t each) {
+    for (size_t i = from; m->tables != NULL && i < object_table_count * 2; i += each)
+        for (size_t k = 0; k < TABLE_STATEMENTS; k++) {
             sqlite3_finalize(m->tables[i].kept[k]);
+            m->tables[i].kept[k] = NULL;
+        }
+}
+
+void sqlite_beside_forget(struct sqlite_store *m) { forget(m, 1, 2); }
+
+void sqlite_tables_forget(struct sqlite_store *m) {
+    forget(m, 0, 1);
     free(m->tables);
     m->tables = NULL;
     table_columns_drop(&m->columns);
@@ -41,6 +51,8 @@ static result text_copy(sqlite3_stmt *q, int column, struct arena *a, bytes *out
 static result table_get(struct store *s, const struct table_key *key, struct arena *a,
                         struct table_row *out) {
     sqlite3_stmt *prepared = NULL;
+    NEED(!key->shadow || table_is_beside(sqlite_store_of(s)->file.db, key->table), ABSENT,
+         "there is no such row");
     TRY(statement(s, key->table, key->shadow, TABLE_GET, &prepared));
     OWN(sqlite_done)
     sqlite3_stmt *q = prepared;
@@ -111,21 +123,9 @@ static result table_note(struct store *s, const struct table_row *row) {
     return table_failed(sqlite3_step(q));
 }
 
-static result table_beside(struct store *s, const struct object_table *t) {
-    TRY(sqlite_in_transaction(sqlite_store_of(s)));
-    return table_make_beside(sqlite_store_of(s)->file.db, t);
-}
-
-static result table_swap(struct store *s, const struct object_table *t) {
-    TRY(sqlite_in_transaction(sqlite_store_of(s)));
-    return table_swap_in(sqlite_store_of(s)->file.db, t);
-}
-
 void sqlite_table_operations(struct store *s) {
     s->tables_ready = tables_ready;
     s->table_get = table_get;
     s->table_put = table_put;
     s->table_note = table_note;
-    s->table_beside = table_beside;
-    s->table_swap = table_swap;
 }

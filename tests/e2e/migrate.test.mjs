@@ -11,6 +11,7 @@ import { waitFor } from "./lib/wait.mjs";
 
 // What takes each migration back, newest first.
 const BACK = {
+  7: "DROP TABLE rebuild;",
   6: "ALTER TABLE link DROP COLUMN more;",
   5: `DROP VIEW events; DROP VIEW sites; DROP VIEW objects;
       DROP INDEX event_unclaimed; DROP INDEX event_waiting; ALTER TABLE event DROP COLUMN site;

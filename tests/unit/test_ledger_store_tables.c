@@ -217,14 +217,33 @@ static void test_undo(void **state) {
 
     assert_ok(s->begin(s));
     assert_ok(s->table_put(s, &row));
-    assert_ok(s->table_beside(s, row.key.table));
+    row.key.shadow = true;
+    assert_ok(s->table_put(s, &row));
     s->rollback(s);
+    assert_code(s->table_get(s, &row.key, arena_of(state), &got), ABSENT);
     OWN(text_drop)
     struct text after = {0};
     dumped(s, &after);
     assert_true(bytes_starts(text_bytes(&after), text_bytes(&before)));
     assert_int_equal(bytes_search(text_bytes(&after), B("si_2")), after.n);
 }
+
+static void swap(struct store *s, const char *name) {
+    const struct object_table *t[] = {table(name)};
+    assert_ok(s->begin(s));
+    assert_ok(s->tables_swap(s, t, 1));
+    assert_ok(s->commit(s));
+}
+
+static void clear(struct store *s, const char *name, size_t max, size_t expected) {
+    size_t n = 0;
+    assert_ok(s->begin(s));
+    assert_ok(s->table_clear(s, table(name), max, &n));
+    assert_ok(s->commit(s));
+    assert_int_equal(n, expected);
+}
+
+#define ITEMS "{\"items\":{\"data\":[{\"id\":\"si_1\"},{\"id\":\"si_2\"}]}}"
 
 static void test_beside(void **state) {
     struct store *s = of(state);
@@ -236,9 +255,6 @@ static void test_beside(void **state) {
     put(s, &gone);
     struct table_row product = a_row("products", B("cus_1"), B("1"));
     put(s, &product);
-    assert_ok(s->begin(s));
-    assert_ok(s->table_beside(s, row.key.table));
-    assert_ok(s->commit(s));
     row.key.shadow = true;
     assert_code(s->table_get(s, &row.key, a, &got), ABSENT);
     row.data = B("2");
@@ -250,25 +266,100 @@ static void test_beside(void **state) {
     assert_dump(s, LINE("customers", "cus_1", "1") LINE("customers", "cus_2", "1")
                        LINE("customers (beside)", "cus_1", "2")
                            LINE("customers (beside)", "cus_3", "2") LINE("products", "cus_1", "1"));
-    assert_ok(s->begin(s));
-    assert_ok(s->table_swap(s, row.key.table));
-    assert_ok(s->commit(s));
-    const char *swapped = LINE("customers", "cus_1", "2") LINE("customers", "cus_3", "2")
-        LINE("products", "cus_1", "1");
+    swap(s, "customers");
+    const char *swapped = LINE("customers", "cus_1", "2") LINE("customers", "cus_3", "2");
+    const char *rest = LINE("products", "cus_1", "1");
+    const char *was =
+        LINE("customers (beside)", "cus_1", "1") LINE("customers (beside)", "cus_2", "1");
     OWN(text_drop)
-    struct text dump = {0};
-    dumped(s, &dump);
-    assert_string_equal(text_str(&dump), swapped);
+    struct text expected = {0};
+    text_addf(&expected, "%s%s%s", swapped, was, rest);
+    assert_dump(s, text_str(&expected));
+    clear(s, "customers", 1, 1);
+    clear(s, "customers", 5, 1);
+    clear(s, "customers", 5, 0);
+    text_reset(&expected);
+    text_addf(&expected, "%s%s", swapped, rest);
+    assert_dump(s, text_str(&expected));
     // What is put afterwards finds the row that came in.
     row.key.shadow = false;
     row.data = B("3");
     put(s, &row);
-    assert_ok(s->begin(s));
-    assert_ok(s->table_beside(s, row.key.table));
-    assert_ok(s->table_beside(s, row.key.table));
-    assert_ok(s->table_swap(s, row.key.table));
-    assert_ok(s->commit(s));
+    assert_dump(s, LINE("customers", "cus_1", "2") LINE("customers", "cus_3", "3")
+                       LINE("products", "cus_1", "1"));
+    swap(s, "customers");
+    clear(s, "customers", 2, 2);
+    clear(s, "customers", 2, 0);
     assert_dump(s, LINE("products", "cus_1", "1"));
+}
+
+static void test_swap_undone(void **state) {
+    struct store *s = of(state);
+    ready(s);
+    struct table_row row = a_row("subscriptions", B("sub_1"), B(ITEMS)), beside = row;
+    put(s, &row);
+    beside.key.shadow = true;
+    beside.data = B("{\"items\":{\"data\":[{\"id\":\"si_9\"}]}}");
+    put(s, &beside);
+    OWN(text_drop)
+    struct text before = {0};
+    OWN(text_drop)
+    struct text after = {0};
+    dumped(s, &before);
+    const struct object_table *t[] = {row.key.table};
+    assert_ok(s->begin(s));
+    assert_ok(s->mark(s));
+    assert_ok(s->tables_swap(s, t, 1));
+    assert_ok(s->table_put(s, &beside));
+    assert_ok(s->undo(s));
+    assert_ok(s->table_put(s, &beside));
+    assert_ok(s->commit(s));
+    assert_ok(s->begin(s));
+    size_t n;
+    assert_ok(s->tables_swap(s, t, 1));
+    assert_ok(s->table_clear(s, t[0], 10, &n));
+    s->rollback(s);
+    put(s, &beside);
+    dumped(s, &after);
+    assert_string_equal(text_str(&before), text_str(&after));
+}
+
+static void test_rebuild(void **state) {
+    struct store *s = of(state);
+    struct rebuild_row row = {.tables = B("customers prices"),
+                              .reads = true,
+                              .after = 7,
+                              .generation = 3,
+                              .began_at = 1700000000123},
+                       got;
+    uint64_t *seqs = NULL;
+    size_t n = 0;
+    assert_code(s->rebuild_get(s, arena_of(state), &got), ABSENT);
+    assert_ok(s->begin(s));
+    assert_ok(s->rebuild_put(s, NULL));
+    assert_ok(s->rebuild_put(s, &row));
+    assert_ok(s->commit(s));
+    assert_ok(s->rebuild_get(s, arena_of(state), &got));
+    assert_bytes(got.tables, "customers prices");
+    assert_true(got.reads && !got.swapped);
+    assert_int_equal(got.after, 7);
+    assert_ok(s->begin(s));
+    assert_ok(s->rebuild_put(s, NULL));
+    for (uint64_t seq = 3; seq < 12; seq += 4) {
+        char id[8];
+        snprintf(id, sizeof id, "evt_%d", (int)seq);
+        book_event(s, seq, bytes_of(id), B("{}"));
+    }
+    assert_ok(s->commit(s));
+    assert_code(s->rebuild_get(s, arena_of(state), &got), ABSENT);
+    assert_ok(s->events_after(s, 0, 2, arena_of(state), &seqs, &n));
+    assert_int_equal(n, 2);
+    assert_int_equal(seqs[1], 7);
+    assert_ok(s->events_after(s, 7, 2, arena_of(state), &seqs, &n));
+    assert_int_equal(n, 1);
+    assert_int_equal(seqs[0], 11);
+    assert_ok(s->events_after(s, 11, 2, arena_of(state), &seqs, &n));
+    assert_int_equal(n, 0);
 }
 
 static void test_crash(void **state) {
@@ -550,11 +641,8 @@ static void test_swap_keeps_what_users_made(void **state) {
     run(s, "CREATE VIEW emails AS SELECT email FROM stripe_customers");
     struct table_row row = a_row("customers", B("cus_2"), B("{\"email\":\"b@example.com\"}"));
     row.key.shadow = true;
-    assert_ok(s->begin(s));
-    assert_ok(s->table_beside(s, row.key.table));
-    assert_ok(s->table_put(s, &row));
-    assert_ok(s->table_swap(s, row.key.table));
-    assert_ok(s->commit(s));
+    put(s, &row);
+    swap(s, "customers");
     assert_rows(s, "SELECT email FROM emails", "b@example.com\n");
     row.key.shadow = false;
     put(s, &row);
@@ -589,6 +677,8 @@ int main(void) {
         ON_BOTH(test_dump),
         ON_BOTH(test_undo),
         ON_BOTH(test_beside),
+        ON_BOTH(test_swap_undone),
+        ON_BOTH(test_rebuild),
         ON_BOTH(test_crash),
         ON_SQLITE(test_nothing_before),
         ON_SQLITE(test_columns),
