@@ -15,8 +15,10 @@ result book_open(struct book *b, struct store *s) {
 void book_close(struct book *b) {
     book_sites_forget(b);
     book_tables_forget(b);
+    book_rebuild_forget(b);
     book_forget_names(b);
     b->unapplied = NULL;
+    b->beside.failed = OK;
     sightings_drop(&b->seen);
     plan_free(b->plan);
     plan_free(b->older);
@@ -68,6 +70,7 @@ result book_undone(struct book *b, const struct store_state *before) {
     book_forget_names(b);
     book_sites_forget(b);
     book_tables_forget(b);
+    book_rebuild_forget(b);
     plan_free(b->older); // it may be one that was undone
     b->older = NULL;
     uint64_t generation = b->plan == NULL ? 0 : b->plan->generation;
@@ -515,6 +518,7 @@ result book_record(struct book *b, const struct record *r) {
     sightings_forget_record(&b->seen);
     TRY(book_apply(b, r, &a));
     b->unapplied = NULL;
+    b->beside.failed = OK;
     sightings_keep_record(&b->seen);
     b->tally.booked++;
     advance(b, r);
@@ -524,6 +528,7 @@ result book_record(struct book *b, const struct record *r) {
 result book_suspend(struct book *b, const struct record *r, const char *reason) {
     ensure(r->position == b->state.booked + 1);
     b->unapplied = NULL;
+    b->beside.failed = OK;
     if (r->kind == RECORD_COMMAND) {
         OWN(text_drop)
         struct text answer = {0};

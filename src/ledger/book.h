@@ -39,6 +39,12 @@ struct book {
     // Booked again, after undoing to a mark, it is: with the delivery dead for this reason. Null:
     // nothing stands against it.
     const char *unapplied;
+    struct book_rebuild *rebuild; // of tables; null: not read yet
+    // The same of an event that cannot be applied to the tables that a rebuild fills.
+    struct {
+        result failed; // OK: nothing stands against any
+        uint64_t event;
+    } beside;
     bytes *names; // of destinations, by number from 1; null: not read yet
     size_t name_count;
     struct arena names_memory;

@@ -388,6 +388,31 @@ static result do_site_learn(const struct asked *q) {
     return OK;
 }
 
+// What is answered with, or why not.
+static result answer_or(const struct asked *q, result done, const struct text *why) {
+    TRY(done);
+    return why->n > 0 ? refuse(q, text_str(why)) : OK;
+}
+
+static result do_tables_rebuild(const struct asked *q) {
+    OWN(text_drop)
+    struct text why = {0};
+    return answer_or(q,
+                     book_rebuild_start(q->book, json_get(q->fields, "tables"), q->record->time_ms,
+                                        q->scratch, q->answer, &why),
+                     &why);
+}
+
+static result do_tables_step(const struct asked *q) {
+    OWN(text_drop)
+    struct text why = {0};
+    uint64_t count = 0;
+    if (!number_field(q, "count", &count) || count < 1 || count > REBUILD_EVENTS_MAX)
+        return refuse(q, "count must be a number of events from 1 to 2000");
+    return answer_or(q, book_rebuild_step(q->book, (size_t)count, q->scratch, q->answer, &why),
+                     &why);
+}
+
 static result carry_out(const struct asked *q) {
     static result (*const run[COMMANDS])(const struct asked *) = {
         [COMMAND_REPLAY] = do_replay,
@@ -401,6 +426,8 @@ static result carry_out(const struct asked *q) {
         [COMMAND_KEY_REVOKE] = do_key_revoke,
         [COMMAND_SITE_ASSIGN] = do_site_assign,
         [COMMAND_SITE_LEARN] = do_site_learn,
+        [COMMAND_TABLES_REBUILD] = do_tables_rebuild,
+        [COMMAND_TABLES_STEP] = do_tables_step,
     };
     enum command c = command_find(string_field(q, "do"));
     return c == COMMANDS ? refuse(q, "no command has this name") : run[c](q);

@@ -83,6 +83,22 @@ must result book_cancel_misfits(struct book *b, const struct destination_row *d,
 // Pending while a delivery is open, failed if the last one to some destination died, else done.
 must result book_settle(struct book *b, uint64_t event, struct arena *a);
 
+// A rebuild of tables (book_rebuild.c): start it, or go on with the one that is under way, and its
+// next step. `tables`: names, or null for all. Each appends the command's answer, or to `why` why
+// it is refused.
+must result book_rebuild_start(struct book *b, json tables, int64_t now_ms, struct arena *a,
+                               struct text *answer, struct text *why);
+must result book_rebuild_step(struct book *b, size_t count, struct arena *a, struct text *answer,
+                              struct text *why);
+// An event was applied to tables: if the rebuild has gone past it, it belongs into the new ones
+// too.
+must result book_rebuild_follow(struct book *b, const struct event_row *booked,
+                                const struct event *e, const struct plan_destination *to,
+                                struct arena *a);
+// Is this table made anew by the rebuild under way?
+bool book_rebuild_wants(const struct book *b, const struct object_table *t);
+void book_rebuild_forget(struct book *b); // what is kept in memory of it
+
 // Carries a command out, or finds that it was before (rules/command.h), and keeps its answer.
 must result book_command(struct book *b, const struct record *r, struct arena *a);
 // Books what the record says, without advancing the state.

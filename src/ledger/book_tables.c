@@ -226,7 +226,8 @@ result book_tables_apply(struct book *b, const struct event_row *booked, const s
         b->tables = NEW(struct book_tables);
     TRY(projection_read(e, to->except, to->except_count, a, &all));
     for (size_t i = 0; i < all.count; i++)
-        TRY(apply_object(&p, &all.objects[i]));
+        if (!shadow || book_rebuild_wants(b, all.objects[i].table))
+            TRY(apply_object(&p, &all.objects[i]));
     b->tally.tables_cut += all.cut && !shadow;
     *changed = p.changed;
     return OK;
@@ -246,5 +247,5 @@ result book_tables_try(struct book *b, const struct event_row *booked, const str
     TRY(failed);
     b->tally.tables_applied += changed;
     b->tally.tables_known += !changed;
-    return OK;
+    return book_rebuild_follow(b, booked, e, to, a);
 }

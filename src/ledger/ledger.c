@@ -281,7 +281,8 @@ static result try_marked(struct ledger *l, const struct record *r) {
 // applied to tables alone, that is the delivery's end, not the record's.
 static result book_marked(struct ledger *l, const struct record *r) {
     result booked = try_marked(l, r);
-    if (booked != OK && !book_waits(booked) && l->book.unapplied != NULL)
+    bool tables = l->book.unapplied != NULL || l->book.beside.failed != OK;
+    if (booked != OK && !book_waits(booked) && tables)
         booked = try_marked(l, r);
     return booked == OK || book_waits(booked) ? booked : suspend(l, r, booked->text);
 }

@@ -20,6 +20,7 @@ enum command command_find(bytes name);
 const char *command_name(enum command c);
 
 #define REPLAY_EVENTS_MAX 500   // events in one replay command
+#define REBUILD_EVENTS_MAX 2000 // events in one step of a rebuild
 #define IDEMPOTENCY_KEY_MAX 255 // bytes, as Stripe's
 // How long answers are kept at least, by the time of records: as long as Stripe keeps its keys.
 #define ANSWERS_KEPT_MS INT64_C(86400000)

@@ -624,3 +624,13 @@ bool plan_sites_equal(const struct plan *a, const struct plan *b) {
     write_sites(&y, b);
     return bytes_equal(text_bytes(&x), text_bytes(&y));
 }
+
+bool plan_destinations_equal(const struct plan_destination *a, const struct plan_destination *b) {
+    OWN(text_drop)
+    struct text x = {.max = PLAN_MEMORY_MAX};
+    OWN(text_drop)
+    struct text y = {.max = PLAN_MEMORY_MAX};
+    write_destination(&x, a);
+    write_destination(&y, b);
+    return bytes_equal(text_bytes(&x), text_bytes(&y));
+}

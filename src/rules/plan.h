@@ -158,8 +158,9 @@ const struct plan_destination *plan_destination_find(const struct plan *p, bytes
 const struct plan_destination *plan_tables(const struct plan *p);
 // Index into p->sites; SIZE_MAX when there is none of this name.
 size_t plan_site_find(const struct plan *p, bytes name);
-// Do these two plans say the same of sites?
+// Do these two plans say the same of sites? And of a destination?
 bool plan_sites_equal(const struct plan *a, const struct plan *b);
+bool plan_destinations_equal(const struct plan_destination *a, const struct plan_destination *b);
 
 // "both", "live", "test"; "any", "account", "connect"; "http", "command", "tables", "plugin".
 const char *mode_name(enum mode m);
