@@ -47,6 +47,10 @@ void sites_learn(struct ask *a);
 void objects_show(struct ask *a); // sites.c
 void objects_assign(struct ask *a);
 
+void tables_status(struct ask *a);
+void tables_rebuild(struct ask *a);
+void tables_step(struct ask *a);
+
 void suspense_list(struct ask *a);
 void suspense_show(struct ask *a);
 void suspense_book(struct ask *a);

@@ -22,7 +22,7 @@ void sightings_list(struct ask *a) {
     if (kind_of(a->arg) == SIGHTING_KINDS) {
         ask_fail(a, 404,
                  "no sightings are called %.*s; there are accounts, secrets, types, "
-                 "versions and sites",
+                 "versions, sites and tables",
                  BYTES_ARG(ask_short(a->arg)));
         ask_send(a);
         return;

@@ -217,6 +217,19 @@ static result apply_object(struct applying *p, const struct projected *o) {
     return put(p, &row, p->event, o);
 }
 
+static void note_table(struct book *b, const struct event_row *booked, const struct event *e,
+                       const struct object_table *t) {
+    sightings_note(&b->seen, &(struct sighting_row){
+                                 .kind = SIGHTING_TABLE,
+                                 .what = bytes_of(t->name),
+                                 .livemode = booked->livemode,
+                                 .first_at = booked->received_at,
+                                 .last_at = booked->received_at,
+                                 .count = 1,
+                                 .created = e->created,
+                             });
+}
+
 result book_tables_apply(struct book *b, const struct event_row *booked, const struct event *e,
                          const struct plan_destination *to, bool shadow, struct arena *a,
                          bool *changed) {
@@ -229,6 +242,8 @@ result book_tables_apply(struct book *b, const struct event_row *booked, const s
         if (!shadow || book_rebuild_wants(b, all.objects[i].table))
             TRY(apply_object(&p, &all.objects[i]));
     b->tally.tables_cut += all.cut && !shadow;
+    if (all.own && !shadow)
+        note_table(b, booked, e, all.objects[0].table);
     *changed = p.changed;
     return OK;
 }

@@ -184,6 +184,17 @@ static result find_text(struct reader *r, const char *sql, uint64_t key, struct 
     return reader_said(out);
 }
 
+result reader_plan_read(struct reader *r, int64_t generation, struct plan **out) {
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *q = NULL;
+    *out = NULL;
+    TRY(reader_prepare(r, "SELECT json FROM plan WHERE generation = ?1", &q));
+    sqlite3_bind_int64(q, 1, generation);
+    bool row = false;
+    TRY(reader_step(q, &row));
+    return row ? plan_read(sqlite_bytes(q, 0), (uint64_t)generation, out) : OK;
+}
+
 result reader_plan(struct reader *r, uint64_t generation, struct text *json) {
     TRY(reader_begin(r, true));
     result failed = find_text(r, "SELECT json FROM plan WHERE generation = ?1", generation, json);

@@ -58,6 +58,9 @@ must result reader_said(const struct text *out); // MEMORY if the text could not
     "AS next_at, d.ended_at AS ended_at, d.replay AS replay, d.last_error AS last_error"
 #define DELIVERY_JOIN " LEFT JOIN destination AS t ON t.number = d.destination"
 
+// The plan of a generation; null: there is none. Inside begin … end.
+must result reader_plan_read(struct reader *r, int64_t generation, struct plan **out);
+
 // The SQL of a list, for looking at its plan.
 must result reader_events_sql(const struct list_filter *f, struct text *sql);
 must result reader_deliveries_sql(const struct list_filter *f, struct text *sql);

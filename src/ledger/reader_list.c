@@ -322,6 +322,7 @@ static const char *const sighting_columns[SIGHTING_KINDS] = {
     [SIGHTING_VERSION] = "whose AS source, what AS api_version, livemode, first_at, last_at,"
                          " count AS receipts",
     [SIGHTING_SITE] = "what AS site, livemode, first_at, last_at, count AS events",
+    [SIGHTING_TABLE] = "what AS \"table\", livemode, first_at, last_at, count AS events, created",
 };
 
 static result list_sightings(struct reader *r, enum sighting kind, const struct list_filter *f,

@@ -30,17 +30,6 @@ static void comparison_drop(struct comparison *c) {
     event_drop(&c->event);
 }
 
-static result read_plan(struct reader *r, int64_t generation, struct plan **out) {
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    *out = NULL;
-    TRY(reader_prepare(r, "SELECT json FROM plan WHERE generation = ?1", &q));
-    sqlite3_bind_int64(q, 1, generation);
-    bool row = false;
-    TRY(reader_step(q, &row));
-    return row ? plan_read(sqlite_bytes(q, 0), (uint64_t)generation, out) : OK;
-}
-
 // The fingerprint of the receipt's secret, as it was then.
 static result find_fingerprint(struct comparison *c, int64_t generation, bytes source, bytes label,
                                bytes *out) {
@@ -49,7 +38,7 @@ static result find_fingerprint(struct comparison *c, int64_t generation, bytes s
     if (p == NULL || p->generation != (uint64_t)generation) {
         if (c->then == NULL || c->then->generation != (uint64_t)generation) {
             plan_free(c->then);
-            TRY(read_plan(c->reader, generation, &c->then));
+            TRY(reader_plan_read(c->reader, generation, &c->then));
         }
         p = c->then;
     }
@@ -250,7 +239,7 @@ static result compare(struct comparison *c, struct text *out, struct text *why) 
     int64_t generation = 0;
     c->events_max = events_max_of(asked);
     TRY(sqlite_number(c->reader->db, "SELECT ifnull(max(generation), 0) FROM state", &generation));
-    TRY(read_plan(c->reader, generation, &c->now));
+    TRY(reader_plan_read(c->reader, generation, &c->now));
     c->whatif = whatif_open(c->now, asked->plan, &limits);
     TRY(reader_prepare(c->reader,
                        "SELECT source, secret_label, generation, body_seq FROM receipt WHERE seq ="

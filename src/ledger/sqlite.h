@@ -80,6 +80,10 @@ must result reader_object(struct reader *r, uint64_t number, struct text *out);
 // Appends {"name":…,"object":…}: the event's site as it was routed, and its object as above, null
 // where there were no sites.
 must result reader_event_site(struct reader *r, uint64_t seq, struct text *out);
+// Tables of Stripe's objects: the destination that keeps them, what it is owed and was not applied
+// yet (lag), the rebuild under way, each table that has rows or dead deliveries (of these the
+// 10,000 newest are told by table), and of each with dead deliveries the newest.
+must result reader_tables(struct reader *r, struct text *out);
 // One whole: an event with receipts, deliveries and twin (by id, or by seq if `id` is all digits),
 // a delivery with its attempts, a suspended record.
 must result reader_event(struct reader *r, bytes id, struct text *out);        // ABSENT
