@@ -834,11 +834,10 @@ static void a_clean_stop_is_no_death(void **state) {
 }
 
 static void plan_tables_alone(struct house *h) {
-    h->generation = house_append(
-        h, RECORD_PLAN,
-        B("{\"sources\":[],\"destinations\":[{\"name\":\"tables\",\"kind\":\"tables\",\"except\":[],"
-          "\"livemode\":\"both\",\"match\":null,\"timeout_ms\":1000,\"retry_ms\":[1000],"
-          "\"concurrency\":1}]}"));
+    bytes plan = B("{\"sources\":[],\"destinations\":[{\"name\":\"tables\",\"kind\":\"tables\","
+                   "\"except\":[],\"livemode\":\"both\",\"match\":null,\"timeout_ms\":1000,"
+                   "\"retry_ms\":[1000],\"concurrency\":1}]}");
+    h->generation = house_append(h, RECORD_PLAN, plan);
 }
 
 static result refuse_some(struct store *s, const struct table_row *row) {
