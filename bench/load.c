@@ -4,7 +4,8 @@
 //     load [options] FILE       FILE is the event: its 24 '#' become an id, its 10 '@' the time,
 //                               its 10 '%' the event's number in this run, from 0, each of its
 //                               runs of 10 '&' a number below --known, another one for every
-//                               four events
+//                               four events; its 10 '^' one of them in turn, and its 10 '~' the
+//                               time, a second later each time that they have come round
 //
 // Closed loop (no --rate): each connection posts its next event as soon as the last is answered.
 // Open loop (--rate N): event i is meant to leave at start + i / N, and its latency counts from
@@ -83,9 +84,12 @@ static struct options o = {.path = "/webhook",
                            .most = MAX_RATE,
                            .secret = ""};
 static char template[REQUEST_MAX];
-static size_t request_size, body_at, mac_at, number_at; // number_at 0: the event has none
-static size_t holes[HOLES_MAX], hole_count;
-static size_t knowns[HOLES_MAX], known_count; // places of a number below --known
+static size_t request_size, body_at, mac_at;
+// Where in the template what stands, as the marks in the event say.
+struct places {
+    size_t at[HOLES_MAX], n;
+};
+static struct places ids, numbers, knowns, turns, laters;
 static uint8_t (*macs)[MAC_SIZE];
 static uint32_t *latencies; // in microseconds, of the events answered in the window
 static int64_t (*times)[2]; // from, answered; null without --times
@@ -142,17 +146,24 @@ static void put_number(char *at, uint64_t v) {
         *to = (char)('0' + v % 10);
 }
 
+static void put_numbers(char *request, const struct places *p, uint64_t v) {
+    for (size_t h = 0; h < p->n; h++)
+        put_number(request + p->at[h], v);
+}
+
 static void patch_id(char *request, uint64_t i) {
     char id[ID_SIZE];
     make_id(id, i);
-    for (size_t h = 0; h < hole_count; h++)
-        memcpy(request + holes[h], id, ID_SIZE);
-    if (number_at != 0)
-        put_number(request + number_at, i);
+    for (size_t h = 0; h < ids.n; h++)
+        memcpy(request + ids.at[h], id, ID_SIZE);
+    put_numbers(request, &numbers, i);
+    if (o.known == 0)
+        return;
     // Customers come in no order, each with some events at once, as Stripe posts a renewal.
     uint64_t mixed = ((o.tag * 4000000 + i / EVENTS_A_CUSTOMER) * 0x9E3779B97F4A7C15ULL) >> 20;
-    for (size_t h = 0; h < known_count; h++)
-        put_number(request + knowns[h], mixed % o.known);
+    put_numbers(request, &knowns, mixed % o.known);
+    put_numbers(request, &turns, i % o.known);
+    put_numbers(request, &laters, (uint64_t)time_s + i / o.known);
 }
 
 static void patch_mac(char *request, uint64_t i) {
@@ -180,6 +191,14 @@ static size_t read_body(char *body, size_t cap) {
     return n;
 }
 
+static void find_places(struct places *p, const char *mark) {
+    for (char *at = template; (at = strstr(at, mark)) != NULL; at += strlen(mark)) {
+        if (p->n == HOLES_MAX)
+            die("%s has more than %d places %s", o.file, HOLES_MAX, mark);
+        p->at[p->n++] = (size_t)(at - template);
+    }
+}
+
 static void make_template(void) {
     static char body[REQUEST_MAX / 2];
     time_s = (long)time(NULL);
@@ -197,22 +216,14 @@ static void make_template(void) {
     request_size = (size_t)head;
     body_at = request_size - n;
     mac_at = body_at - 4 - 2 * MAC_SIZE;
-    for (char *at = template; (at = strstr(at, "########################")) != NULL;
-         at += ID_SIZE) {
-        if (hole_count == HOLES_MAX)
-            die("%s has more than %d ids", o.file, HOLES_MAX);
-        holes[hole_count++] = (size_t)(at - template);
-    }
-    for (char *at = template; (at = strstr(at, "&&&&&&&&&&")) != NULL; at += NUMBER_SIZE) {
-        if (known_count == HOLES_MAX)
-            die("%s has more than %d numbers", o.file, HOLES_MAX);
-        knowns[known_count++] = (size_t)(at - template);
-    }
-    if (known_count > 0 && o.known == 0)
+    find_places(&ids, "########################");
+    find_places(&numbers, "%%%%%%%%%%");
+    find_places(&knowns, "&&&&&&&&&&");
+    find_places(&turns, "^^^^^^^^^^");
+    find_places(&laters, "~~~~~~~~~~");
+    if (knowns.n + turns.n + laters.n > 0 && o.known == 0)
         die("%s asks for a number below --known", o.file);
-    char *number = strstr(template, "%%%%%%%%%%");
-    number_at = number == NULL ? 0 : (size_t)(number - template);
-    if (hole_count == 0)
+    if (ids.n == 0)
         die("%s has no place for an id: its events would all be the same", o.file);
 }
 

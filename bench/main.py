@@ -23,13 +23,15 @@ import report
 import scenes
 import scenes_grown
 import scenes_sites
+import scenes_tables
 from servers import EVERYONE
 from settings import BUILD, CORES, ROUNDS, SECONDS, Wrong, machine, say
 
 # In each round, then once a run. Those of a round come in another order in each.
 EACH_ROUND = [scenes.peak, scenes.half, scenes.journal, scenes.deliveries, scenes_grown.grown,
-              scenes_sites.sites]
-ONCE = [scenes.harness, scenes.idle, scenes.start, scenes.sustained, scenes_grown.stalls]
+              scenes_sites.sites, scenes_tables.tables]
+ONCE = [scenes.harness, scenes.idle, scenes.start, scenes.sustained, scenes_grown.stalls,
+        scenes_tables.rebuild]
 
 
 class Run:
