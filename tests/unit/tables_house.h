@@ -21,6 +21,7 @@ struct tables_house {
     struct world world;
     struct book book;
     uint64_t position, generation;
+    sqlite3 *reader; // beside the store; null: none yet
 };
 
 static inline void house_touched(void *ctx, uint32_t destination) {}
@@ -69,6 +70,7 @@ static inline void house_open(struct tables_house *h, bool sqlite, const char *e
 }
 
 static inline void house_close(struct tables_house *h) {
+    sqlite3_close(h->reader);
     book_close(&h->book);
     world_close(&h->world);
 }
@@ -113,12 +115,13 @@ static inline void house_deliver(struct tables_house *h, bool backwards) {
 
 // The rows of an answer, a line each, columns parted by |, null as -.
 static inline void house_select(struct tables_house *h, const char *sql, struct text *out) {
-    sqlite3 *db = NULL;
     sqlite3_stmt *q = NULL;
     int code;
-    assert_int_equal(sqlite3_open_v2(h->world.path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    if (h->reader == NULL)
+        assert_int_equal(sqlite3_open_v2(h->world.path, &h->reader, SQLITE_OPEN_READONLY, NULL),
+                         SQLITE_OK);
+    if (sqlite3_prepare_v2(h->reader, sql, -1, &q, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(h->reader));
     while ((code = sqlite3_step(q)) == SQLITE_ROW) {
         for (int i = 0; i < sqlite3_column_count(q); i++) {
             const void *p = sqlite3_column_text(q, i);
@@ -129,7 +132,6 @@ static inline void house_select(struct tables_house *h, const char *sql, struct 
     }
     assert_int_equal(code, SQLITE_DONE);
     sqlite3_finalize(q);
-    sqlite3_close(db);
 }
 
 // All tables with all their columns, in the order of their names and rows.
