@@ -264,12 +264,12 @@ def all_rows(db):
     return {t: collections.Counter(db.execute(f"SELECT * FROM {t}")) for t, in tables}
 
 
-def rows_differ(db, other):
-    mine, theirs, wrong = all_rows(db), all_rows(other), []
+def rows_differ(mine, theirs):
+    wrong = []
     for table in sorted(mine.keys() | theirs.keys()):
         a, b = (rows.get(table, collections.Counter()) for rows in (mine, theirs))
-        wrong += [f"{table}, the killed one alone: {row}"[:300] for row in a - b]
-        wrong += [f"{table}, the other one alone: {row}"[:300] for row in b - a]
+        wrong += [f"{table}, the first alone: {row}"[:300] for row in a - b]
+        wrong += [f"{table}, the second alone: {row}"[:300] for row in b - a]
     return wrong
 
 

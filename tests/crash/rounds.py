@@ -93,7 +93,7 @@ class House:
         self.config = os.path.join(self.folder, "hookkeep.yaml")
         self.record = os.path.join(self.folder, "received")
         self.port, self.desk = free_port(), free_port()
-        self.kills_us, self.variant, self.gateway = [], 0, None
+        self.kills_us, self.variant, self.gateway, self.rebuild = [], 0, None, None
         self.site = subprocess.Popen([sys.executable, site_side.__file__, self.record, str(seed)],
                                      stdout=subprocess.PIPE, text=True)
         self.site_port = int(self.site.stdout.readline())
@@ -182,6 +182,9 @@ class House:
     def end(self):
         if self.gateway is not None and self.gateway.poll() is None:
             self.kill()
+        if self.rebuild is not None:
+            self.rebuild.kill()
+            self.rebuild.wait()
         self.site.terminate()
         self.site.wait()
 
@@ -255,6 +258,15 @@ def behind_a_reader(house, r):
     house.kill()
 
 
+def while_rebuilding(house, r):
+    """Killed while tables are made anew; who asked for that goes on with it afterwards."""
+    house.rebuild = subprocess.Popen([PROGRAM, "tables", "rebuild", "-c", house.config],
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, text=True)
+    time.sleep(r.uniform(0, 1))
+    house.kill()
+
+
 def stopped_cleanly(house, r):
     time.sleep(r.uniform(0.3, 1))
     house.gateway.send_signal(signal.SIGTERM)
@@ -267,7 +279,7 @@ def stopped_cleanly(house, r):
 
 
 KINDS = (under_load, while_starting, while_reloading, right_after_term, while_booking_waits,
-         behind_a_reader, stopped_cleanly, in_quick_succession)
+         behind_a_reader, stopped_cleanly, in_quick_succession, while_rebuilding)
 
 
 def book_died_twice(house):
@@ -284,6 +296,25 @@ def book_died_twice(house):
     return None
 
 
+def rebuild_ends(house):
+    """What was asked for in while_rebuilding."""
+    if house.rebuild is None:
+        return None
+    said, _ = house.rebuild.communicate(timeout=120)
+    code, house.rebuild = house.rebuild.returncode, None
+    return None if code == 0 else f"tables rebuild: {said}"
+
+
+def rebuilt_alike(house):
+    """All tables before and after they are made anew from the stored events."""
+    db = house.ledger()
+    before = compare.all_rows(db)
+    code, said = house.run("tables", "rebuild")
+    wrong = f"tables rebuild: {said}" if code else compare.rows_differ(before, compare.all_rows(db))
+    db.close()
+    return wrong
+
+
 def rows_follow(house, load):
     """In the middle of it all, of what is booked by then."""
     db = house.ledger()
@@ -295,7 +326,7 @@ def rows_follow(house, load):
 def one_round(house, kind, r, load):
     wrong = kind(house, r)
     house.start()
-    wrong = wrong or house.wait_ready() or book_died_twice(house)
+    wrong = wrong or house.wait_ready() or book_died_twice(house) or rebuild_ends(house)
     if wrong is None:
         code, said = house.run("ledger", "verify")
         wrong = None if code == 0 else f"ledger verify: {said}"
@@ -393,7 +424,7 @@ def rows_as_fresh(house, seed):
         wrong = fresh.wait_ready() or fresh.tell_all([body.encode() for _, body in rows])
         if wrong is None:
             other = fresh.ledger()
-            wrong = compare.rows_differ(db, other)
+            wrong = compare.rows_differ(compare.all_rows(db), compare.all_rows(other))
             other.close()
     finally:
         fresh.end()
@@ -430,6 +461,7 @@ def run(rounds, seed, house):
     tests.tell("both sites claim in the end", house.claim_all())
     house.calm()
     tests.tell("every delivery settles", settle(house))
+    tests.tell("tables are what a rebuild makes of the ledger", rebuilt_alike(house))
     tests.tell("ends cleanly", stopped_cleanly(house, r))
     code, said = house.run("ledger", "verify")
     tests.tell("the files of the stopped gateway are sound", None if code == 0 else said)
