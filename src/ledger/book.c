@@ -129,7 +129,7 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
         .request_id = e->request_id,
         .idempotency_key = e->idempotency_key,
         .snapshot_id = e->snapshot_id,
-        .status = ignored ? EVENT_IGNORED : EVENT_DONE,
+        .status = EVENT_IGNORED, // until somebody gets it
         .object = object,
         .site = site,
     };
@@ -323,9 +323,7 @@ static result book_receipt(struct book *b, const struct record *r, struct arena 
         return OK;
     bool owed = false;
     TRY(owe_receipt(b, r, &e, &in, &event, is_new, a, &owed));
-    if (owed || event.status == EVENT_IGNORED)
-        TRY(book_settle(b, event.seq, a));
-    return OK;
+    return owed ? book_settle(b, event.seq, a) : OK;
 }
 
 // Where the outcome leaves an open delivery.

@@ -369,7 +369,9 @@ static result do_site_learn(const struct asked *q) {
         if (failed_as(found, FAIL_ABSENT))
             continue;
         TRY(found);
-        if (row.status == EVENT_IGNORED)
+        bool misfit = false;
+        TRY(book_event_misfit(q->book, &row, &a, &misfit));
+        if (misfit)
             continue;
         learnt++;
         OWN(event_drop)

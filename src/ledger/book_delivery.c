@@ -102,11 +102,29 @@ result book_over(struct book *b, const struct event_row *e, uint64_t receipt,
     return b->store->delivery_insert(b->store, &row);
 }
 
+result book_event_misfit(struct book *b, const struct event_row *e, struct arena *a, bool *out) {
+    struct receipt_row row;
+    uint64_t *later = NULL;
+    size_t n = 0;
+    *out = false;
+    if (e->status != EVENT_IGNORED)
+        return OK;
+    TRY(b->store->receipt_get(b->store, e->seq, a, &row));
+    *out = row.livemode_misfit;
+    if (*out)
+        TRY(b->store->receipts_later(b->store, e->seq, a, &later, &n));
+    for (size_t i = 0; i < n && *out; i++) {
+        TRY(b->store->receipt_get(b->store, later[i], a, &row));
+        *out = row.livemode_misfit;
+    }
+    return OK;
+}
+
 result book_settle(struct book *b, uint64_t event, struct arena *a) {
     struct delivery_row *all = NULL;
     size_t n = 0;
     TRY(b->store->deliveries_of(b->store, event, a, &all, &n));
-    enum event_status status = EVENT_DONE;
+    enum event_status status = n > 0 ? EVENT_DONE : EVENT_IGNORED;
     bytes error = NO_BYTES;
     for (size_t i = 0; i < n; i++) {
         if (delivery_state_open(all[i].state))

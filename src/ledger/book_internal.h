@@ -75,12 +75,16 @@ must result book_tables_try(struct book *b, const struct event_row *booked, cons
                             const char **refused);
 void book_tables_forget(struct book *b); // what is kept in memory
 
+// Nobody got it, as no source through which it came takes its livemode: it says nothing.
+must result book_event_misfit(struct book *b, const struct event_row *e, struct arena *a,
+                              bool *out);
 // Ends a delivery that is open, and sets its event's status anew.
 must result book_cancel(struct book *b, struct delivery_row *d, const char *why, int64_t now_ms,
                         struct arena *a);
 // All open deliveries of a destination that may not go out any more.
 must result book_cancel_misfits(struct book *b, const struct destination_row *d, int64_t now_ms);
-// Pending while a delivery is open, failed if the last one to some destination died, else done.
+// Ignored where nobody ever got it; pending while a delivery is open, failed if the last one to
+// some destination died, else done.
 must result book_settle(struct book *b, uint64_t event, struct arena *a);
 
 // A rebuild of tables (book_rebuild.c): start it, or go on with the one that is under way, and its

@@ -254,9 +254,10 @@ static result read_event(struct step *s, uint64_t seq, struct arena *a) {
     struct event e = {0};
     struct event_row row;
     bytes site;
-    bool matches = false, refused = false;
+    bool matches = false, refused = false, misfit;
     TRY(b->store->event_get(b->store, seq, a, &row));
-    if (row.status == EVENT_IGNORED || row.thin)
+    TRY(book_event_misfit(b, &row, a, &misfit));
+    if (misfit || row.thin)
         return OK;
     TRY(book_site_name(b, row.site, a, &site));
     TRY(matches_by(s, seq, site, &e, a, &matches));

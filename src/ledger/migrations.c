@@ -169,6 +169,11 @@ static const char sql_7[] =
     "INTEGER NOT NULL, swapped INTEGER NOT NULL, after INTEGER NOT NULL, generation INTEGER NOT "
     "NULL, began_at INTEGER NOT NULL) STRICT;\n";
 
+// Ignored said only that the source does not take the livemode.
+static const char sql_8[] =
+    "UPDATE event SET status = 3 WHERE status = 1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE "
+    "event_seq = event.seq);\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

@@ -43,11 +43,7 @@ static const struct {
      " WHEN EXISTS (SELECT 1 FROM delivery AS d WHERE d.event_seq = e.seq AND d.state = 4 AND NOT"
      " EXISTS (SELECT 1 FROM delivery AS l WHERE l.event_seq = e.seq AND l.destination ="
      " d.destination AND l.seq > d.seq)) THEN 2"
-     " WHEN EXISTS (SELECT 1 FROM delivery WHERE event_seq = e.seq) THEN 1"
-     " WHEN EXISTS (SELECT 1 FROM receipt WHERE seq = e.seq AND event_seq = e.seq AND"
-     " livemode_misfit = 0) THEN 1"
-     " WHEN EXISTS (SELECT 1 FROM receipt INDEXED BY receipt_later WHERE event_seq = e.seq AND"
-     " event_seq <> seq AND livemode_misfit = 0) THEN 1 ELSE 3 END"},
+     " WHEN EXISTS (SELECT 1 FROM delivery WHERE event_seq = e.seq) THEN 1 ELSE 3 END"},
 };
 
 static void add_problem(struct text *out, const char *what, long long seq) {

@@ -467,7 +467,7 @@ static int add_die(sqlite3 *db, char **error, const struct sqlite3_api_routines 
     return sqlite3_create_function(db, "die", 0, SQLITE_UTF8, NULL, die_here, NULL, NULL);
 }
 
-static struct migration more[8];
+static struct migration more[16];
 
 static int migrate(void *ctx) {
     const struct place_to_be *p = ctx;

@@ -81,10 +81,10 @@ static void other_accounts_and_livemodes_are_other_events(void **state) {
                  "  in force: plan 1\n"
                  "  destination 1: shop\n"
                  "2 an event\n"
-                 "  event 2: evt_2 invoice.paid live: done\n"
+                 "  event 2: evt_2 invoice.paid live: ignored\n"
                  "  receipt 2: event 2 by /a, secret ring, generation 1, 145 bytes of its own\n"
                  "3 the same id of an account\n"
-                 "  event 3: evt_2 invoice.paid live of acct_1: done\n"
+                 "  event 3: evt_2 invoice.paid live of acct_1: ignored\n"
                  "  receipt 3: event 3 by /a, secret ring, generation 1, 164 bytes of its own\n");
 }
 
@@ -137,16 +137,17 @@ static void twins_know_each_other(void **state) {
     ADOPT(*state, "nobody", {"shop", "both", RULE("\"never\"", ""), ""});
     receive(*state, "the snapshot", SIGNED_UP);
     receive(*state, "its thin twin", THIN);
-    assert_story(*state,
-                 "1 nobody\n"
-                 "  in force: plan 1\n"
-                 "  destination 1: shop\n"
-                 "2 the snapshot\n"
-                 "  event 2: evt_1 customer.created live: done\n"
-                 "  receipt 2: event 2 by /a, secret ring, generation 1, 149 bytes of its own\n"
-                 "3 its thin twin\n"
-                 "  event 3: evt_thin v1.customer.created live, thin, its snapshot is evt_1: done\n"
-                 "  receipt 3: event 3 by /a, secret ring, generation 1, 195 bytes of its own\n");
+    assert_story(
+        *state,
+        "1 nobody\n"
+        "  in force: plan 1\n"
+        "  destination 1: shop\n"
+        "2 the snapshot\n"
+        "  event 2: evt_1 customer.created live: ignored\n"
+        "  receipt 2: event 2 by /a, secret ring, generation 1, 149 bytes of its own\n"
+        "3 its thin twin\n"
+        "  event 3: evt_thin v1.customer.created live, thin, its snapshot is evt_1: ignored\n"
+        "  receipt 3: event 3 by /a, secret ring, generation 1, 195 bytes of its own\n");
 }
 
 static void an_attempt_that_is_answered_2xx_ends_it(void **state) {

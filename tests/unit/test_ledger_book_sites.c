@@ -146,7 +146,7 @@ static void late_leave_leaves(void **state) {
     ADOPT(*state, "now it does", FOR_SITE("shop"));
     assert_told(*state, "1 a site that wants nothing late\n"
                         "2 a charge\n"
-                        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
+                        "  event 2: evt_1 charge.succeeded live, unclaimed: ignored\n"
                         "3 its customer\n"
                         "  delivery 1: event 3 to 1: due, at 3.0 s\n"
                         "  event 3: evt_2 customer.created live, site 1: pending\n"
@@ -169,9 +169,9 @@ static void new_claims_are_learnt_before_they_route(void **state) {
     site_is(*state, "ch_1", "evidence -1, below 0");
     assert_told(*state, "1 two sites that claim nothing\n"
                         "2 a customer of the shop\n"
-                        "  event 2: evt_1 customer.created live, unclaimed: done\n"
+                        "  event 2: evt_1 customer.created live, unclaimed: ignored\n"
                         "3 his charge says that it is the blog's\n"
-                        "  event 3: evt_2 charge.succeeded live, unclaimed: done\n"
+                        "  event 3: evt_2 charge.succeeded live, unclaimed: ignored\n"
                         "4 now they claim\n"
                         "  delivery 1: event 2 to 1: due, at 4.0 s\n"
                         "  event 2: evt_1 customer.created live, site 1: pending\n"
@@ -198,14 +198,14 @@ static void what_was_left_may_be_anothers(void **state) {
                    IS("charge", "ch_4") OF("blog") ",\"invoice\":\"in_1\""));
     assert_told(*state, "1 one site wants nothing late\n"
                         "2 a charge of an invoice\n"
-                        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
+                        "  event 2: evt_1 charge.succeeded live, unclaimed: ignored\n"
                         "3 another of it is the shop's, who leaves the first\n"
-                        "  event 3: evt_2 charge.succeeded live, site 1: done\n"
+                        "  event 3: evt_2 charge.succeeded live, site 1: ignored\n"
                         "4 a customer has a charge of the blog\n"
                         "  delivery 1: event 4 to 1: due, at 4.0 s\n"
                         "  event 4: evt_3 charge.succeeded live, site 2: pending\n"
                         "5 and the first one, which is the shop's by its invoice\n"
-                        "  event 5: evt_4 charge.updated live, site 1: done\n"
+                        "  event 5: evt_4 charge.updated live, site 1: ignored\n"
                         "6 the invoice is shared: now he decides\n"
                         "  event 2: evt_1 charge.succeeded live, site 2: pending\n"
                         "  delivery 2: event 2 to 1: due, at 6.0 s\n"
@@ -236,7 +236,7 @@ static void upwards_all_must_agree(void **state) {
             OBJECT("7", "7", "refund.created", IS("refund", "re_1") ",\"charge\":\"ch_1\""));
     assert_told(*state, "1 two sites\n"
                         "2 a customer\n"
-                        "  event 2: evt_1 customer.created live, unclaimed: done\n"
+                        "  event 2: evt_1 customer.created live, unclaimed: ignored\n"
                         "3 two steps below him, a charge of the shop\n"
                         "  delivery 1: event 2 to 1: due, at 3.0 s\n"
                         "  event 2: evt_1 customer.created live, site 1: pending\n"
@@ -249,9 +249,9 @@ static void upwards_all_must_agree(void **state) {
                         "  delivery 4: event 5 to 2: due, at 5.0 s\n"
                         "  event 5: evt_4 charge.succeeded live, site 2: pending\n"
                         "6 from now on he is shared\n"
-                        "  event 6: evt_5 customer.updated live, unclaimed: done\n"
+                        "  event 6: evt_5 customer.updated live, unclaimed: ignored\n"
                         "7 and so is what is his alone\n"
-                        "  event 7: evt_6 payment_method.updated live, unclaimed: done\n"
+                        "  event 7: evt_6 payment_method.updated live, unclaimed: ignored\n"
                         "8 but not what is below the charge\n"
                         "  delivery 5: event 8 to 1: due, at 8.0 s\n"
                         "  event 8: evt_7 refund.created live, site 1: pending\n");
@@ -380,11 +380,11 @@ static void circles_end(void **state) {
             OBJECT("5", "5", "invoice.updated", IS("invoice", "in_3") OF("shop")));
     assert_told(*state, "1 two sites\n"
                         "2 an invoice from a revision of itself\n"
-                        "  event 2: evt_1 invoice.created live, unclaimed: done\n"
+                        "  event 2: evt_1 invoice.created live, unclaimed: ignored\n"
                         "3 one from another\n"
-                        "  event 3: evt_2 invoice.created live, unclaimed: done\n"
+                        "  event 3: evt_2 invoice.created live, unclaimed: ignored\n"
                         "4 and that one from this\n"
-                        "  event 4: evt_3 invoice.created live, unclaimed: done\n"
+                        "  event 4: evt_3 invoice.created live, unclaimed: ignored\n"
                         "5 a payment below says whose they are\n"
                         "  delivery 1: event 3 to 2: due, at 5.0 s\n"
                         "  delivery 2: event 4 to 2: due, at 5.0 s\n"
@@ -414,9 +414,9 @@ static void a_claim_that_goes_and_one_that_comes(void **state) {
                         "  event 2: evt_1 customer.subscription.created live, site 1: pending\n"
                         "3 by metadata now\n"
                         "4 gold means nothing any more\n"
-                        "  event 4: evt_2 customer.subscription.created live, unclaimed: done\n"
+                        "  event 4: evt_2 customer.subscription.created live, unclaimed: ignored\n"
                         "5 neither of the first one\n"
-                        "  event 5: evt_3 invoice.paid live, unclaimed: done\n"
+                        "  event 5: evt_3 invoice.paid live, unclaimed: ignored\n"
                         "6 and again\n"
                         "  delivery 2: event 4 to 1: due, at 6.0 s\n"
                         "  delivery 3: event 5 to 1: due, at 6.0 s\n"
@@ -442,7 +442,7 @@ static void by_hand(void **state) {
         *state,
         "1 two sites\n"
         "2 a charge\n"
-        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
+        "  event 2: evt_1 charge.succeeded live, unclaimed: ignored\n"
         "3 {\"do\":\"site_assign\",\"object\":9,\"site\":\"shop\"}\n"
         "  answer 3: {\"error\":\"no event has named such an object\"}\n"
         "4 {\"do\":\"site_assign\",\"object\":2,\"site\":\"ship\"}\n"
@@ -479,7 +479,7 @@ static void another_word_by_hand_frees_what_waited(void **state) {
     ask(*state, "{\"do\":\"site_assign\",\"object\":1,\"site\":\"blog\"}");
     assert_told(*state, "1 two sites\n"
                         "2 a charge\n"
-                        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
+                        "  event 2: evt_1 charge.succeeded live, unclaimed: ignored\n"
                         "3 {\"do\":\"site_assign\",\"object\":1,\"site\":\"shop\"}\n"
                         "  delivery 1: event 2 to 1: due, at 3.0 s\n"
                         "  event 2: evt_1 charge.succeeded live, site 1: pending\n"
@@ -488,7 +488,7 @@ static void another_word_by_hand_frees_what_waited(void **state) {
                         "  delivery 2: event 4 to 2: due, at 4.0 s\n"
                         "  event 4: evt_2 charge.succeeded live, site 2: pending\n"
                         "5 their customer\n"
-                        "  event 5: evt_3 customer.updated live, unclaimed: done\n"
+                        "  event 5: evt_3 customer.updated live, unclaimed: ignored\n"
                         "6 {\"do\":\"site_assign\",\"object\":1,\"site\":\"blog\"}\n"
                         "  delivery 3: event 5 to 2: due, at 6.0 s\n"
                         "  event 5: evt_3 customer.updated live, site 2: pending\n"
@@ -522,7 +522,7 @@ static void what_was_stored_before_there_were_sites(void **state) {
                         "configuration)\n"
                         "  event 3: evt_2 customer.created live: done\n"
                         "5 his charge\n"
-                        "  event 5: evt_3 charge.succeeded live, unclaimed: done\n"
+                        "  event 5: evt_3 charge.succeeded live, unclaimed: ignored\n"
                         "6 {\"do\":\"site_learn\",\"events\":[2,3,99]}\n"
                         "  event 2: evt_1 customer.created live, site 2: done\n"
                         "  delivery 3: event 5 to 3: due, at 6.0 s\n"
@@ -564,7 +564,7 @@ static void a_connected_account_is_one_whole(void **state) {
                 "  delivery 1: event 2 to 1: due, at 2.0 s\n"
                 "  event 2: evt_1 balance.available live of acct_1, site 1: pending\n"
                 "3 in acct_2\n"
-                "  event 3: evt_2 charge.succeeded live of acct_2, unclaimed: done\n"
+                "  event 3: evt_2 charge.succeeded live of acct_2, unclaimed: ignored\n"
                 "4 it belongs to the blog\n"
                 "  delivery 2: event 3 to 2: due, at 4.0 s\n"
                 "  event 3: evt_2 charge.succeeded live of acct_2, site 2: pending\n"
@@ -626,7 +626,7 @@ static void long_ids(void **state) {
                         "  delivery 2: event 3 to 1: due, at 3.0 s\n"
                         "  event 3: evt_2 charge.succeeded live, site 1: pending\n"
                         "4 one byte more names nobody\n"
-                        "  event 4: evt_3 charge.succeeded live, unclaimed: done\n"
+                        "  event 4: evt_3 charge.succeeded live, unclaimed: ignored\n"
                         "5 an object of too long an id is claimed for its event alone\n"
                         "  delivery 3: event 5 to 1: due, at 5.0 s\n"
                         "  event 5: evt_4 customer.created live, site 1: pending\n");
@@ -650,7 +650,7 @@ static void what_was_undone_was_not_learnt(void **state) {
                 "  suspense 2: 202 bytes, waiting (the configuration under which it was taken is "
                 "not in the books)\n"
                 "3 his charge\n"
-                "  event 3: evt_2 charge.succeeded live, unclaimed: done\n");
+                "  event 3: evt_2 charge.succeeded live, unclaimed: ignored\n");
 }
 
 #define FROM_B                                                                                     \
@@ -670,13 +670,13 @@ static void each_receipt_is_routed_late(void **state) {
             OBJECT("2", "2", "customer.created", IS("customer", "cus_1") OF("blog")));
     assert_told(*state, "1 the blog by /b alone\n"
                         "2 by /a\n"
-                        "  event 2: evt_1 charge.succeeded live, unclaimed: done\n"
+                        "  event 2: evt_1 charge.succeeded live, unclaimed: ignored\n"
                         "3 and by /b\n"
                         "4 and by /b for the other mode\n"
                         "5 the claim\n"
                         "  delivery 1: event 2 to 1: due, owed by receipt 3, at 5.0 s\n"
                         "  event 2: evt_1 charge.succeeded live, site 2: pending\n"
-                        "  event 5: evt_2 customer.created live, site 2: done\n");
+                        "  event 5: evt_2 customer.created live, site 2: ignored\n");
 }
 
 // A hub that says again whose it is stirs nothing below it.

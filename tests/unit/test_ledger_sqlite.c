@@ -190,7 +190,7 @@ static void test_migration(void **state) {
     OWN(text_drop)
     struct text why = {0}, before = {0}, after = {0};
     size_t n = ledger_migration_count;
-    struct migration more[8];
+    struct migration more[16];
     memcpy(more, ledger_migrations, n * sizeof more[0]);
     more[n] = (struct migration){(int)n + 1, "more", add_table};
     struct sqlite_options o = {.path = w->path, .create = true, .backup_before_migration = true};
@@ -510,7 +510,7 @@ static void test_shell(void **state) {
 
 static void test_migration_later(void **state) {
     struct world *w = *state;
-    struct migration more[8];
+    struct migration more[16];
     size_t n = ledger_migration_count;
     OWN(text_drop)
     struct text why = {0}, before = {0}, after = {0};

@@ -97,11 +97,11 @@ static void an_event_is_applied_where_it_is_booked(void **state) {
                  "  destination 1: tables\n"
                  "2 a customer comes\n"
                  "  delivery 1: event 2 to 1: done, at 2.0 s\n"
-                 "  event 2: evt_1 customer.created live: done\n"
+                 "  event 2: evt_1 customer.created live: ignored\n"
                  "  receipt 2: event 2 by /a, secret ring, generation 1, 149 bytes of its own\n"
                  "3 and changes\n"
                  "  delivery 2: event 3 to 1: done, at 3.0 s\n"
-                 "  event 3: evt_2 customer.updated live: done\n"
+                 "  event 3: evt_2 customer.updated live: ignored\n"
                  "  receipt 3: event 3 by /a, secret ring, generation 1, 149 bytes of its own\n"
                  "4 again\n"
                  "  receipt 4: event 3 by /a, secret ring, generation 1, the bytes of 3\n");
@@ -299,16 +299,17 @@ static void what_tables_do_not_take_is_no_delivery(void **state) {
     ADOPT(*state, "all but charges", {"tables", "both", NULL, "1000", "[\"charge\"]"});
     receive(*state, "thin", THIN);
     receive(*state, "a charge", HAPPENS("evt_1", "charge.failed", "5", CHARGE("ch_1", "null")));
-    assert_story(*state,
-                 "1 all but charges\n"
-                 "  in force: plan 1\n"
-                 "  destination 1: tables\n"
-                 "2 thin\n"
-                 "  event 2: evt_thin v1.customer.created live, thin, its snapshot is evt_1: done\n"
-                 "  receipt 2: event 2 by /a, secret ring, generation 1, 195 bytes of its own\n"
-                 "3 a charge\n"
-                 "  event 3: evt_1 charge.failed live: done\n"
-                 "  receipt 3: event 3 by /a, secret ring, generation 1, 148 bytes of its own\n");
+    assert_story(
+        *state,
+        "1 all but charges\n"
+        "  in force: plan 1\n"
+        "  destination 1: tables\n"
+        "2 thin\n"
+        "  event 2: evt_thin v1.customer.created live, thin, its snapshot is evt_1: ignored\n"
+        "  receipt 2: event 2 by /a, secret ring, generation 1, 195 bytes of its own\n"
+        "3 a charge\n"
+        "  event 3: evt_1 charge.failed live: ignored\n"
+        "  receipt 3: event 3 by /a, secret ring, generation 1, 148 bytes of its own\n");
     receive(*state, "a customer with one inside",
             HAPPENS("evt_2", "customer.created", "5",
                     "{\"id\":\"cus_1\",\"object\":\"customer\",\"c\":" CHARGE("ch_1", "0") "}"));
