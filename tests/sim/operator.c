@@ -96,8 +96,23 @@ static void ask_new(struct sim *s) {
     ask(s, s->asked[s->asked_count++]);
 }
 
+// Tables are made anew, some steps at a time, and not always to the end.
+static void post_rebuild(struct sim *s) {
+    OWN(text_drop)
+    struct text json = {0};
+    if (world_chance(&s->world, 4))
+        text_addf(&json, "{\"do\":\"tables_rebuild\",\"tables\":%s}",
+                  world_chance(&s->world, 2) ? "null" : "[\"products\"]");
+    else
+        text_addf(&json, "{\"do\":\"tables_step\",\"count\":%d}",
+                  1 + (int)world_below(&s->world, 20));
+    node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
+}
+
 void operator_commands(struct sim *s) {
     struct world *w = &s->world;
+    if (plan_has_tables && world_chance(w, 40))
+        post_rebuild(s);
     if (world_chance(w, 60))
         post_command(s);
     if (world_chance(w, 200))
@@ -106,7 +121,40 @@ void operator_commands(struct sim *s) {
         ask(s, s->asked[world_below(w, s->asked_count)]);
 }
 
+// Where tables may have been made anew in trouble, they are once more in the end, as far as that is
+// wanted then: what they hold is what is stored, and no more what was applied.
+static bool rebuilds(const struct sim *s) { return plan_has_tables && s->trouble.commands; }
+
+static void rebuild_on(struct sim *s) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    OWN(text_drop)
+    struct text json = {0}, key = {0};
+    struct answer_row answer;
+    text_addf(&key, "calm_%u", s->rebuild_steps);
+    text_addf(&json, "{\"do\":%s,\"idempotency_key\":\"%s\"}",
+              s->rebuild_steps == 0 ? "\"tables_rebuild\",\"tables\":null"
+                                    : "\"tables_step\",\"count\":2000",
+              text_str(&key));
+    if (!is_durable(s, s->calm_from, text_bytes(&json))) {
+        node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
+        return;
+    }
+    if (s->node.books->answer_find(s->node.books, text_bytes(&key), &a, &answer) != OK)
+        return; // not booked yet
+    if (bytes_search(answer.json, B("\"error\"")) < answer.json.n)
+        s->rebuild = REBUILD_REFUSED;
+    else if (bytes_search(answer.json, B("\"done\":true")) < answer.json.n)
+        s->rebuild = REBUILD_DONE;
+    else
+        s->rebuild_steps++;
+    world_say(&s->world, "the last rebuild: %.*s", BYTES_ARG(answer.json));
+}
+
 bool operator_done(const struct sim *s) {
+    if (rebuilds(s) && s->rebuild == REBUILD_OPEN)
+        return false;
     for (size_t i = 0; i < s->asked_count; i++)
         if (!is_durable(s, s->calm_from, bytes_of(s->asked[i])))
             return false;
@@ -130,6 +178,8 @@ void operator_calms(struct sim *s) {
     for (size_t i = 0; i < s->asked_count; i++)
         if (!is_durable(s, s->calm_from, bytes_of(s->asked[i])))
             ask(s, s->asked[i]);
+    if (rebuilds(s) && s->rebuild == REBUILD_OPEN)
+        rebuild_on(s);
 }
 
 void operator_close(struct sim *s) {

@@ -202,6 +202,22 @@ static void forget_versions(struct store *books) {
     books->table_get = know_nothing;
 }
 
+static result pass_over_thirds(struct store *s, uint64_t after, size_t max, struct arena *a,
+                               uint64_t **out, size_t *n) {
+    size_t kept = 0;
+    TRY(real.events_after(s, after, max, a, out, n));
+    for (size_t i = 0; i < *n; i++)
+        if ((*out)[i] % 3 != 0)
+            (*out)[kept++] = (*out)[i];
+    *n = kept;
+    return OK;
+}
+
+static void rebuild_from_less(struct store *books) {
+    real = *books;
+    books->events_after = pass_over_thirds;
+}
+
 static bool greatest_id_wins;
 
 struct version_choice __real_version_choose(const struct version_state *newest, size_t n,
@@ -290,6 +306,12 @@ const struct sabotage sabotages[] = {
      {.poison = true},
      keep_what_is_undone},
     {"versions are forgotten", "tables never go back in time", NULL, {0}, forget_versions, true},
+    {"a rebuild passes events over",
+     "tables never go back in time",
+     NULL,
+     {.commands = true},
+     rebuild_from_less,
+     true},
     {"the greatest id wins", "rows are what all events say", NULL, {0}, choose_by_id, true},
 };
 const size_t sabotage_count = sizeof sabotages / sizeof *sabotages;

@@ -109,7 +109,9 @@ struct sim {
     size_t post_count;
 
     struct product products[PRODUCTS];
-    struct shown shown[EVENTS_MAX]; // by the first event of a product
+    struct shown shown[EVENTS_MAX];                               // by the first event of a product
+    enum { REBUILD_OPEN, REBUILD_DONE, REBUILD_REFUSED } rebuild; // the last one, once all is calm
+    unsigned rebuild_steps;
 
     struct map got;         // "destination event owner" -> struct got
     struct record *history; // every durable record, position 1 first
