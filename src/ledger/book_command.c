@@ -128,8 +128,8 @@ static result replay_to_matching(const struct asked *q, const struct event_row *
     if (made->n == made_before && refused->n == refused_before)
         add_refused(refused, row->seq, NO_BYTES,
                     r.any_counts ? B("it matches no destination")
-                                 : B("its source did not take its livemode when it came, so that "
-                                     "it is ignored; name the destination that is to get it"));
+                                 : B("no source by which it came takes its livemode; name the "
+                                     "destination that is to get it"));
     return OK;
 }
 

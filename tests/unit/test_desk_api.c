@@ -465,6 +465,31 @@ static void call_once(const struct house *h, const char *target, const char *key
 }
 
 static void test_idempotency_key(void **state) {
+#define MATCH_SOURCE_B                                                                             \
+    "[{\"types\":[],\"accounts\":[],\"sources\":[\"/b\"],\"secrets\":[],\"scope\":\"any\","        \
+    "\"where\":[]}]"
+
+// A dry run says who would get it by any of its receipts, as the replay then does.
+static void test_replay_plan(void **state) {
+    struct house *h = *state;
+    const char *body = "{\"id\":\"evt_b\",\"object\":\"event\",\"type\":\"charge.x\","
+                       "\"created\":1,\"livemode\":true,\"data\":{\"object\":{}}}";
+    house_plan(h, DESTINATION("by_b", MATCH_SOURCE_B) "," DESTINATION("charges", MATCH_CHARGES));
+    house_event(h, "/webhook", body);
+    expect(h, "POST", "/api/replay/plan", "{\"events\":[\"evt_b\"]}", 200, "\"to\":[\"charges\"]");
+    house_event(h, "/b", body);
+    expect(h, "POST", "/api/replay/plan", "{\"events\":[\"evt_b\"]}", 200,
+           "\"to\":[\"charges\",\"by_b\"]");
+    expect(h, "POST", "/api/replay/plan", "{\"events\":[\"evt_b\"],\"to\":\"by_b\"}", 200,
+           "\"to\":[\"by_b\"]");
+    OWN(reply_drop)
+    struct reply r;
+    call(h, "POST", "/api/replay", "{\"events\":[\"evt_b\"]}", &r);
+    assert_status(&r, 200);
+    assert_int_equal(json_size(reply_at(&r, "deliveries")), 2);
+    assert_int_equal(json_size(reply_at(&r, "refused")), 0);
+}
+
     struct house *h = *state;
     house_stripe_event(h, "evt_i", "charge.x", NULL, true);
     static const char body[] = "{\"events\":[\"evt_i\"],\"to\":\"all\"}";
@@ -674,6 +699,7 @@ int main(void) {
         HOUSE_TEST(test_backup_and_verify),
         HOUSE_TEST(test_keep_alive),
         HOUSE_TEST(test_journal_failed),
+        HOUSE_TEST(test_replay_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

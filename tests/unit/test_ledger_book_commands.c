@@ -87,6 +87,61 @@ static void a_replay_of_what_matches_nobody(void **state) {
                  "on\":\"\",\"why\":\"it matches no destination\"}]}\n");
 }
 
+#define BY(name_, sources_)                                                                        \
+    { name_, "both", RULE("", sources_), "1000" }
+
+// Each destination gets it by the first receipt that reaches it. What was ignored reaches nobody.
+static void a_replay_looks_at_each_receipt(void **state) {
+    ADOPT(*state, "nobody", {"never", "both", RULE("\"never\"", ""), ""});
+    receive(*state, "by /a", PAID);
+    receive_by(*state, "and by /b", "/b", SCOPE_ANY, MODE_BOTH, PAID);
+    receive_by(*state, "and by /c for the other mode", "/c", SCOPE_ANY, MODE_TEST, PAID);
+    receive_by(*state, "one that is ignored", "/c", SCOPE_ANY, MODE_TEST, SIGNED_UP);
+    ADOPT(*state, "one by each and two by both", BY("by_b", "\"/b\""), BY("by_c", "\"/c\""),
+          BY("by_a", "\"/a\""), BY("any", "\"/c\",\"/b\""), {"test", "test", NULL, ""});
+    ask(*state, "{\"do\":\"replay\",\"events\":[2]}");
+    ask(*state, "{\"do\":\"replay\",\"events\":[5]}");
+    ask(*state, "{\"do\":\"replay\",\"events\":[5],\"to\":\"by_a\"}");
+    assert_story(
+        *state,
+        "1 nobody\n"
+        "  in force: plan 1\n"
+        "  destination 1: never\n"
+        "2 by /a\n"
+        "  event 2: evt_2 invoice.paid live: ignored\n"
+        "  receipt 2: event 2 by /a, secret ring, generation 1, 145 bytes of its own\n"
+        "3 and by /b\n"
+        "  receipt 3: event 2 by /b, secret ring, generation 1, the bytes of 2\n"
+        "4 and by /c for the other mode\n"
+        "  receipt 4: event 2 by /c, secret ring, generation 1, livemode misfit, the bytes of 2\n"
+        "5 one that is ignored\n"
+        "  event 5: evt_1 customer.created live: ignored\n"
+        "  receipt 5: event 5 by /c, secret ring, generation 1, livemode misfit, 149 bytes of its "
+        "own\n"
+        "6 one by each and two by both\n"
+        "  in force: plan 6\n"
+        "  destination 1: never, gone\n"
+        "  destination 2: by_b\n"
+        "  destination 3: by_c\n"
+        "  destination 4: by_a\n"
+        "  destination 5: any\n"
+        "  destination 6: test\n"
+        "7 {\"do\":\"replay\",\"events\":[2]}\n"
+        "  delivery 1: event 2 to 4: due, asked for, at 7.0 s\n"
+        "  event 2: evt_2 invoice.paid live: pending\n"
+        "  delivery 2: event 2 to 2: due, asked for, owed by receipt 3, at 7.0 s\n"
+        "  delivery 3: event 2 to 5: due, asked for, owed by receipt 3, at 7.0 s\n"
+        "  answer 7: {\"ok\":true,\"deliveries\":[1,2,3],\"refused\":[]}\n"
+        "8 {\"do\":\"replay\",\"events\":[5]}\n"
+        "  answer 8: {\"ok\":true,\"deliveries\":[],\"refused\":[{\"event\":5,\"destination\":"
+        "\"\",\"why\":\"no source by which it came takes its livemode; name the destination that is "
+        "to get it\"}]}\n"
+        "9 {\"do\":\"replay\",\"events\":[5],\"to\":\"by_a\"}\n"
+        "  delivery 4: event 5 to 4: due, asked for, at 9.0 s\n"
+        "  event 5: evt_1 customer.created live: pending\n"
+        "  answer 9: {\"ok\":true,\"deliveries\":[4],\"refused\":[]}\n");
+}
+
 #define REPLAY_ONCE "{\"do\":\"replay\",\"events\":[2],\"to\":\"shop\",\"idempotency_key\":\"r-1\"}"
 #define HOLD_ONCE                                                                                  \
     "{\"do\":\"hold\",\"destination\":\"shop\",\"reason\":\"\",\"idempotency_key\":\"r-1\"}"
@@ -466,6 +521,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TOLD(replays),
         TOLD(a_replay_of_what_matches_nobody),
+        TOLD(a_replay_looks_at_each_receipt),
         TOLD(a_command_asked_again),
         TOLD(answers_are_dropped_after_a_day),
         TOLD(a_replay_before_the_first_plan),
