@@ -35,9 +35,13 @@ static void refuse_several(struct ask *a, const struct which *w, json rows, cons
     text_reset(&a->out);
     OWN(text_drop)
     struct text sentence = {0};
+    // What is both a number and an id names neither.
+    uint64_t n;
+    bool digits = bytes_to_u64(w->name, &n) == OK;
     text_addf(&sentence,
-              "%zu %s have the id %.*s; name one by its %s, or add owner, account or livemode",
-              json_size(rows), noun, BYTES_ARG(ask_short(w->name)), number);
+              "%zu %s have the %s %.*s; name one by its %s, or add owner, account or livemode",
+              json_size(rows), noun, digits ? "id or number" : "id", BYTES_ARG(ask_short(w->name)),
+              digits ? "key" : number);
     text_adds(&a->out, "{\"error\":");
     text_add_json(&a->out, text_bytes(&sentence));
     text_addf(&a->out, ",\"%s\":", noun);
@@ -80,8 +84,6 @@ bool which_seq(struct ask *a, struct reader *r, const struct which *w, uint64_t 
 }
 
 bool which_object(struct ask *a, struct reader *r, const struct which *w, uint64_t *number) {
-    if (bytes_to_u64(w->name, number) == OK)
-        return true;
     struct list_filter f = {
         .object_id = w->name, .owner = w->owner, .account = w->account, .livemode = w->livemode};
     OWN(text_drop)
@@ -97,6 +99,8 @@ bool which_object(struct ask *a, struct reader *r, const struct which *w, uint64
     }
     if (only_one(a, w, json_get(json_root(doc), "data"), "objects", "number", number))
         return true;
+    if (a->status == 0 && bytes_to_u64(w->name, number) == OK)
+        return true; // who asks for it says that there is none
     if (a->status == 0)
         ask_fail(a, 404,
                  "there is no object %.*s that an event has named since there are sites; hookkeep "

@@ -16,7 +16,8 @@ bool which_asked(struct ask *a, struct which *out);
 // On the query thread: its seq. False: the answer says that there is none, or which ones there are.
 bool which_seq(struct ask *a, struct reader *r, const struct which *w, uint64_t *seq);
 
-// The same for an object that events name: {x} is its number, its id, or its key (rules/site.h).
+// The same for an object that events name: {x} is its number, its id, or its key (rules/site.h);
+// digits may be both the first and the second.
 bool which_object(struct ask *a, struct reader *r, const struct which *w, uint64_t *number);
 
 #endif

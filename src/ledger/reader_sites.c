@@ -400,13 +400,17 @@ static result add_event_site(struct site_reading *s, uint64_t seq, struct text *
 // --- objects of an id
 
 // Its key as it stands, or of a type whose ids users choose, in the platform or an account. Ids
-// that Stripe makes are keys, and stand once: then no account is looked through.
+// that Stripe makes are keys, and stand once: then no account is looked through. Digits may be an
+// id that a user chose, and are a number.
 static result list_objects(struct reader *r, const struct list_filter *f, struct text *out) {
     OWN(text_drop)
     struct text sql = {0};
     OWN(sqlite_statement_drop)
     sqlite3_stmt *q = NULL;
     bytes kind;
+    uint64_t number = 0;
+    if (bytes_to_u64(f->object_id, &number) != OK)
+        number = 0;
     text_adds(&sql, "WITH kind (name) AS (VALUES ");
     for (size_t at = 0, n = 0; site_key_kind(&at, &kind); n++)
         text_addf(&sql, "%s('%.*s:')", n > 0 ? ", " : "", BYTES_ARG(kind));
@@ -423,6 +427,9 @@ static result list_objects(struct reader *r, const struct list_filter *f, struct
                     " (?3 = '' OR owner = ?3)");
     if (f->livemode.n > 0)
         text_addf(&sql, " AND livemode = %d", bytes_equal(f->livemode, B("true")));
+    text_addf(&sql,
+              " UNION SELECT number, key, type, owner, livemode FROM object WHERE number = %lld",
+              (long long)number);
     text_addf(&sql, " ORDER BY number LIMIT %d", CANDIDATES_MAX + 1);
     TRY(reader_prepare(r, text_str(&sql), &q));
     sqlite_bind_bytes(q, 1, f->object_id);

@@ -73,7 +73,8 @@ must result reader_unclaimed(struct reader *r, struct text *out);
 // Objects of which claims of several sites speak, but not of anything above them; by number, heeds
 // before, after, limit, oldest_first.
 must result reader_contradictions(struct reader *r, const struct list_filter *f, struct text *out);
-// Objects of this id (object_id; or of this key) of any owner, livemode and account, at most 100.
+// Objects of this id (object_id; or of this key) of any owner, livemode and account, at most 100;
+// of digits, beside them the one of this number, whatever is asked of the others.
 must result reader_objects(struct reader *r, const struct list_filter *f, struct text *out);
 // An object by number, with how its site was found. ABSENT.
 must result reader_object(struct reader *r, uint64_t number, struct text *out);
