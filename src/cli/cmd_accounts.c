@@ -33,46 +33,51 @@ static bool was_used(json uses, json path, json label) {
     return false;
 }
 
-// A line for each secret that never delivered anything, by its scope.
-static void add_unused(json status, json uses, struct text *out) {
+// A line on standard output or error, as the secret is no account.
+static void tell_unused(const struct cli_call *c, json path, json secret) {
+    OWN(text_drop)
+    struct text line = {0};
+    json label = json_get(secret, "label"), scope = json_get(secret, "scope");
+    if (!c->json) {
+        cli_say("never delivered anything: %.*s, secret %.*s, scope %.*s",
+                BYTES_ARG(json_string(path)), BYTES_ARG(json_string(label)),
+                BYTES_ARG(json_string(scope)));
+        return;
+    }
+    text_adds(&line, "{\"never_delivered\":{\"source\":");
+    json_write(path, &line);
+    text_adds(&line, ",\"secret_label\":");
+    json_write(label, &line);
+    text_adds(&line, ",\"scope\":");
+    json_write(scope, &line);
+    text_adds(&line, "}}\n");
+    cli_out(text_bytes(&line));
+}
+
+// Each secret that never delivered anything, by its scope.
+static void tell_all_unused(const struct cli_call *c, json status, json uses) {
     json source, secret;
     size_t at = 0;
     while (json_element(json_get(status, "sources"), &at, &source)) {
         size_t k = 0;
         json path = json_get(source, "path");
-        while (json_element(json_get(source, "secrets"), &k, &secret)) {
-            if (was_used(uses, path, json_get(secret, "label")))
-                continue;
-            text_adds(out, "never delivered anything: ");
-            text_add(out, json_string(path));
-            text_adds(out, ", secret ");
-            text_add(out, json_string(json_get(secret, "label")));
-            text_adds(out, ", scope ");
-            text_add(out, json_string(json_get(secret, "scope")));
-            text_addc(out, '\n');
-        }
+        while (json_element(json_get(source, "secrets"), &k, &secret))
+            if (!was_used(uses, path, json_get(secret, "label")))
+                tell_unused(c, path, secret);
     }
 }
 
-// Beside the rows, on standard error, as they are no accounts.
-static enum cli_exit say_unused(struct client *client) {
+static enum cli_exit say_unused(const struct cli_call *c, struct client *client) {
     OWN(json_close)
     struct json_doc *status = NULL;
     OWN(json_close)
     struct json_doc *uses = NULL;
-    OWN(text_drop)
-    struct text lines = {0};
     enum cli_exit code = client_ask(client, "GET", "/api/status", NO_BYTES, &status);
     if (code == CLI_DONE)
         code = client_ask(client, "GET", "/api/sightings/secrets?limit=1000", NO_BYTES, &uses);
-    if (code != CLI_DONE)
-        return code;
-    add_unused(json_root(status), json_get(json_root(uses), "data"), &lines);
-    for (bytes rest = text_bytes(&lines); rest.n > 0;) {
-        bytes line = bytes_cut(&rest, '\n');
-        cli_say("%.*s", BYTES_ARG(line));
-    }
-    return CLI_DONE;
+    if (code == CLI_DONE)
+        tell_all_unused(c, json_root(status), json_get(json_root(uses), "data"));
+    return code;
 }
 
 static enum cli_exit accounts(const struct cli_call *c) {
@@ -91,15 +96,17 @@ static enum cli_exit accounts(const struct cli_call *c) {
         code = client_open(c, &client);
     if (code == CLI_DONE)
         code = rows_show(c, client, text_str(&path), &rows, &o.list);
-    return code == CLI_DONE && !c->json ? say_unused(client) : code;
+    return code == CLI_DONE ? say_unused(c, client) : code;
 }
 
 const struct cli_command command_accounts = {
     .name = "accounts",
     .usage = "",
     .summary = "connected accounts that were seen, and since when they are deauthorized",
-    .help = "Newest first, by the account's first event. Secrets whose endpoint never delivered "
-            "anything are told\nbesides, with their scope.\n",
+    .help =
+        "Newest first, by the account's first event. Secrets whose endpoint never delivered "
+        "anything are told\nbesides, with their scope; with --json behind the accounts, as rows "
+        "{\"never_delivered\": {...}}.\n",
     .takes = TAKES_API | TAKES_JSON,
     .options = options,
     .run = accounts,

@@ -161,11 +161,15 @@ test("a destination's URL holds the event's account and site", async (t) => {
   assert.equal(site.got[0].error, undefined);
 });
 
-const accounts = async (g) => {
+const accountRows = async (g) => {
   const r = await g.cli(["accounts", "--json"]);
   assert.equal(r.code, 0, r.stderr);
-  return r.stdout.trim().split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  assert.equal(r.stderr, "");
+  return r.stdout.trim().split("\n").map((line) => JSON.parse(line));
 };
+const accounts = async (g) => (await accountRows(g)).filter((row) => !row.never_delivered);
+const silent = async (g) =>
+  (await accountRows(g)).map((row) => row.never_delivered?.scope).filter(Boolean);
 
 test("accounts are listed with their events, and one leaves and comes back", async (t) => {
   const g = await Gateway.start(t, { desk: { listen: ["unix:desk.sock"], account_metrics: 1 },
@@ -173,6 +177,9 @@ test("accounts are listed with their events, and one leaves and comes back", asy
   const none = await g.cli(["accounts"]);
   assert.equal(none.code, 0);
   assert.match(none.stderr, /never delivered anything: \/webhook, secret connect, scope connect/);
+  assert.deepEqual((await accountRows(g)).at(-1), { never_delivered:
+    { source: "/webhook", secret_label: "connect", scope: "connect" } });
+  assert.deepEqual(await silent(g), ["account", "connect"]);
   const of = (account, type, created, more) => g.accept(
     snapshot({ account, type, created, livemode: true, ...more }), { secret: CONNECT });
   const start = now() - 1000;
@@ -192,6 +199,7 @@ test("accounts are listed with their events, and one leaves and comes back", asy
   assert.doesNotMatch(table.stdout, /acct_b/);
   assert.match(table.stderr, /secret platform, scope account/);
   assert.doesNotMatch(table.stderr, /secret connect/);
+  assert.deepEqual(await silent(g), ["account"]);
   const metrics = await g.metrics();
   const name = (owner, account, livemode) =>
     `hookkeep_account_events_total{owner="${owner}",account="${account}",livemode="${livemode}"}`;
