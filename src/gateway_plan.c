@@ -8,6 +8,7 @@
 #include "gateway_internal.h"
 #include "port/notify.h"
 #include "rules/record.h"
+#include "rules/site.h"
 
 // The configuration, which is no larger, and its variables' values.
 #define TARGETS_MEMORY_MAX (64u << 20)
@@ -154,6 +155,13 @@ result gateway_append(struct gateway *g, enum record_kind kind, bytes payload, u
     return OK;
 }
 
+// A first plan finds nothing stored.
+static void tell_unasked(const struct plan *before, const struct plan *after) {
+    size_t n = before == NULL ? 0 : site_claims_unasked(before, after);
+    if (n > 0)
+        log_event(LOG_CLAIMS_UNASKED, log_i("claims", (int64_t)n));
+}
+
 result gateway_adopt(struct gateway *g, const struct config *c) {
     uint64_t generation = 0;
     if (g->plan != NULL && bytes_equal(g->plan->json, c->plan->json))
@@ -163,6 +171,7 @@ result gateway_adopt(struct gateway *g, const struct config *c) {
     struct plan *adopted = NULL;
     TRY(plan_read(c->plan->json, generation, &adopted));
     gateway_tell_rolls_gone(g->plan, adopted);
+    tell_unasked(g->plan, adopted);
     plan_free(g->plan);
     g->plan = adopted;
     return OK;

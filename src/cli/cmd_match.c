@@ -131,6 +131,18 @@ static void print(const struct cli_call *c, json whole) {
     add_note(json_get(received, "gains"), "would be taken that are not now", &out);
     add_note(json_get(whole, "routed"),
              "that are unclaimed, of any time, would be routed to their site at once", &out);
+    add_note(json_get(whole, "left"),
+             "that are unclaimed, of any time, would stay so: their site says `late: leave`; what "
+             "is\ntold above is what it would get of such events from then on",
+             &out);
+    uint64_t unasked = number(whole, "unasked");
+    if (unasked > 0)
+        text_addf(
+            &out,
+            "\n%llu claim%s new: of what came before, unclaimed events meet %s at the reload, "
+            "others once\n`hookkeep sites learn` has read them\n",
+            (unsigned long long)unasked, unasked == 1 ? " is" : "s are",
+            unasked == 1 ? "it" : "them");
     if (neither > 0)
         text_addf(&out, "\n%llu event%s came by a source or secret that neither has\n",
                   (unsigned long long)neither, plural(neither));

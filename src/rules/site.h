@@ -23,7 +23,8 @@
 // SITE_STEPS_MAX others.
 //
 // Claims by `where` are met when an event is booked, and again by what is unclaimed when they come
-// into a configuration; what came before and has a site is read again by the command site_learn.
+// into a configuration; what came before and has a site is read again by the command site_learn
+// (site_claims_unasked says when that is needed).
 // Pure.
 #ifndef RULES_SITE_H
 #define RULES_SITE_H
@@ -78,6 +79,12 @@ bool site_key_kind(size_t *at, bytes *out);
 // order (SIZE_MAX: none), and all that were ever met, told one by one.
 size_t site_claimed(const struct site_claims *c, const struct site_object *o,
                     void (*each)(void *ctx, size_t site), void *ctx);
+
+// How many claims of `after` no stored event was asked for under `before`: those by `where` that
+// are not the same there, with a value more counting as one more; all, if `before` has no sites, as
+// nothing was learnt then. Until the command site_learn they count for what comes, and for what is
+// unclaimed. Claims by ids of objects need nothing.
+size_t site_claims_unasked(const struct plan *before, const struct plan *after);
 
 // A claim in words: "prices price_1, price_2", "data.object.metadata.site is shop".
 void site_claim_words(const struct plan_claim *claim, struct text *out);

@@ -245,6 +245,22 @@ size_t site_claimed(const struct site_claims *c, const struct site_object *o,
     return said < first ? said : first;
 }
 
+size_t site_claims_unasked(const struct plan *before, const struct plan *after) {
+    size_t n = 0;
+    for (size_t i = 0; before->site_count == 0 && i < after->site_count; i++)
+        n += after->sites[i].claim_count;
+    if (before->site_count == 0 || after->site_count == 0)
+        return n;
+    struct site_claims *old = site_claims_open(before), *new = site_claims_open(after);
+    bytes mark;
+    void *value;
+    for (size_t at = 0; map_next(&new->marks, &at, &mark, &value);)
+        n += map_get(&old->marks, mark) == NULL;
+    site_claims_close(old);
+    site_claims_close(new);
+    return n;
+}
+
 static void say_listed(struct text *out, const bytes *list, size_t n) {
     size_t shown = n <= WORDS_MAX ? n : WORDS_MAX;
     for (size_t i = 0; i < shown; i++) {

@@ -29,7 +29,7 @@ struct whatif {
     struct compared *destinations;
     size_t destination_count;
     struct map moves; // "from\0to": struct move, in the arena
-    struct tally received, refused, routed;
+    struct tally received, refused, routed, left;
     uint64_t events, neither;
     struct arena counted;
     // The event at hand.
@@ -86,6 +86,7 @@ void whatif_close(struct whatif *w) {
     tally_drop(&w->received);
     tally_drop(&w->refused);
     tally_drop(&w->routed);
+    tally_drop(&w->left);
     whatif_sites_close(&w->sites);
     free(w->destinations);
     arena_drop(&w->counted);
@@ -239,9 +240,10 @@ result whatif_event_end(struct whatif *w) {
 result whatif_unclaimed(struct whatif *w, bytes owner, const struct event *e) {
     size_t site;
     TRY(whatif_sites_of(&w->sites, AFTER, owner, e, &site));
-    if (site == SIZE_MAX || w->plans[AFTER]->sites[site].late_left)
+    if (site == SIZE_MAX)
         return OK;
-    return tally_add(&w->routed, e->type, e->id, &w->counted);
+    bool left = w->plans[AFTER]->sites[site].late_left;
+    return tally_add(left ? &w->left : &w->routed, e->type, e->id, &w->counted);
 }
 
 static void write_tally(const char *name, const struct tally *t, struct text *out) {
@@ -326,4 +328,8 @@ void whatif_write(const struct whatif *w, struct text *out) {
     write_tally("loses", &w->refused, out);
     text_addf(out, ",\"neither\":%llu}", (unsigned long long)w->neither);
     write_tally("routed", &w->routed, out);
+    write_tally("left", &w->left, out);
+    const struct plan *before = w->plans[BEFORE];
+    text_addf(out, ",\"unasked\":%zu",
+              before == NULL ? 0 : site_claims_unasked(before, w->plans[AFTER]));
 }

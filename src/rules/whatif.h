@@ -64,15 +64,17 @@ void whatif_event_begin(struct whatif *w, bytes owner);
 must result whatif_event_receipt(struct whatif *w, const struct whatif_receipt *r);
 must result whatif_event_end(struct whatif *w);
 // An event that is unclaimed in the books: adopting `after` would route it at once if that gives it
-// a site which says so.
+// a site, or leave it if the site says so.
 must result whatif_unclaimed(struct whatif *w, bytes owner, const struct event *e);
 
 // Appends members of a JSON object:
 // "events":N,"same":bool,
 // "destinations":[{"name","change":"none|appears|goes","gains":TALLY,"loses":TALLY}],
 // "sites":[{"from":name or null,"to":name or null, …TALLY's}], null where a plan has no sites,
-// "received":{"gains":TALLY,"loses":TALLY,"neither":N}, "routed":TALLY
-// where a TALLY is {"events":N,"types":[{"type","events":N,"examples":[id,…]}]}, most events first.
+// "received":{"gains":TALLY,"loses":TALLY,"neither":N}, "routed":TALLY, "left":TALLY, "unasked":N
+// where a TALLY is {"events":N,"types":[{"type","events":N,"examples":[id,…]}]}, most events first;
+// "left" are the unclaimed of `late: leave`, and "unasked" is how many claims stored events meet
+// here, but in the books only once they were read again (site_claims_unasked).
 // Destinations are in the order of `before`, then that of `after`.
 void whatif_write(const struct whatif *w, struct text *out);
 

@@ -246,6 +246,7 @@ suite("sites", { concurrency: 4 }, () => {
     assert.match((await g.cli(["sites", "learn"])).stderr, /the configuration has no sites/);
     const destinations = [shop.as("shop", { match: [{ sites: "shop" }] })];
     await g.reload({ sites: [SHOP], destinations });
+    assert.equal((await g.waitLogged("site_claims_unasked")).claims, 2);
     const refund = await say(g, "refund.created", "re_1", { charge: "ch_0" });
     await g.waitCount(1, "events", "site = 'unclaimed'");
     assert.match((await g.cli(["sites", "show", "cus_1"])).stderr, /hookkeep sites learn reads/);

@@ -78,6 +78,9 @@ site unclaimed -> club: 5
 5 events that are unclaimed, of any time, would be routed to their site at once
   4  invoice.paid  evt_1 evt_5 evt_6 …
   1  customer.created  evt_4
+
+1 claim is new: of what came before, unclaimed events meet it at the reload, others once
+\`hookkeep sites learn\` has read them
 `;
 
 suite("another configuration", { concurrency: 2 }, () => {

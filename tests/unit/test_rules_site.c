@@ -280,6 +280,41 @@ static void claims_in_words(void **state) {
     assert_int_equal(n, 7);
 }
 
+#define S(name_, claims_) "{\"name\":\"" name_ "\",\"late\":\"route\",\"claims\":[" claims_ "]}"
+#define W(path_, values_) "{\"where\":[{\"path\":\"" path_ "\",\"values\":[" values_ "]}]}"
+#define W2(values_)                                                                                \
+    "{\"where\":[{\"path\":\"p\",\"values\":[\"1\"]},{\"path\":\"q\",\"values\":[" values_ "]}]}"
+#define IDS "{\"prices\":[\"p1\",\"p2\"]}"
+
+static void claims_that_nothing_stored_was_asked_for(void **state) {
+    static const struct {
+        const char *before, *after;
+        size_t unasked;
+    } rows[] = {
+        {"[]", "[]", 0},
+        {"[]", "[" S("a", IDS "," W("p", "\"1\",\"2\"")) "," S("b", W2("\"1\"")) "]", 3},
+        {"[" S("a", IDS) "]", "[]", 0},
+        {"[" S("a", IDS) "]", "[" S("a", "{\"prices\":[\"p3\"]}") "," S("b", IDS) "]", 0},
+        {"[" S("a", W("p", "\"1\"")) "]", "[" S("a", IDS "," W("p", "\"1\"")) "]", 0},
+        {"[" S("a", W("p", "\"2\",\"1\"")) "]", "[" S("a", W("p", "\"1\"")) "]", 0},
+        {"[" S("a", W("p", "\"1\"")) "]", "[" S("a", W("p", "\"1\",\"2\",\"3\"")) "]", 2},
+        {"[" S("a", W("p", "\"1\"")) "]", "[" S("a", W("q", "\"1\"")) "]", 1},
+        {"[" S("a", W("p", "\"1\"")) "]", "[" S("b", W("p", "\"1\"")) "]", 1},
+        {"[" S("a", W2("\"1\"")) "]", "[" S("a", W2("\"1\"")) "]", 0},
+        {"[" S("a", W2("\"1\"")) "]", "[" S("a", W2("\"1\",\"2\"")) "]", 1},
+        {"[" S("a", W("p", "\"1\"")) "," S("b", W("q", "\"1\"")) "]",
+         "[" S("b", W("q", "\"1\"")) "," S("a", W("p", "\"1\"")) "]", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct plan *before = plan_of(rows[i].before), *after = plan_of(rows[i].after);
+        size_t got = site_claims_unasked(before, after);
+        if (got != rows[i].unasked)
+            fail_msg("row %zu: %zu claims, not %zu", i, got, rows[i].unasked);
+        plan_free(before);
+        plan_free(after);
+    }
+}
+
 static void meet(struct text *packed, uint64_t mark, int64_t created) {
     OWN(text_drop)
     struct text more = {0};
@@ -319,6 +354,7 @@ int main(void) {
         cmocka_unit_test(more_objects_than_are_read),
         cmocka_unit_test(sets_and_lists),
         cmocka_unit_test(claims_in_words),
+        cmocka_unit_test(claims_that_nothing_stored_was_asked_for),
         cmocka_unit_test(claims_met_leave_no_trace_of_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

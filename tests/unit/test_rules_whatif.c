@@ -145,6 +145,13 @@ static void show(json whole, struct text *out) {
     show_tally("", json_get(whole, "routed"), out);
     if (out->n == before + 8)
         out->n = before;
+    before = out->n;
+    text_adds(out, "; left");
+    show_tally("", json_get(whole, "left"), out);
+    if (out->n == before + 6)
+        out->n = before;
+    if (!json_equals_text(json_get(whole, "unasked"), B("0")))
+        text_addf(out, "; unasked %.*s", BYTES_ARG(json_number(json_get(whole, "unasked"))));
     if (out->p != NULL)
         out->p[out->n] = '\0';
 }
@@ -265,7 +272,7 @@ static const struct {
     {"sites where there were none", PLAN(BOTH, TO("all", ALL)),
      PLAN_S(BOTH, TO("all", ALL) "," SITES_TO, SHOP),
      "differs; shop appears +2(" C1 ", " I1 "); nobody appears +2(" C2 ", " I2 ");"
-     " none>shop 2(" C1 ", " I1 "); none>unclaimed 2(" C2 ", " I2 ")"},
+     " none>shop 2(" C1 ", " I1 "); none>unclaimed 2(" C2 ", " I2 "); unasked 1"},
     {"sites go", PLAN_S(BOTH, SITES_TO, SHOP), PLAN(BOTH, TO("nobody", AT_SITE("\"unclaimed\""))),
      "differs; shop goes -2(" C1 ", " I1 "); nobody +2(" C1 ", " I1 ");"
      " shop>none 2(" C1 ", " I1 "); unclaimed>none 2(" C2 ", " I2 ")"},
@@ -277,11 +284,12 @@ static const struct {
     {"and what came before it is left", PLAN_S(BOTH, SITES_TO, SHOP),
      PLAN_S(BOTH, SITES_TO, SITE("shop", "leave", SAYS("shop") "," CUSTOMERS("\"cus_2\""))),
      "differs; shop +2(" C2 ", " I2 "); nobody -2(" C2 ", " I2 ");"
-     " unclaimed>shop 2(" C2 ", " I2 ")"},
+     " unclaimed>shop 2(" C2 ", " I2 "); left 2(" C2 ", " I2 ")"},
     {"a claim moves", PLAN_S(BOTH, SITES_TO "," TO("club", AT_SITE("\"club\"")), SHOP "," CLUB),
      PLAN_S(BOTH, SITES_TO "," TO("club", AT_SITE("\"club\"")),
             SITE("shop", "route", "") "," SITE("club", "route", SAYS("shop"))),
-     "differs; shop -2(" C1 ", " I1 "); club +2(" C1 ", " I1 "); shop>club 2(" C1 ", " I1 ")"},
+     "differs; shop -2(" C1 ", " I1 "); club +2(" C1 ", " I1 "); shop>club 2(" C1 ", " I1 ");"
+     " unasked 1"},
     {"two claim it: the order decides", PLAN_S(BOTH, SITES_TO, SHOP "," CLUB),
      PLAN_S(BOTH, SITES_TO, SITE("club", "route", CUSTOMERS("\"cus_1\"")) "," SHOP),
      "differs; shop -2(" C1 ", " I1 "); shop>club 2(" C1 ", " I1 ")"},
