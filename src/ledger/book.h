@@ -21,8 +21,9 @@ struct book_tally {
     // Events applied to tables: that changed a row, that said nothing new, that could not be, that
     // hold more objects than are read; and rows that events left undecided.
     uint32_t tables_applied, tables_known, tables_failed, tables_cut, tables_undecided;
-    uint32_t recalls;   // holds and cancellations: what was handed out may not go out any more
-    uint64_t last_dead; // the delivery that died last
+    uint32_t tables_rebuilt; // rebuilds of tables that came to their end
+    uint32_t recalls;        // holds and cancellations: what was handed out may not go out any more
+    uint64_t last_dead;      // the delivery that died last
     uint32_t left_out[SIGHTING_KINDS]; // sightings that found no room
 };
 

@@ -304,6 +304,7 @@ static result swap(struct book *b, struct book_rebuild *r) {
     result failed = b->store->tables_swap(b->store, tables, n);
     free(tables);
     TRY(failed);
+    b->tally.tables_rebuilt++;
     r->row.swapped = true;
     r->row.reads = false;
     book_tables_forget(b); // what it knows of those beside is of these now

@@ -400,6 +400,16 @@ static void count_sites(const struct book_tally *t) {
         log_event(LOG_SITES_CUT, log_i("events", t->sites_cut));
 }
 
+static void count_tables(const struct book_tally *t) {
+    metric_add(METRIC_TABLES_APPLIED, t->tables_applied);
+    metric_add(METRIC_TABLES_KNOWN, t->tables_known);
+    metric_add(METRIC_TABLES_FAILED, t->tables_failed);
+    metric_add(METRIC_TABLES_CUT, t->tables_cut);
+    metric_add(METRIC_TABLES_UNDECIDED, t->tables_undecided);
+    if (t->tables_rebuilt > 0)
+        log_event(LOG_TABLES_REBUILT);
+}
+
 static void count_batch(struct ledger *l, const struct record *last, int64_t began_us) {
     const struct book_tally *t = &l->book.tally;
     metric_add(METRIC_BOOKED, t->booked);
@@ -415,11 +425,7 @@ static void count_batch(struct ledger *l, const struct record *last, int64_t beg
 #include "ledger/sightings.def"
 #undef SIGHTING
     count_sites(t);
-    metric_add(METRIC_TABLES_APPLIED, t->tables_applied);
-    metric_add(METRIC_TABLES_KNOWN, t->tables_known);
-    metric_add(METRIC_TABLES_FAILED, t->tables_failed);
-    metric_add(METRIC_TABLES_CUT, t->tables_cut);
-    metric_add(METRIC_TABLES_UNDECIDED, t->tables_undecided);
+    count_tables(t);
     atomic_fetch_add(&l->recalls, t->recalls);
     if (t->dead > 0)
         log_event(LOG_DELIVERY_DEAD, log_i("deliveries", t->dead), log_i("last", t->last_dead));

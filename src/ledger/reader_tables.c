@@ -226,7 +226,7 @@ result reader_tables(struct reader *r, struct text *out) {
     OWN(reading_drop)
     struct tables_reading t = {.reader = r, .out = out};
     t.dead = NEW_ARRAY(struct dead, object_table_count);
-    TRY(reader_begin(r, true));
+    TRY(reader_begin(r, false));
     result failed = read_tables(&t);
     reader_end(r);
     return failed;

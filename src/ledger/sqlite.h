@@ -83,7 +83,8 @@ must result reader_object(struct reader *r, uint64_t number, struct text *out);
 must result reader_event_site(struct reader *r, uint64_t seq, struct text *out);
 // Tables of Stripe's objects: the destination that keeps them, what it is owed and was not applied
 // yet (lag), the rebuild under way, each table that has rows or dead deliveries (of these the
-// 10,000 newest are told by table), and of each with dead deliveries the newest.
+// 10,000 newest are told by table), and of each with dead deliveries the newest. Without the
+// reader's time limit, as it reads all rows to count those that are deleted, undecided, incomplete.
 must result reader_tables(struct reader *r, struct text *out);
 // One whole: an event with receipts, deliveries and twin (by id, or by seq if `id` is all digits),
 // a delivery with its attempts, a suspended record.

@@ -222,6 +222,7 @@ suite("tables", { concurrency: 2 }, () => {
       + "applied\n");
     assert.deepEqual(await rowsOf(g), before);
     assert.equal((await status(g)).rebuild, null);
+    await g.waitLogged("tables_rebuilt", 2);
     assert.deepEqual(await g.sql("SELECT name FROM sqlite_schema WHERE name LIKE '% beside'"), []);
   });
 
