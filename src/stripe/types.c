@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "stripe/objects.h"
 
 const struct event_type event_types[] = {
 #define EVENT_TYPE(name, object, description) {name, object, description},
@@ -67,7 +68,8 @@ bool object_type_known(bytes name) {
         for (bytes rest = bytes_of(event_types[i].object); rest.n > 0;)
             if (bytes_equal(bytes_cut(&rest, '|'), name))
                 return true;
-    return false;
+    const struct object_table *t = object_table_of(name);
+    return t->object[0] != '\0' && bytes_equal(bytes_of(t->object), name);
 }
 
 bytes object_type_nearest(bytes name) {
@@ -75,5 +77,8 @@ bytes object_type_nearest(bytes name) {
     for (size_t i = 0; i < event_type_count; i++)
         for (bytes rest = bytes_of(event_types[i].object); rest.n > 0;)
             consider(&n, bytes_cut(&rest, '|'));
+    for (size_t i = 0; i < object_table_count; i++)
+        if (object_tables[i].parent == NULL && object_tables[i].object[0] != '\0')
+            consider(&n, bytes_of(object_tables[i].object));
     return n.name;
 }

@@ -22,7 +22,7 @@ bool event_type_known(bytes name);
 // near.
 const char *event_type_nearest(bytes pattern);
 
-// Types of objects that events are about: "product", "checkout.session".
+// Types of objects that events are about or hold: "product", "checkout.session".
 bool object_type_known(bytes name);
 bytes object_type_nearest(bytes name); // NO_BYTES when nothing is near
 

@@ -48,9 +48,13 @@ static void objects_are_known_with_what_is_near(void **state) {
     assert_true(object_type_known(B("bank_account"))); // of several for one event type
     assert_true(object_type_known(B("card")));
     assert_false(object_type_known(B("bank_account|card")));
+    assert_true(object_type_known(B("balance_transaction"))); // of none
+    assert_false(object_type_known(B("subscription_item")));  // goes with its subscription
     assert_false(object_type_known(NO_BYTES));
     assert_true(bytes_equal(object_type_nearest(B("prodct")), B("product")));
     assert_true(bytes_equal(object_type_nearest(B("bank_acount")), B("bank_account")));
+    assert_true(
+        bytes_equal(object_type_nearest(B("balance_transactoin")), B("balance_transaction")));
     assert_int_equal(object_type_nearest(B("x")).n, 0);
 }
 
