@@ -8,7 +8,7 @@
 #define WAIT_MS 600000 // for a gateway that went away
 #define SHOWN_EVERY_US 200000
 // A step is to hold booking up no longer than this; how many events that are shows as it goes.
-#define STEP_US 40000
+#define STEP_US 30000
 #define STEP_FIRST 200
 #define STEP_LEAST 100
 #define STEP_MOST 2000 // hookkeep-api(7)
