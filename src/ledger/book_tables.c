@@ -31,8 +31,12 @@ void book_tables_forget(struct book *b) {
 
 static bytes own_key(struct book_tables *t, const struct table_key *key) {
     text_reset(&t->key);
-    text_addf(&t->key, "%s,%d,%zu,%zu,%d,", key->table->name, key->shadow, key->owner.n,
-              key->account.n, key->livemode);
+    text_adds(&t->key, key->table->name);
+    text_addc(&t->key, key->shadow ? '+' : ',');
+    text_add_u64(&t->key, key->owner.n);
+    text_addc(&t->key, ',');
+    text_add_u64(&t->key, key->account.n);
+    text_addc(&t->key, key->livemode ? '+' : ',');
     text_add(&t->key, key->owner);
     text_add(&t->key, key->account);
     text_add(&t->key, key->id);

@@ -34,8 +34,10 @@ static void print(const struct known *k, struct text *out) {
         if (group->cut)
             text_addf(out, "%lld +\n", (long long)group->second);
         for (size_t i = 0; i < group->n; i++) {
-            text_addf(out, "%lld %c ", (long long)group->second,
-                      kind_letters[group->events[i].kind]);
+            text_add_i64(out, group->second);
+            text_addc(out, ' ');
+            text_addc(out, kind_letters[group->events[i].kind]);
+            text_addc(out, ' ');
             text_add(out, group->events[i].event);
             text_addc(out, '\n');
         }
