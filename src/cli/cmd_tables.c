@@ -85,6 +85,7 @@ struct rebuild {
     uint64_t count; // events of the next step
     int64_t began_us, shown_us;
     uint64_t from; // where it began, of a rebuild that goes on
+    bool swapped;  // the new tables are in place
     unsigned long long read, applied, failed;
 };
 
@@ -167,6 +168,7 @@ static enum cli_exit step(struct rebuild *r, bool *done) {
     r->read += read;
     r->applied += number_of(answer, "applied");
     r->failed += number_of(answer, "failed");
+    r->swapped = json_true(json_get(answer, "swapped"));
     *done = json_true(json_get(answer, "done"));
     bool full = read == r->count || !json_true(json_get(answer, "reads"));
     pace(r, full, clock_mono_us(&clock_real) - began_us);
@@ -202,7 +204,11 @@ static enum cli_exit rebuild(const struct cli_call *c) {
             "%llu event%s could not be applied, as when %s came; `hookkeep tables status` tells "
             "why",
             r.failed, r.failed == 1 ? "" : "s", r.failed == 1 ? "it" : "they");
-    if (began && !done)
+    if (began && !done && r.swapped)
+        cli_say(
+            "stopped; the new tables are in place, and what the old ones held is taken away by the "
+            "next rebuild");
+    else if (began && !done)
         cli_say("stopped; the tables are as they were, and `hookkeep tables rebuild` goes on where "
                 "it was");
     return code;

@@ -363,6 +363,8 @@ static result work(struct step *s, size_t count, bool *done) {
     return end ? swap(b, r) : OK;
 }
 
+static const char *yes(bool b) { return b ? "true" : "false"; }
+
 result book_rebuild_step(struct book *b, size_t count, struct arena *a, struct text *answer,
                          struct text *why) {
     struct step s = {.book = b};
@@ -378,9 +380,9 @@ result book_rebuild_step(struct book *b, size_t count, struct arena *a, struct t
     TRY(work(&s, count, &done));
     const struct rebuild_row *row = &s.rebuild->row;
     text_addf(answer,
-              "{\"ok\":true,\"done\":%s,\"reads\":%s,\"read\":%zu,\"applied\":%zu,\"failed\":%zu,"
-              "\"after\":%llu,\"last\":%llu}",
-              done ? "true" : "false", row->reads ? "true" : "false", s.read, s.applied, s.failed,
+              "{\"ok\":true,\"done\":%s,\"swapped\":%s,\"reads\":%s,\"read\":%zu,\"applied\":%zu,"
+              "\"failed\":%zu,\"after\":%llu,\"last\":%llu}",
+              yes(done), yes(row->swapped), yes(row->reads), s.read, s.applied, s.failed,
               (unsigned long long)row->after, (unsigned long long)b->state.booked);
     return put(b, s.rebuild, !done);
 }

@@ -2,9 +2,12 @@
 // A destination of kind tables: Stripe's objects as rows, queried by the sqlite3 shell while the
 // gateway runs.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
 import { suite, test } from "node:test";
 import { Gateway } from "./lib/gateway.mjs";
-import { must } from "./lib/process.mjs";
+import { cleanEnvironment, HOOKKEEP, must } from "./lib/process.mjs";
 import { snapshot, thin } from "./lib/stripe.mjs";
 import { waitFor } from "./lib/wait.mjs";
 
@@ -88,6 +91,12 @@ async function status(g) {
   const r = await g.cli(["tables", "status", "--json"]);
   assert.equal(r.code, 0, r.stderr);
   return JSON.parse(r.stdout);
+}
+
+// Does a process handle this signal?
+function catches(pid, signal) {
+  const [, mask] = /SigCgt:\s*([0-9a-f]+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"));
+  return (BigInt(`0x${mask}`) >> BigInt(signal - 1)) % 2n === 1n;
 }
 
 const write = (g, sql) => must("sqlite3", ["-bail", "-cmd", ".timeout 5000",
@@ -271,5 +280,30 @@ suite("tables", { concurrency: 2 }, () => {
     const none = await g.cli(["tables", "rebuild"]);
     assert.match(none.stderr, /no destination of kind tables is in the configuration/);
     assert.match((await g.cli(["tables", "status"])).stdout, /nothing is applied/);
+  });
+
+  test("Ctrl-C ends a rebuild, which goes on where it was", async (t) => {
+    const g = await Gateway.start(t, { destinations: [TABLES] });
+    const { events } = histories(10);
+    await acceptAll(g, events);
+    await applied(g);
+    const before = await rowsOf(g);
+    g.signal("SIGSTOP"); // so that its first question is under way for as long as we like
+    const child = spawn(HOOKKEEP, ["tables", "rebuild"],
+      { cwd: g.folder, env: cleanEnvironment() });
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (piece) => (said += piece));
+    const end = once(child, "close");
+    await waitFor(() => catches(child.pid, 2), "its handler of SIGINT");
+    child.kill("SIGINT");
+    g.signal("SIGCONT");
+    assert.equal((await end)[0], 1);
+    assert.match(said, /stopped; the tables are as they were, and `hookkeep tables rebuild` goes on/);
+    const command = `${HOOKKEEP} tables rebuild`;
+    const run = await must("script", ["-qec", command, "/dev/null"], { cwd: g.folder });
+    assert.match(run.stdout, /goes on with the rebuild that was under way/);
+    assert.match(run.stdout, /\r\x1b\[K\d+ events read, \d+ a second/);
+    assert.match(run.stdout, new RegExp(`rebuilt from ${events.length} events`));
+    assert.deepEqual(await rowsOf(g), before);
   });
 });
