@@ -254,10 +254,9 @@ static result read_event(struct step *s, uint64_t seq, struct arena *a) {
     struct event e = {0};
     struct event_row row;
     bytes site;
-    bool matches = false, refused = false, misfit;
+    bool matches = false, refused = false;
     TRY(b->store->event_get(b->store, seq, a, &row));
-    TRY(book_event_misfit(b, &row, a, &misfit));
-    if (misfit || row.thin)
+    if (row.thin)
         return OK;
     TRY(book_site_name(b, row.site, a, &site));
     TRY(matches_by(s, seq, site, &e, a, &matches));

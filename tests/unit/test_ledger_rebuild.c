@@ -92,16 +92,19 @@ static void say(struct story *s, uint8_t kind, bytes payload) {
     EACH_TELLER(t, s) book_quietly(t, &r);
 }
 
-static void event(struct story *s, const char *body) {
+static void event_by(struct story *s, enum mode livemode, const char *body) {
     OWN(text_drop)
     struct text payload = {0};
     receipt_encode(&(struct receipt_record){.source = B("/a"),
                                             .owner = B("main"),
                                             .secret_label = B("ring"),
+                                            .livemode = livemode,
                                             .body = bytes_of(body)},
                    &payload);
     say(s, RECORD_EVENT, text_bytes(&payload));
 }
+
+static void event(struct story *s, const char *body) { event_by(s, MODE_BOTH, body); }
 
 static void events(struct story *s, const struct lives *l, size_t from, size_t to) {
     for (size_t i = from; i < to; i++)
@@ -316,6 +319,12 @@ static void only_the_tables_named_are_made_anew(void **state) {
     sqlite3 *db = store_sqlite_db(s->tellers[1].world.store);
     assert_answer(s, "{\"do\":\"tables_rebuild\",\"tables\":[\"stripe_customers\"]}",
                   "\"ok\":true");
+    (void)answer(s, LONG_STEP);
+    assert_ok(sqlite_number(db,
+                            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE "
+                            "'% beside' AND name <> 'stripe_customers beside'",
+                            &left));
+    assert_int_equal(left, 0);
     finish(s);
     assert_ok(sqlite_number(db, "SELECT count(*) FROM stripe_subscriptions", &left));
     assert_int_equal(left, 0);
@@ -375,6 +384,18 @@ static void it_begins_again_under_other_rules(void **state) {
     finish(s);
     assert_as_booked_anew(s, &l, TABLES("\"customer\""));
     assert_sound(s);
+}
+
+static void what_no_source_takes_and_what_is_thin_stays_out(void **state) {
+    struct story *s = *state;
+    adopt_plan(s, TABLES(""));
+    event_by(s, MODE_TEST, SIGNED_UP); // live
+    event_by(s, MODE_TEST, PAID);
+    event_by(s, MODE_LIVE, PAID); // by another source it comes in
+    event(s, THIN);
+    assert_answer(s, START, "\"ok\":true");
+    assert_answer(s, LONG_STEP, "\"read\":3,\"applied\":1");
+    finish(s);
 }
 
 // What the one before left is taken away first.
@@ -477,6 +498,7 @@ int main(void) {
         TEST(only_the_tables_named_are_made_anew),
         TEST(it_is_refused_with_what_is_wrong),
         TEST(it_begins_again_under_other_rules),
+        TEST(what_no_source_takes_and_what_is_thin_stays_out),
         TEST(one_that_was_left_at_its_end_is_followed_by_the_next),
         TEST(what_is_applied_behind_it_is_in_the_new_rows_too),
         TEST(what_cannot_be_applied_is_counted_and_holds_nothing_up),
