@@ -103,6 +103,20 @@ static bool scope_misfits(enum scope scope, bytes account) {
     return (scope == SCOPE_CONNECT && account.n == 0) || (scope == SCOPE_ACCOUNT && account.n > 0);
 }
 
+// How an event is inserted: as done where there are tables, to which most are applied at once, so
+// that few are written twice; else as ignored, until somebody gets it.
+static result inserted_as(struct book *b, const struct record *r, const struct event *e,
+                          bool ignored, enum event_status *out) {
+    const struct plan *plan = NULL;
+    *out = EVENT_IGNORED;
+    if (ignored || e->thin)
+        return OK;
+    TRY(book_plan(b, r->generation, &plan));
+    if (plan_tables(plan) != NULL)
+        *out = EVENT_DONE;
+    return OK;
+}
+
 // The event of this receipt: as booked before, or inserted now.
 static result event_of_receipt(struct book *b, const struct record *r, const struct event *e,
                                const struct receipt_record *in, bool ignored, struct arena *a,
@@ -110,6 +124,8 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
     struct store *s = b->store;
     uint64_t object = 0;
     int64_t site = 0;
+    enum event_status status;
+    TRY(inserted_as(b, r, e, ignored, &status));
     if (!ignored)
         TRY(book_site_learn(b, e, in->owner, r->time_ms, &object, &site));
     *out = (struct event_row){
@@ -129,7 +145,7 @@ static result event_of_receipt(struct book *b, const struct record *r, const str
         .request_id = e->request_id,
         .idempotency_key = e->idempotency_key,
         .snapshot_id = e->snapshot_id,
-        .status = EVENT_IGNORED, // until somebody gets it
+        .status = status,
         .object = object,
         .site = site,
     };
@@ -217,7 +233,8 @@ static result owe_one(struct book *b, const struct owing *o, const struct plan_d
     }
     const char *refused = NULL;
     TRY(book_tables_try(b, o->event, o->parsed, to, a, &refused));
-    *owed = *owed || refused != NULL; // what is done leaves its event as it was inserted
+    if (refused != NULL || o->event->status != EVENT_DONE)
+        *owed = true; // else it leaves its event as it was inserted
     return book_over(b, o->event, o->receipt, d, o->now_ms, refused);
 }
 
@@ -322,7 +339,10 @@ static result book_receipt(struct book *b, const struct record *r, struct arena 
     if (ignored)
         return OK;
     bool owed = false;
+    uint64_t next = b->state.next_delivery;
     TRY(owe_receipt(b, r, &e, &in, &event, is_new, a, &owed));
+    if (is_new && event.status == EVENT_DONE && b->state.next_delivery == next)
+        owed = true; // nobody got it
     return owed ? book_settle(b, event.seq, a) : OK;
 }
 

@@ -126,6 +126,9 @@ suite("tables", { concurrency: 2 }, () => {
       const all = await rowsOf(g);
       assert.deepEqual(all, before ?? all);
       before = all;
+      assert.equal(await g.count("events", "status <> 'done'"), 0);
+      const verified = await g.cli(["ledger", "verify"]);
+      assert.equal(verified.code, 0, verified.stdout);
       await g.stop();
     }
   });

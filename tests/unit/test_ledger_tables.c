@@ -97,11 +97,11 @@ static void an_event_is_applied_where_it_is_booked(void **state) {
                  "  destination 1: tables\n"
                  "2 a customer comes\n"
                  "  delivery 1: event 2 to 1: done, at 2.0 s\n"
-                 "  event 2: evt_1 customer.created live: ignored\n"
+                 "  event 2: evt_1 customer.created live: done\n"
                  "  receipt 2: event 2 by /a, secret ring, generation 1, 149 bytes of its own\n"
                  "3 and changes\n"
                  "  delivery 2: event 3 to 1: done, at 3.0 s\n"
-                 "  event 3: evt_2 customer.updated live: ignored\n"
+                 "  event 3: evt_2 customer.updated live: done\n"
                  "  receipt 3: event 3 by /a, secret ring, generation 1, 149 bytes of its own\n"
                  "4 again\n"
                  "  receipt 4: event 3 by /a, secret ring, generation 1, the bytes of 3\n");
