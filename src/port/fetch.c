@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "port/fetch.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/ensure.h"
@@ -34,12 +38,14 @@ struct fetch {
     void (*done)(void *ctx, const struct fetch_answer *a);
     void *ctx;
     const char *refused; // it cannot be sent as it is
+    bool judged;         // the request's judge refused an address
     struct text body;
     size_t seen; // bytes of the body read
     bool cut;    // the body was longer than answer_max
     size_t retry_after_n;
     char retry_after[RETRY_AFTER_MAX];
     char error[CURL_ERROR_SIZE];
+    char verdict[CURL_ERROR_SIZE]; // of the judge, of the last address that it refused
 };
 
 // libcurl's sockets are watched by an epoll set of their own, which the loop watches as one file:
@@ -148,6 +154,50 @@ static size_t on_header(char *p, size_t size, size_t count, void *ctx) {
     return line.n;
 }
 
+// May it be connected to? If not, the error says why.
+static bool may_connect(struct fetch *f, int family, const void *raw) {
+    char shown[INET6_ADDRSTRLEN] = "an address";
+    size_t n = family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
+    const char *why = f->request->judge(f->ctx, bytes_from(raw, n));
+    if (why == NULL)
+        return true;
+    if (n > 0)
+        inet_ntop(family, raw, shown, sizeof shown);
+    f->judged = true;
+    snprintf(f->verdict, sizeof f->verdict, "not connected to %s: %s", shown, why);
+    return false;
+}
+
+static curl_socket_t open_judged(void *ctx, curlsocktype purpose, struct curl_sockaddr *a) {
+    const void *raw = NULL;
+    if (a->family == AF_INET)
+        raw = &((const struct sockaddr_in *)(const void *)&a->addr)->sin_addr;
+    else if (a->family == AF_INET6)
+        raw = &((const struct sockaddr_in6 *)(const void *)&a->addr)->sin6_addr;
+    if (!may_connect(ctx, a->family, raw))
+        return CURL_SOCKET_BAD;
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+// Before a request goes out: its connection may be a kept one, opened for somebody else.
+static int before_request(void *ctx, char *remote, char *local, int remote_port, int local_port) {
+    uint8_t raw[16];
+    int family = strchr(remote, ':') != NULL ? AF_INET6 : AF_INET;
+    if (inet_pton(family, remote, raw) != 1)
+        family = AF_UNSPEC;
+    return may_connect(ctx, family, raw) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+static void set_judge(struct fetch *f, const struct fetch_request *q) {
+    bool judges = q->judge != NULL;
+    ensure(!judges || q->unix_path == NULL);
+    f->judged = false;
+    curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETFUNCTION, judges ? open_judged : NULL);
+    curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETDATA, f);
+    curl_easy_setopt(f->easy, CURLOPT_PREREQFUNCTION, judges ? before_request : NULL);
+    curl_easy_setopt(f->easy, CURLOPT_PREREQDATA, f);
+}
+
 static bool header_is(const char *line, const char *name) {
     size_t n = strlen(name);
     return strncasecmp(line, name, n) == 0 && line[n] == ':';
@@ -232,7 +282,9 @@ static void set_request(struct fetch *f, const struct fetch_request *q) {
     curl_easy_setopt(easy, CURLOPT_URL, q->url);
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, q->unix_path);
     // Null: what the environment says.
-    curl_easy_setopt(easy, CURLOPT_PROXY, on_this_machine(q->url) ? "" : NULL);
+    bool direct = q->judge != NULL || on_this_machine(q->url);
+    curl_easy_setopt(easy, CURLOPT_PROXY, direct ? "" : NULL);
+    set_judge(f, q);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(q->timeout_ms > 0 ? q->timeout_ms : 0));
     set_method(easy, q);
     set_headers(f, q);
@@ -346,6 +398,10 @@ static void finish(struct fetch *f, CURLcode code) {
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && f->cut)) {
         a.body = text_bytes(&f->body);
         a.retry_after = bytes_from(f->retry_after, f->retry_after_n);
+    } else if (f->judged && (code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK)) {
+        a.failed = PLACE(INVALID, "the address is not one to connect to");
+        a.error = f->verdict;
+        a.status = 0;
     } else {
         a.failed = failure_of(code);
         a.error = f->error[0] != '\0' ? f->error : curl_easy_strerror(code);

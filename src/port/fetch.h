@@ -25,11 +25,19 @@ struct fetch_request {
     size_t answer_keep; // of these, how many are handed to `done`
     // Not null: called for each piece of a 2xx answer's body as it comes, instead of keeping it.
     void (*piece)(void *ctx, bytes b);
+    // Not null: the URL is somebody else's, and nothing goes to an address that this refuses, by
+    // saying why (words that outlive the request; null: it may be connected to). The address has 4
+    // or 16 bytes, in network order. It is asked for what is about to be connected to, of each
+    // address of the name, in the very form that goes to the system; so a name that means something
+    // else a moment later gains nothing. A kept connection is asked for again. No proxy is used,
+    // whatever the environment says: the proxy would resolve the name itself. Not with a unix_path.
+    const char *(*judge)(void *ctx, bytes address);
 };
 
 struct fetch_answer {
     // OK: an answer came, whatever its status. TIMEOUT; CLOSED: no address, nobody there, or it
-    // broke; REFUSED: TLS; SYSTEM otherwise.
+    // broke; REFUSED: TLS; INVALID: the request's judge refused all that there is to connect to,
+    // and nothing was sent; SYSTEM otherwise.
     result failed;
     const char *error; // the library's sentence when failed, else ""
     int status;        // 0 when failed
