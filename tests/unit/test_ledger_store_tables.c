@@ -629,6 +629,30 @@ static void test_growth_waits(void **state) {
     assert_false(store_sqlite_waits(w->store));
 }
 
+// A rebuild that an older program began is begun again, unless its end was reached.
+static void test_beside_of_an_older_program(void **state) {
+    struct world *w = *state;
+    for (int swapped = 0; swapped < 2; swapped++) {
+        struct store *s = w->store;
+        struct rebuild_row row = {
+            .tables = B("customers"), .reads = !swapped, .swapped = swapped, .after = 7};
+        struct table_row beside = a_row("customers", B("cus_2"), B("{}")), got;
+        beside.key.shadow = true;
+        ready(s);
+        put(s, &beside);
+        assert_ok(s->begin(s));
+        assert_ok(s->rebuild_put(s, &row));
+        assert_ok(s->commit(s));
+        run(s, "UPDATE object_table SET sha256 = 'an older one' WHERE name = 'customers'");
+        reopen(w);
+        s = w->store;
+        assert_code(s->table_get(s, &beside.key, arena_of(state), &got), ABSENT);
+        assert_ok(s->rebuild_get(s, arena_of(state), &row));
+        assert_false(row.reads);
+        assert_int_equal(row.swapped, swapped);
+    }
+}
+
 // Users may put indexes, triggers and views on the tables.
 static void test_swap_keeps_what_users_made(void **state) {
     struct world *w = *state;
@@ -688,6 +712,7 @@ int main(void) {
         ON_SQLITE(test_new_tables),
         ON_SQLITE(test_growth_waits),
         ON_SQLITE(test_swap_keeps_what_users_made),
+        ON_SQLITE(test_beside_of_an_older_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
