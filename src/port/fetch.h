@@ -31,6 +31,8 @@ struct fetch_request {
     // address of the name, in the very form that goes to the system; so a name that means something
     // else a moment later gains nothing. A kept connection is asked for again. No proxy is used,
     // whatever the environment says: the proxy would resolve the name itself. Not with a unix_path.
+    // One that refuses them all, and keeps what it thinks of each, is how to ask what a URL leads
+    // to without connecting anywhere.
     const char *(*judge)(void *ctx, bytes address);
 };
 

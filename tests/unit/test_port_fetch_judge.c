@@ -178,6 +178,11 @@ static const char *judge(void *ctx, bytes address) {
     return why;
 }
 
+// Of who wants to know alone: keeps what the guard says, and lets nothing through.
+static const char *judge_to_know(void *ctx, bytes address) {
+    return judge(ctx, address) == NULL ? "only asked" : "refused";
+}
+
 static void on_done(void *ctx, const struct fetch_answer *a) {
     snprintf(w.failure, sizeof w.failure, "%s", a->failed ? fail_name(a->failed->code) : "");
     snprintf(w.error, sizeof w.error, "%s", a->error);
@@ -185,15 +190,14 @@ static void on_done(void *ctx, const struct fetch_answer *a) {
     loop_stop(w.loop);
 }
 
-static void ask(const char *url, bool guarded) {
-    struct fetch_request q = {.method = "GET",
-                              .url = url,
-                              .timeout_ms = 10000,
-                              .answer_max = 65536,
-                              .judge = guarded ? judge : NULL};
+static void ask_by(const char *url, const char *(*by)(void *ctx, bytes address)) {
+    struct fetch_request q = {
+        .method = "GET", .url = url, .timeout_ms = 10000, .answer_max = 65536, .judge = by};
     w.fetcher->start(w.fetcher, &q, on_done, NULL);
     loop_run(w.loop);
 }
+
+static void ask(const char *url, bool guarded) { ask_by(url, guarded ? judge : NULL); }
 
 // A URL in which %u is the port.
 static void ask_at(const char *form, bool guarded) {
@@ -445,6 +449,33 @@ static void of_several_addresses_none_that_is_refused(void **state) {
     assert_string_equal(w.failure, "closed");
 }
 
+// As for an endpoint that is being made: where would it lead?
+static void what_a_url_leads_to_is_known_without_connecting(void **state) {
+    static const struct {
+        const char *answer;
+        int judged, let_through;
+        const char *failure;
+    } rows[] = {
+        {"127.0.0.2", 1, 1, "invalid"},
+        {"127.0.0.2 127.0.0.1 10.0.0.1", 3, 1, "invalid"},
+        {"::1 127.0.0.1", 2, 0, "invalid"},
+        {"of no address", 0, 0, "closed"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char url[64];
+        snprintf(url, sizeof url, "https://shop.test:%u/", w.port);
+        script.name = "shop.test";
+        script.answers[0] = rows[i].answer;
+        w.judged = w.let_through = 0;
+        another_fetcher();
+        ask_by(url, judge_to_know);
+        assert_string_equal(w.failure, rows[i].failure);
+        assert_int_equal(w.judged, rows[i].judged);
+        assert_int_equal(w.let_through, rows[i].let_through);
+    }
+    assert_int_equal(w.allowed.opened + w.forbidden.opened, 0);
+}
+
 static void redirects_lead_nowhere(void **state) {
     ask_at("http://127.0.0.2:%u/moved", true);
     assert_int_equal(w.status, 302);
@@ -503,6 +534,7 @@ int main(void) {
         TEST(other_ways),
         TEST(a_name_is_resolved_once_and_its_address_is_what_was_judged),
         TEST(of_several_addresses_none_that_is_refused),
+        TEST(what_a_url_leads_to_is_known_without_connecting),
         TEST(redirects_lead_nowhere),
         TEST(kept_connections_are_judged),
         TEST(no_proxy_for_the_judged),
