@@ -329,6 +329,7 @@ static result clear_some(struct step *s, size_t max, bool *done) {
     r->row.reads = true;
     r->row.after = 0;
     r->row.generation = b->plan->generation;
+    book_tables_forget(b); // what it knows of those beside stood in what was taken away
     return OK;
 }
 

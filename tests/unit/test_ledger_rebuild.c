@@ -398,6 +398,31 @@ static void what_no_source_takes_and_what_is_thin_stays_out(void **state) {
     finish(s);
 }
 
+// An object known by an event of its own comes along alone, once such events are matched no more.
+static void what_was_read_under_other_rules_is_forgotten(void **state) {
+    static const char invoices[] =
+        "{\"sources\":[],\"destinations\":[{\"name\":\"tables\",\"kind\":\"tables\",\"except\":[],"
+        "\"livemode\":\"both\",\"match\":[{\"types\":[\"invoice.*\"],\"accounts\":[],\"sources\":"
+        "[],\"secrets\":[],\"scope\":\"any\",\"where\":[]}],\"timeout_ms\":1000,\"retry_ms\":[],"
+        "\"concurrency\":4}]}";
+    struct story *s = *state;
+    sqlite3 *db = store_sqlite_db(s->tellers[1].world.store);
+    int64_t n = 0;
+    adopt_plan(s, TABLES(""));
+    event(s, "{\"id\":\"evt_1\",\"object\":\"event\",\"created\":1,\"livemode\":true,\"type\":"
+             "\"customer.created\",\"data\":{\"object\":{\"id\":\"cus_1\",\"object\":"
+             "\"customer\"}}}");
+    event(s, "{\"id\":\"evt_2\",\"object\":\"event\",\"created\":2,\"livemode\":true,\"type\":"
+             "\"invoice.paid\",\"data\":{\"object\":{\"id\":\"in_1\",\"object\":\"invoice\","
+             "\"customer\":{\"id\":\"cus_1\",\"object\":\"customer\"}}}}");
+    assert_answer(s, START, "\"ok\":true");
+    assert_answer(s, "{\"do\":\"tables_step\",\"count\":1}", "\"applied\":1");
+    adopt_plan(s, invoices);
+    finish(s);
+    assert_ok(sqlite_number(db, "SELECT count(*) FROM stripe_customers WHERE embedded", &n));
+    assert_int_equal(n, 1);
+}
+
 // What the one before left is taken away first.
 static void one_that_was_left_at_its_end_is_followed_by_the_next(void **state) {
     struct story *s = *state;
@@ -498,6 +523,7 @@ int main(void) {
         TEST(only_the_tables_named_are_made_anew),
         TEST(it_is_refused_with_what_is_wrong),
         TEST(it_begins_again_under_other_rules),
+        TEST(what_was_read_under_other_rules_is_forgotten),
         TEST(what_no_source_takes_and_what_is_thin_stays_out),
         TEST(one_that_was_left_at_its_end_is_followed_by_the_next),
         TEST(what_is_applied_behind_it_is_in_the_new_rows_too),
