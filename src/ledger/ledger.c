@@ -44,6 +44,8 @@ struct ledger {
     struct record *records;
     size_t record_count, record_at;
     uint32_t careful;
+    size_t alone; // records that get a transaction each; begun over by the first that ended its own
+    bool ended;   // the one under way was ended by a record
     bool starting; // no batch committed yet since the start
     bool noted;    // this life has noted that it tries the record behind noted_at
     uint64_t noted_at;
@@ -270,7 +272,9 @@ static result try_marked(struct ledger *l, const struct record *r) {
         return s->unmark(s);
     if (book_waits(booked))
         return booked;
-    TRY(s->undo(s));
+    result undone = s->undo(s);
+    l->ended = undone != OK; // a trigger of users' on tables may do that
+    TRY(undone);
     TRY(book_undone(&l->book, &before));
     l->book.tally = tally;
     l->released_count = released;
@@ -292,6 +296,49 @@ static result book_each(struct ledger *l, const struct record *records, size_t n
     for (size_t i = 0; i < n; i++)
         TRY(marked ? book_marked(l, &records[i]) : book_record(&l->book, &records[i]));
     return book_commit(&l->book);
+}
+
+// The books in memory are the store's again. Until then nothing may be booked by them.
+static result reload(struct ledger *l) {
+    if (!l->ahead)
+        return OK;
+    TRY(book_reload(&l->book));
+    l->ahead = false;
+    return OK;
+}
+
+static void roll_back(struct ledger *l) {
+    l->o.store->rollback(l->o.store);
+    l->released_count = 0;
+    l->ahead = true;
+}
+
+// A record in a transaction of its own, where one has ended that of its batch, and so undone what
+// was booked before it.
+static result book_alone(struct ledger *l, const struct record *r) {
+    struct book *b = &l->book;
+    result booked = OK;
+    for (bool again = false;; again = true) {
+        TRY(l->o.store->begin(l->o.store));
+        booked = book_record(b, r);
+        if (booked == OK)
+            return book_commit(b);
+        if (book_waits(booked))
+            return booked;
+        const char *unapplied = b->unapplied;
+        result beside = b->beside.failed;
+        uint64_t event = b->beside.event;
+        roll_back(l);
+        TRY(reload(l));
+        if (again || (unapplied == NULL && beside == OK))
+            break;
+        b->unapplied = unapplied; // now it is known what to leave out
+        b->beside.failed = beside;
+        b->beside.event = event;
+    }
+    TRY(l->o.store->begin(l->o.store));
+    TRY(suspend(l, r, booked->text));
+    return book_commit(b);
 }
 
 // Before the first records after a start: a durable note that they are being tried.
@@ -330,21 +377,6 @@ static void take_note_back(struct ledger *l) {
     l->noted = false;
 }
 
-// The books in memory are the store's again. Until then nothing may be booked by them.
-static result reload(struct ledger *l) {
-    if (!l->ahead)
-        return OK;
-    TRY(book_reload(&l->book));
-    l->ahead = false;
-    return OK;
-}
-
-static void roll_back(struct ledger *l) {
-    l->o.store->rollback(l->o.store);
-    l->released_count = 0;
-    l->ahead = true;
-}
-
 // The store cannot be written now: later, with a growing pause; the records stay in the journal.
 static void book_later(struct ledger *l, result failed) {
     roll_back(l);
@@ -372,19 +404,29 @@ static result book_some(struct ledger *l, const struct record *records, size_t *
     bool died_twice = l->careful > 0 && l->book.state.start_count >= 2 &&
                       l->book.state.start_booked == l->book.state.booked &&
                       !(l->noted && l->noted_at == l->book.state.booked);
-    if (l->careful > 0)
+    if (l->careful > 0 || l->alone > 0)
         *n = 1;
     // A plan is tried for ever: without it nothing of its generation can be booked.
     if (died_twice && records->kind != RECORD_PLAN)
         return book_untried(l, records);
     if (l->starting || l->careful > 0)
         TRY(note_start(l));
+    if (l->alone > 0)
+        return book_alone(l, records);
     result booked = book_each(l, records, *n, false);
     if (booked == OK || book_waits(booked))
         return booked;
     roll_back(l);
     TRY(reload(l));
-    return book_each(l, records, *n, true);
+    booked = book_each(l, records, *n, true);
+    if (booked == OK || !l->ended)
+        return booked;
+    l->ended = false;
+    l->alone = *n;
+    *n = 1;
+    roll_back(l);
+    TRY(reload(l));
+    return book_alone(l, records);
 }
 
 static void count_sites(const struct book_tally *t) {
@@ -442,6 +484,8 @@ static void batch_committed(struct ledger *l, const struct record *last, size_t 
     l->starting = false;
     if (l->careful > 0)
         l->careful--;
+    if (l->alone > 0)
+        l->alone--;
     for (size_t i = 0; i < l->released_count; i++)
         serve_give_back(l->serve, l->released[i]);
     l->released_count = 0;

@@ -214,6 +214,22 @@ suite("tables", { concurrency: 2 }, () => {
     await g.waitCount(2, "stripe_products");
   });
 
+  test("a trigger that ends the transaction costs its own event, and no other", async (t) => {
+    const g = await Gateway.start(t, { destinations: [TABLES] });
+    await g.waitBooked();
+    await write(g, "CREATE TRIGGER no BEFORE INSERT ON stripe_products WHEN new.id = 'prod_1' "
+      + "BEGIN SELECT RAISE(ROLLBACK, 'no such product'); END");
+    const { events } = histories(2);
+    await acceptAll(g, [...events.slice(0, 5),
+                        event("product.created", T0, { id: "prod_1", object: "product" }),
+                        ...events.slice(5)]);
+    await g.waitCount(events.length, "deliveries", "state = 'done'");
+    await g.waitCount(1, "deliveries", "state = 'dead'");
+    assert.equal(await g.count("stripe_customers"), 2);
+    const verified = await g.cli(["ledger", "verify"]);
+    assert.equal(verified.code, 0, verified.stdout);
+  });
+
   test("a rebuild ends in the same rows, whatever was done to them", async (t) => {
     const g = await Gateway.start(t, { destinations: [TABLES] });
     const { events } = histories(20);
