@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The envelope of an event: what is taken for one keeps the promises of stripe/event.h, and says
 // the same when it is written anew; half of one is none. The library says the same of it, and in
-// memory that fails at some call that there is none, with all given back.
+// memory that fails at some call that there is none, with all given back. Shown as Stripe's API
+// shows it, it is the same event with our count.
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
 #include "hookkeep/event.h"
 #include "stripe/event.h"
+#include "stripe/event_shown.h"
 
 const struct fuzz_plant fuzz_plants[] = {
     {"control", PLANT_FUZZED, "an account with control characters passes"},
@@ -16,6 +18,7 @@ const struct fuzz_plant fuzz_plants[] = {
     {"half", PLANT_FUZZED, "the last byte need not be there"},
     {"account", PLANT_FUZZED, "the library's account is the whole context"},
     {"kept", PLANT_FUZZED, "the library keeps some memory where it got too little"},
+    {"count", PLANT_FUZZED, "an event without a count is shown without one"},
     {0},
 };
 
@@ -94,6 +97,30 @@ static void check_public(bytes body, const struct event *e) {
     ensure(m.live == 0);
 }
 
+static void check_shown(bytes body, const struct event *e) {
+    OWN(text_drop)
+    struct text shown = {0};
+    OWN(text_drop)
+    struct text twice = {0};
+    OWN(event_drop)
+    struct event again = {0};
+    int64_t count = 0;
+    bool none = json_type(json_get(json_root(e->doc), "pending_webhooks")) == JSON_ABSENT;
+    ensure(event_show(body, 7, &shown) == OK);
+    if (none && fuzz_planted("count")) {
+        text_reset(&shown);
+        text_add(&shown, body);
+    }
+    ensure(event_parse(text_bytes(&shown), &again, NULL) == OK);
+    ensure(json_i64(json_get(json_root(again.doc), "pending_webhooks"), &count) == OK);
+    ensure(count == 7 && !json_has_twice(json_root(e->doc), "id"));
+    ensure(bytes_equal(e->id, again.id) && bytes_equal(e->type, again.type));
+    ensure(e->created == again.created && bytes_equal(e->object_id, again.object_id));
+    ensure(json_size(json_root(again.doc)) == json_size(json_root(e->doc)) + none);
+    ensure(event_show(text_bytes(&shown), 7, &twice) == OK);
+    ensure(bytes_equal(text_bytes(&shown), text_bytes(&twice)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     OWN(event_drop)
     struct event e = {0};
@@ -106,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     }
     ensure(e.id.n > 0 && e.type.n > 0);
     check_public(bytes_from(p, n), &e);
+    check_shown(bytes_from(p, n), &e);
     if (fuzz_planted("control") && e.account.n > 0)
         e.account = B("acct\r\n");
     check_name(e.id);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Stripe's form encoding: what is read is a JSON object of strings, maps and lists, which, written
 // as a form again with every byte encoded, is read as the same; what is refused leaves nothing
-// behind but a sentence.
+// behind but a sentence. Taken as a question about events, it keeps the promises of
+// stripe/event_query.h, and is the same question when it is written again.
 #include "base/json.h"
 #include "fuzz.h"
+#include "stripe/event_query.h"
 #include "stripe/form.h"
 
 const struct fuzz_plant fuzz_plants[] = {
@@ -11,6 +13,10 @@ const struct fuzz_plant fuzz_plants[] = {
     {"order", PLANT_FUZZED, "a list of three is in the order of its keys' coming"},
     {"rest", PLANT_FUZZED, "what is refused as given twice leaves a brace behind"},
     {"silent", PLANT_FUZZED, "a form with a bracket inside of another is refused without a word"},
+    {"limit", PLANT_FUZZED, "a limit of three digits is taken as ten times as much"},
+    {"cursors", PLANT_SEEDED, "a list that begins behind an event ends before it too"},
+    {"star", PLANT_FUZZED, "a type with a star is taken with two"},
+    {"bound", PLANT_SEEDED, "created[gt] is read as created[gte] when it is written again"},
     {0},
 };
 
@@ -62,6 +68,46 @@ static void write_form(json v, bytes key, int depth, struct text *out) {
     }
 }
 
+static void check_type(bytes type) {
+    size_t stars = 0;
+    for (size_t i = 0; i < type.n; i++) {
+        stars += type.p[i] == '*';
+        ensure(type.p[i] != '?' && type.p[i] != '[');
+    }
+    ensure(type.n > 0 && type.n <= 255 && stars + (stars > 0 && fuzz_planted("star")) < 2);
+}
+
+// True: it is one.
+static bool check_query(json params, struct event_query *q) {
+    OWN(api_refusal_drop)
+    struct api_refusal why = {0};
+    if (!event_query_read(params, q, &why)) {
+        bytes message = text_bytes(&why.message), param = text_bytes(&why.param);
+        ensure(api_error_status(why.error) == 400 && param.n > 0 && bytes_utf8(param));
+        ensure(message.n > 0 && message.n < 300 && bytes_utf8(message));
+        return false;
+    }
+    if (fuzz_planted("limit") && q->limit >= 100)
+        q->limit *= 10;
+    if (fuzz_planted("cursors") && q->after.n > 0)
+        q->before = q->after;
+    ensure(q->limit >= 1 && q->limit <= EVENT_QUERY_LIMIT_MAX);
+    ensure(q->type_count <= EVENT_QUERY_TYPES_MAX && (q->after.n == 0 || q->before.n == 0));
+    for (size_t i = 0; i < q->type_count; i++)
+        check_type(q->types[i]);
+    return true;
+}
+
+static void check_query_again(const struct event_query *q, json params) {
+    struct event_query again;
+    ensure(check_query(params, &again) && again.limit == q->limit);
+    if (fuzz_planted("bound") && json_type(json_path(params, B("created.gt"))) != JSON_ABSENT)
+        again.created_min--;
+    ensure(again.created_min == q->created_min && again.created_max == q->created_max);
+    ensure(again.delivered == q->delivered && again.type_count == q->type_count);
+    ensure(bytes_equal(again.after, q->after) && bytes_equal(again.before, q->before));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     OWN(text_drop)
     struct text read = {0};
@@ -90,5 +136,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     struct text again = {0};
     ensure(form_read(text_bytes(&form), &again, &why) == OK);
     ensure(bytes_equal(text_bytes(&read), text_bytes(&again)));
+    OWN(json_close)
+    struct json_doc *doc_again = NULL;
+    ensure(json_parse(text_bytes(&again), &doc_again) == OK);
+    struct event_query q;
+    if (check_query(json_root(doc), &q))
+        check_query_again(&q, json_root(doc_again));
     return 0;
 }
