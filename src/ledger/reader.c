@@ -195,9 +195,9 @@ result reader_plan_read(struct reader *r, int64_t generation, struct plan **out)
     return row ? plan_read(sqlite_bytes(q, 0), (uint64_t)generation, out) : OK;
 }
 
-result reader_plan(struct reader *r, uint64_t generation, struct text *json) {
+result reader_plan(struct reader *r, uint64_t generation, struct text *plan) {
     TRY(reader_begin(r, true));
-    result failed = find_text(r, "SELECT json FROM plan WHERE generation = ?1", generation, json);
+    result failed = find_text(r, "SELECT json FROM plan WHERE generation = ?1", generation, plan);
     reader_end(r);
     return failed;
 }

@@ -112,6 +112,23 @@ struct whatif_question {
 };
 must result reader_whatif(struct reader *r, const struct whatif_question *asked, struct text *out,
                           struct text *why);
+// Events as Stripe's API shows them (stripe/event_shown.h): snapshot events of one livemode, and of
+// the platform where `account` is empty, else of this connected account or of this owner. By seq,
+// newest first: so a page begins where the one before ended, whatever comes meanwhile.
+struct history_view {
+    bool livemode;
+    bytes account;
+};
+struct event_query; // stripe/event_query.h
+// Appends one, and its seq. ABSENT.
+must result reader_history_one(struct reader *r, const struct history_view *v, bytes id,
+                               uint64_t *seq, struct text *out);
+// Appends an array of those that are asked for; are there more in the direction of its walk?
+// ABSENT: not the event that it shall begin at.
+must result reader_history(struct reader *r, const struct history_view *v,
+                           const struct event_query *f, struct text *out, bool *more);
+// ABSENT: nothing of this event was ever owed to a destination of this name.
+must result reader_history_sent(struct reader *r, uint64_t seq, bytes destination);
 // A consistent copy into a new file; EXISTS if it is there. Never stalls the writer.
 must result reader_backup(struct reader *r, const char *file, struct text *why);
 // SQLite's integrity check, hashes of bodies, invariants of the books; a line for each problem,

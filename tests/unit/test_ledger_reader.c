@@ -411,6 +411,15 @@ static void test_plans(void **state) {
         assert_ok(reader_events_sql(&events[i], &sql));
         assert_indexed(l, &sql);
     }
+    const struct event_query histories[] = {
+        {.limit = 5},
+        {.limit = 5, .before = B("x"), .delivered = UNDELIVERED},
+        {.types = {B("a.*"), B("b")}, .type_count = 2, .delivered = DELIVERED},
+    };
+    for (size_t i = 0; i < sizeof histories / sizeof histories[0]; i++) {
+        reader_history_sql(&histories[i], &sql);
+        assert_indexed(l, &sql);
+    }
     const char *states[] = {"",     "due",  "waiting",   "taken",  "held",
                             "done", "dead", "cancelled", "parked", "superseded"};
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
