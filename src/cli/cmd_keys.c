@@ -5,10 +5,17 @@
 #include "cli/rows.h"
 
 static char *mode, *name;
+static int read_only;
 
 static const struct poptOption create_options[] = {
-    {"mode", 'm', POPT_ARG_STRING, &mode, 0, "viewer: may look; operator: may also change things",
+    {"mode", 'm', POPT_ARG_STRING, &mode, 0,
+     "viewer: may look; operator: may also change things; test, live: for Stripe's SDKs and CLI, "
+     "over events of this livemode",
      "MODE"},
+    {"read-only", '\0', POPT_ARG_NONE, &read_only, 0,
+     "of a test or live key: may not change "
+     "anything",
+     NULL},
     {"name", '\0', POPT_ARG_STRING, &name, 0, "what it is for", "NAME"},
     POPT_TABLEEND,
 };
@@ -30,10 +37,14 @@ static enum cli_exit create(const struct cli_call *c) {
     struct client *client = NULL;
     OWN(json_close)
     struct json_doc *doc = NULL;
-    if (mode == NULL || (strcmp(mode, "operator") != 0 && strcmp(mode, "viewer") != 0))
-        return cli_misused(c, "--mode %s; expected operator or viewer",
+    bool stripe = mode != NULL && (strcmp(mode, "test") == 0 || strcmp(mode, "live") == 0);
+    if (mode == NULL || (!stripe && strcmp(mode, "operator") != 0 && strcmp(mode, "viewer") != 0))
+        return cli_misused(c, "--mode %s; expected operator, viewer, test or live",
                            mode == NULL ? "is missing" : "is another");
-    text_addf(&body, "{\"mode\":\"%s\"", mode);
+    if (read_only != 0 && !stripe)
+        return cli_misused(c, "--read-only goes with --mode test or live; a viewer's key may only "
+                              "look, an operator's may change things");
+    text_addf(&body, "{\"mode\":\"%s%s\"", mode, read_only != 0 ? "_read_only" : "");
     if (name != NULL) {
         text_adds(&body, ",\"name\":");
         text_add_json(&body, bytes_of(name));

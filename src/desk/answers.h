@@ -64,6 +64,10 @@ void secrets_list(struct ask *a);
 
 void signing_sign(struct ask *a);
 
+void v1_events_list(struct ask *a); // desk/v1.h
+void v1_events_show(struct ask *a);
+void v1_events_retry(struct ask *a);
+
 void ledger_backup(struct ask *a);
 void ledger_verify(struct ask *a);
 

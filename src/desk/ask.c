@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "desk/params.h"
+#include "desk/v1.h"
 #include "rules/record.h"
 
 #define SHORT_MAX 64
@@ -47,6 +48,10 @@ void ask_fail(struct ask *a, int status, const char *format, ...) {
     a->status = status;
     a->type = NULL;
     text_reset(&a->out);
+    if (a->v1) {
+        api_error_write_status(status, text_bytes(&sentence), &a->out);
+        return;
+    }
     text_adds(&a->out, "{\"error\":");
     text_add_json(&a->out, text_bytes(&sentence));
     text_addc(&a->out, '}');
@@ -78,22 +83,23 @@ void ask_send(struct ask *a) {
         return;
     if (a->out.failed)
         ask_fail(a, 500, "the answer is larger than the desk can give; ask for fewer rows");
-    const char *header = NULL;
+    const char *headers[V1_HEADERS_MAX + 1];
+    size_t n = a->v1 ? v1_headers(a, headers) : 0;
     OWN(text_drop)
     struct text allow = {0};
     if (a->status == 401)
-        header = "WWW-Authenticate: Bearer realm=\"hookkeep\"";
+        headers[n++] = "WWW-Authenticate: Bearer realm=\"hookkeep\"";
     if (a->status == 503)
-        header = RETRY_AFTER;
+        headers[n++] = RETRY_AFTER;
     if (a->status == 405) {
         text_addf(&allow, "Allow: %s", text_str(&a->allow));
-        header = text_str(&allow);
+        headers[n++] = text_str(&allow);
     }
     int status = a->status == 0 ? 200 : a->status;
     count(status);
     a->session = NULL;
-    session_answer(s, status, bytes_of(a->type == NULL ? "application/json" : a->type), &header,
-                   header != NULL, text_bytes(&a->out));
+    session_answer(s, status, bytes_of(a->type == NULL ? "application/json" : a->type), headers, n,
+                   text_bytes(&a->out));
 }
 
 void ask_refuse(struct ask *a, int status, const char *text) {
@@ -256,6 +262,10 @@ static bool books_agree(struct ask *a) {
     if (json_type(error) == JSON_ABSENT)
         return true;
     bytes why = json_string(error);
+    if (a->v1) {
+        v1_fail_command(a, why);
+        return false;
+    }
     bool absent = bytes_starts(why, B("there is no ")) || bytes_starts(why, B("nothing is "));
     ask_fail(a, absent ? 404 : 409, "%.*s", BYTES_ARG(why));
     return false;
@@ -299,23 +309,44 @@ void ask_mail(struct desk *d, struct mail *m) {
 }
 
 static void begin(struct ask *a) {
-    if (!params_read(a) || !params_body(a))
+    bool good = a->v1 ? v1_params(a) : params_read(a) && params_body(a);
+    if (!good)
         ask_send(a);
     else
         a->route->work->run(a);
 }
 
 static void refuse_key(struct ask *a) {
-    ask_refuse(a, 401,
-               "no valid key came with the request; send `Authorization: Bearer KEY` with a key "
-               "that was not revoked (the operator's first key lies beside the ledger)");
+    if (a->v1)
+        v1_fail_key(a);
+    else
+        ask_fail(a, 401,
+                 "no valid key came with the request; send `Authorization: Bearer KEY` with a key "
+                 "that was not revoked (the operator's first key lies beside the ledger)");
+    ask_send(a);
+}
+
+static bool may(enum key_mode mode, enum access access) {
+    bool stripe = access == ACCESS_STRIPE_VIEWER || access == ACCESS_STRIPE_CHANGER;
+    bool changes = access == ACCESS_OPERATOR || access == ACCESS_STRIPE_CHANGER;
+    return key_mode_stripe(mode) == stripe && (!changes || key_mode_changes(mode));
 }
 
 static void authorize(struct ask *a) {
-    if (a->route->access == ACCESS_OPERATOR && !a->caller.is_operator)
-        ask_refuse(a, 403, "this key is a viewer's; changing anything needs an operator's key");
-    else
+    if (may(a->caller.mode, a->route->access)) {
         begin(a);
+        return;
+    }
+    if (a->v1)
+        v1_fail_access(a);
+    else if (key_mode_stripe(a->caller.mode))
+        ask_fail(a, 403,
+                 "this key is of mode %s, for Stripe's API under /v1; /api takes an operator's or "
+                 "a viewer's",
+                 key_mode_name(a->caller.mode));
+    else
+        ask_fail(a, 403, "this key is a viewer's; changing anything needs an operator's key");
+    ask_send(a);
 }
 
 static void key_look(struct ask *a, struct reader *r) {
@@ -396,8 +427,11 @@ static enum http_verdict ask_head(void *ctx, struct session *s, const struct htt
     list_push(&d->asks, &a->link);
     *request_ctx = a;
     bytes arg = NO_BYTES;
+    a->v1 = v1_path(r->path);
     int found = route_find(r->method, r->path, &a->route, &arg);
-    if (found == 0) {
+    if (a->v1 && found != 200) {
+        v1_fail_path(a, r->method, r->path);
+    } else if (found == 0) {
         refuse_path(a, r->path);
     } else if (found == 405) {
         route_methods(r->path, &a->allow);
@@ -408,6 +442,8 @@ static enum http_verdict ask_head(void *ctx, struct session *s, const struct htt
         auth_read(r, &a->caller);
         params_keep(a, arg, r->query);
         read_idempotency_key(a, r);
+        if (a->v1)
+            (void)v1_head(a, r);
     }
     return HTTP_READ_BODY;
 }

@@ -14,10 +14,12 @@
 #include "desk/desk.h"
 #include "desk/routes.h"
 #include "rules/command.h"
+#include "stripe/event_query.h"
 
 #define BODY_MAX ((size_t)64 << 10)              // of a request, unless its route takes more
 #define PLAN_BODY_MAX (PLAN_JSON_MAX + BODY_MAX) // of one that carries a plan
 #define ASK_MEMORY_MAX ((size_t)4 << 20)
+#define REQUEST_ID_RANDOM 16
 
 struct desk {
     struct desk_options o;
@@ -100,6 +102,12 @@ struct ask {
     struct tail tail;
     struct desk_roll roll;
 
+    // Of Stripe's API (desk/v1.h).
+    bool v1;
+    bytes version, account;     // Stripe-Version and Stripe-Account
+    bytes told_idempotency_key; // as it came; what the books know it by is another
+    struct event_query history;
+
     // Of the one who answers.
     struct list_filter filter;
     uint64_t number;
@@ -115,8 +123,8 @@ struct ask {
 
 extern const struct http_handler ask_handler; // its ctx is the desk
 
-// Fills the answer with an error (on whichever thread the ask is); the format's outside data has to
-// be short (ask_short).
+// Fills the answer with an error, of Stripe's shape under /v1 (on whichever thread the ask is); the
+// format's outside data has to be short (ask_short).
 void ask_fail(struct ask *a, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 // At most 64 bytes of it, for a message.

@@ -39,9 +39,20 @@ static size_t base64_decode(bytes in, uint8_t *out, size_t max) {
     return n;
 }
 
+static const char *foreign_prefix(bytes key) {
+    static const char *const prefixes[] = {"sk_live_", "sk_test_", "rk_live_",
+                                           "rk_test_", "pk_live_", "pk_test_"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (bytes_starts(key, bytes_of(prefixes[i])))
+            return prefixes[i];
+    return NULL;
+}
+
 static void take_key(bytes key, struct caller *out) {
-    if (!desk_key_formed(key, &out->is_operator))
+    if (!desk_key_formed(key, &out->mode)) {
+        out->foreign = foreign_prefix(key);
         return;
+    }
     digest_sha256(&key, 1, out->hash);
     out->has_key = true;
 }
@@ -78,12 +89,14 @@ bool auth_known(const struct auth_cache *c, struct caller *caller, int64_t now_u
 bool auth_check(const struct key_row *row, struct caller *caller) {
     char hex[2 * SHA256_SIZE];
     bytes_to_hex(caller->hash, SHA256_SIZE, hex);
-    bool is_operator = bytes_equal(row->mode, B("operator"));
-    if (row->revoked_at != 0 || row->id.n >= sizeof caller->id ||
-        !bytes_equal_secret(row->hash, bytes_from(hex, sizeof hex)) ||
-        (!is_operator && !bytes_equal(row->mode, B("viewer"))))
+    enum key_mode mode = key_mode_find(row->mode);
+    if (row->id.n >= sizeof caller->id || mode == KEY_MODES ||
+        !bytes_equal_secret(row->hash, bytes_from(hex, sizeof hex)))
         return false;
-    caller->is_operator = is_operator;
+    caller->revoked = row->revoked_at != 0;
+    if (caller->revoked)
+        return false;
+    caller->mode = mode;
     memcpy(caller->id, row->id.p, row->id.n);
     caller->id[row->id.n] = '\0';
     return true;
@@ -98,7 +111,7 @@ void auth_remember(struct auth_cache *c, uint64_t epoch, const struct caller *ca
 }
 
 void auth_expect(struct auth_cache *c, const uint8_t hash[SHA256_SIZE], int64_t now_us) {
-    struct caller caller = {.has_key = true, .is_operator = true};
+    struct caller caller = {.has_key = true, .mode = KEY_MODE_OPERATOR};
     memcpy(caller.hash, hash, SHA256_SIZE);
     desk_key_id_of(hash, caller.id);
     c->entries[c->next] = (struct auth_entry){now_us + AUTH_FIRST_US, caller};

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "http/request.h"
 #include "ledger/ledger.h"
+#include "rules/key_mode.h"
 
 #define AUTH_CACHE_SIZE 32
 #define AUTH_CACHE_US 3000000  // how long a key is taken as known
@@ -16,7 +17,9 @@
 struct caller {
     bool has_key; // one that has a key's form
     uint8_t hash[SHA256_SIZE];
-    bool is_operator;
+    bool revoked;        // as the books say
+    const char *foreign; // how a key begins that is none of ours, if Stripe's begin so; constant
+    enum key_mode mode;
     char id[KEY_ID_KEPT]; // NUL-terminated, once known
 };
 

@@ -13,6 +13,7 @@
 #include "journal/journal.h"
 #include "ledger/ledger.h"
 #include "port/clock.h"
+#include "rules/key_mode.h"
 #include "rules/plan.h"
 
 struct desk;
@@ -104,15 +105,16 @@ void desk_stop(struct desk *d);
 void desk_close(struct desk *d);
 uint16_t desk_port(const struct desk *d, size_t listen); // the real one, when 0 was asked for
 
-// Keys: "hk_operator_" or "hk_viewer_" and 32 base62 characters of the clock's entropy (190 bits).
+// Keys: a prefix of rules/key_modes.def and 32 base62 characters of the clock's entropy (190 bits).
+// A key of the real Stripe has another form: it is never hashed, looked up or told to anybody.
 // The ledger keeps the SHA-256 of the whole text. The id, "key_" and 12 base62 characters, is
 // derived from that hash, so whoever holds a key knows its id.
 #define DESK_KEY_MAX 64    // bytes of a key with its NUL
 #define DESK_KEY_ID_MAX 17 // of an id
 
-// Is it a key by its form? *is_operator says which kind.
-bool desk_key_formed(bytes key, bool *is_operator);
-void desk_key_new(struct clock *clock, bool is_operator, char out[DESK_KEY_MAX]);
+// Is it a key by its form? *mode says which kind.
+bool desk_key_formed(bytes key, enum key_mode *mode);
+void desk_key_new(struct clock *clock, enum key_mode mode, char out[DESK_KEY_MAX]);
 void desk_key_id(bytes key, char out[DESK_KEY_ID_MAX]);
 void desk_key_id_of(const uint8_t hash[SHA256_SIZE], char out[DESK_KEY_ID_MAX]);
 // The payload of the command that makes this well-formed key known to the books

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/ensure.h"
 #include "base/memory.h"
 #include "desk/desk.h"
 #include "port/files.h"
@@ -14,23 +15,25 @@
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 #define BASE (sizeof digits - 1)
 
-static bytes prefix_of(bool is_operator) {
-    return is_operator ? B("hk_operator_") : B("hk_viewer_");
-}
+static bytes prefix_of(enum key_mode mode) { return bytes_of(key_mode_prefix(mode)); }
 
-bool desk_key_formed(bytes key, bool *is_operator) {
-    *is_operator = bytes_starts(key, prefix_of(true));
-    bytes prefix = prefix_of(*is_operator);
-    if (!bytes_starts(key, prefix) || key.n != prefix.n + KEY_RANDOM)
+bool desk_key_formed(bytes key, enum key_mode *mode) {
+    *mode = KEY_MODE_OPERATOR;
+    while (*mode < KEY_MODES && !bytes_starts(key, prefix_of(*mode)))
+        (*mode)++;
+    if (*mode == KEY_MODES)
         return false;
-    for (size_t i = prefix.n; i < key.n; i++)
+    size_t prefix_n = prefix_of(*mode).n;
+    if (key.n != prefix_n + KEY_RANDOM)
+        return false;
+    for (size_t i = prefix_n; i < key.n; i++)
         if (key.p[i] == 0 || strchr(digits, key.p[i]) == NULL)
             return false;
     return true;
 }
 
-void desk_key_new(struct clock *clock, bool is_operator, char out[DESK_KEY_MAX]) {
-    bytes prefix = prefix_of(is_operator);
+void desk_key_new(struct clock *clock, enum key_mode mode, char out[DESK_KEY_MAX]) {
+    bytes prefix = prefix_of(mode);
     memcpy(out, prefix.p, prefix.n);
     clock_token(clock, out + prefix.n, KEY_RANDOM);
     out[prefix.n + KEY_RANDOM] = '\0';
@@ -52,12 +55,12 @@ void desk_key_id_of(const uint8_t hash[SHA256_SIZE], char out[DESK_KEY_ID_MAX]) 
 void desk_key_command(bytes key, bytes name, bytes by, struct text *payload) {
     char id[DESK_KEY_ID_MAX];
     uint8_t hash[SHA256_SIZE];
-    bool is_operator = false;
-    (void)desk_key_formed(key, &is_operator);
+    enum key_mode mode;
+    ensure(desk_key_formed(key, &mode));
     desk_key_id(key, id);
     digest_sha256(&key, 1, hash);
     text_addf(payload, "{\"do\":\"%s\",\"id\":\"%s\",\"mode\":\"%s\",\"hash\":\"",
-              command_name(COMMAND_KEY_CREATE), id, is_operator ? "operator" : "viewer");
+              command_name(COMMAND_KEY_CREATE), id, key_mode_name(mode));
     text_add_hex(payload, bytes_from(hash, sizeof hash));
     text_adds(payload, "\",\"name\":");
     text_add_json(payload, name);
@@ -75,8 +78,8 @@ result desk_first_key(const char *path, struct clock *clock, struct text *key, b
         bytes line = text_bytes(&content);
         if (bytes_ends(line, B("\n")))
             line.n--;
-        bool is_operator = false;
-        NEED(desk_key_formed(line, &is_operator) && is_operator, INVALID,
+        enum key_mode mode;
+        NEED(desk_key_formed(line, &mode) && mode == KEY_MODE_OPERATOR, INVALID,
              "the file does not hold an operator's key; remove it to get a new one");
         text_add(key, line);
         memory_wipe(content.p, content.n);
@@ -85,7 +88,7 @@ result desk_first_key(const char *path, struct clock *clock, struct text *key, b
     if (!failed_as(loaded, FAIL_ABSENT))
         return loaded;
     char fresh[DESK_KEY_MAX];
-    desk_key_new(clock, true, fresh);
+    desk_key_new(clock, KEY_MODE_OPERATOR, fresh);
     text_addf(&content, "%s\n", fresh);
     TRY(file_save(path, text_bytes(&content), 0600));
     text_adds(key, fresh);

@@ -23,19 +23,19 @@ static void created(struct ask *a) {
     text_reset(&a->out);
     text_addf(&a->out, "{\"ok\":true,\"id\":\"%s\",\"name\":", id);
     text_add_json(&a->out, json_string(field(a, "name")));
-    text_addf(&a->out, ",\"mode\":%s,\"key\":\"%s\"}",
-              bytes_starts(bytes_of(a->key), B("hk_operator_")) ? "\"operator\"" : "\"viewer\"",
-              a->key);
+    text_addf(&a->out, ",\"mode\":\"%.*s\",\"key\":\"%s\"}",
+              BYTES_ARG(json_string(field(a, "mode"))), a->key);
     memory_wipe(a->key, sizeof a->key);
     ask_send(a);
 }
 
 void keys_create(struct ask *a) {
-    bytes mode = json_string(field(a, "mode"));
+    enum key_mode mode = key_mode_find(json_string(field(a, "mode")));
     json name = field(a, "name");
-    bool is_operator = bytes_equal(mode, B("operator"));
-    if (!is_operator && !bytes_equal(mode, B("viewer"))) {
-        ask_refuse(a, 400, "`mode` is missing or unknown; operator or viewer is expected");
+    if (mode == KEY_MODES) {
+        ask_refuse(a, 400,
+                   "`mode` is missing or unknown; operator, viewer, test, live, test_read_only or "
+                   "live_read_only is expected");
         return;
     }
     if ((json_type(name) != JSON_ABSENT && json_type(name) != JSON_STRING) ||
@@ -49,7 +49,7 @@ void keys_create(struct ask *a) {
         return;
     }
     a->tells_secret = true;
-    desk_key_new(a->desk->o.clock, is_operator, a->key);
+    desk_key_new(a->desk->o.clock, mode, a->key);
     ask_command_begin(a, COMMAND_KEY_CREATE);
     text_reset(&a->payload);
     desk_key_command(bytes_of(a->key), json_string(name), bytes_of(a->caller.id), &a->payload);

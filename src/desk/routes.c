@@ -81,6 +81,9 @@ static const struct work works[ROUTES] = {
     [ROUTE_SIGN] = {signing_sign, NULL, sign_fields},
     [ROUTE_BACKUP] = {ledger_backup, NULL, backup_fields},
     [ROUTE_VERIFY] = {ledger_verify, NULL, NULL},
+    [ROUTE_V1_EVENTS] = {v1_events_list, NULL, NULL}, // reads its parameters itself (desk/v1.h)
+    [ROUTE_V1_EVENT] = {v1_events_show, NULL, NULL},
+    [ROUTE_V1_RETRY] = {v1_events_retry, NULL, NULL},
 };
 
 static const struct route routes[ROUTES] = {

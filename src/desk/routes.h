@@ -7,7 +7,13 @@
 
 struct ask;
 
-enum access { ACCESS_NOBODY, ACCESS_VIEWER, ACCESS_OPERATOR }; // the least that is needed
+enum access { // the least that is needed
+    ACCESS_NOBODY,
+    ACCESS_VIEWER,
+    ACCESS_OPERATOR,
+    ACCESS_STRIPE_VIEWER, // of keys for Stripe's API
+    ACCESS_STRIPE_CHANGER,
+};
 
 enum route_id {
 #define ROUTE(id, method, path, access, doc) ROUTE_##id,

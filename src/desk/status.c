@@ -69,7 +69,7 @@ static void add_process(struct ask *a) {
     text_addf(out, ",\"generation\":%llu,\"key\":{\"id\":",
               (unsigned long long)atomic_load(&a->desk->generation));
     text_add_json(out, bytes_of(a->caller.id));
-    text_addf(out, ",\"mode\":\"%s\"}", a->caller.is_operator ? "operator" : "viewer");
+    text_addf(out, ",\"mode\":\"%s\"}", key_mode_name(a->caller.mode));
 }
 
 static void add_stores(struct ask *a) {

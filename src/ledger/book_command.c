@@ -3,6 +3,7 @@
 
 #include "ledger/book_internal.h"
 #include "rules/command.h"
+#include "rules/key_mode.h"
 
 #define ANSWERS_DROPPED 1000 // by one command at most, so that none takes long
 
@@ -311,8 +312,9 @@ static result do_key_create(const struct asked *q) {
     };
     if (row.id.n == 0 || row.hash.n != 2 * SHA256_SIZE)
         return refuse(q, "a key needs an id and the SHA-256 of its text");
-    if (!bytes_equal(row.mode, B("operator")) && !bytes_equal(row.mode, B("viewer")))
-        return refuse(q, "mode must be operator or viewer");
+    if (key_mode_find(row.mode) == KEY_MODES)
+        return refuse(q, "mode must be operator, viewer, test, live, test_read_only or "
+                         "live_read_only");
     struct key_row before;
     struct store *s = q->book->store;
     if (s->key_get(s, row.id, q->scratch, &before) == OK)

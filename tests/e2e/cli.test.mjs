@@ -101,8 +101,8 @@ test("help names every command, and each tells how to call it", async () => {
   const names = [...all.stdout.matchAll(/^ {2}(\w+) +\S/gm)].map((m) => m[1]);
   assert.deepEqual(names, [
     "serve", "check", "status", "doctor", "accounts", "events", "deliveries", "destinations",
-    "explain", "match", "sites", "suspense", "secrets", "ledger", "keys", "trigger", "sign",
-    "verify", "plugin", "version", "help"
+    "explain", "match", "sites", "tables", "suspense", "secrets", "ledger", "keys", "trigger",
+    "sign", "verify", "plugin", "version", "help"
   ]);
   for (const name of names) {
     const one = await ok([name, "--help"]);
@@ -140,8 +140,9 @@ test("what is misused is told, with exit code 2", async () => {
     [["events", "replay", "evt_1", "--type", "x"], /named and filtered at once/],
     [["events", "replay", "--all", "--rate", "-1"], /--rate takes/],
     [["events", "show", "evt_1", "--receipt", "1"], /add --body/],
-    [["keys", "create"], /--mode is missing; expected operator or viewer/],
-    [["keys", "create", "--mode", "test"], /--mode is another/],
+    [["keys", "create"], /--mode is missing; expected operator, viewer, test or live/],
+    [["keys", "create", "--mode", "root"], /--mode is another/],
+    [["keys", "create", "--mode", "viewer", "--read-only"], /--read-only goes with --mode test/],
     [["help", "nothing"], /there is no command `nothing`/],
     [["help", "events", "shw"], /did you mean `hookkeep events show`/],
   ];

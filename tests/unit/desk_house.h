@@ -43,6 +43,7 @@ struct house {
     uint64_t generation;
     bool not_ready;
     char operator_key[DESK_KEY_MAX], viewer_key[DESK_KEY_MAX], revoked_key[DESK_KEY_MAX];
+    char test_key[DESK_KEY_MAX], live_key[DESK_KEY_MAX], reading_key[DESK_KEY_MAX];
 };
 
 static inline int64_t house_wall(struct clock *c) { return clock_wall_ms(&clock_real); }
@@ -129,18 +130,21 @@ static inline void house_plan(struct house *h, const char *destinations) {
     "[{\"types\":[\"charge.*\"],\"accounts\":[],\"sources\":[],\"secrets\":[],\"scope\":\"any\","  \
     "\"where\":[]}]"
 
-static inline void house_key(struct house *h, bool is_operator, char out[DESK_KEY_MAX]) {
+static inline void house_key(struct house *h, enum key_mode mode, char out[DESK_KEY_MAX]) {
     OWN(text_drop)
     struct text payload = {0};
-    desk_key_new(&clock_real, is_operator, out);
+    desk_key_new(&clock_real, mode, out);
     desk_key_command(bytes_of(out), B("test"), NO_BYTES, &payload);
     house_append(h, RECORD_COMMAND, text_bytes(&payload));
 }
 
 static inline void house_keys(struct house *h) {
-    house_key(h, true, h->operator_key);
-    house_key(h, false, h->viewer_key);
-    house_key(h, true, h->revoked_key);
+    house_key(h, KEY_MODE_OPERATOR, h->operator_key);
+    house_key(h, KEY_MODE_VIEWER, h->viewer_key);
+    house_key(h, KEY_MODE_TEST, h->test_key);
+    house_key(h, KEY_MODE_LIVE, h->live_key);
+    house_key(h, KEY_MODE_TEST_READ_ONLY, h->reading_key);
+    house_key(h, KEY_MODE_OPERATOR, h->revoked_key);
     char id[DESK_KEY_ID_MAX], payload[128];
     desk_key_id(bytes_of(h->revoked_key), id);
     snprintf(payload, sizeof payload, "{\"do\":\"key_revoke\",\"id\":\"%s\",\"by\":\"\"}", id);

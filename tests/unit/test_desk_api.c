@@ -607,7 +607,7 @@ static void test_keys(void **state) {
     struct reply list;
     call_with(h, "GET", "/api/keys", key, NULL, &list);
     assert_status(&list, 200);
-    assert_int_equal(json_size(reply_at(&list, "data")), 4);
+    assert_int_equal(json_size(reply_at(&list, "data")), 7);
     expect(h, "POST", "/api/keys/key_none/revoke", NULL, 404, "no key");
 }
 

@@ -36,6 +36,7 @@ static void expect_401(const struct house *h, size_t i, const char *authorizatio
     assert_true(bytes_search(r.head, B("WWW-Authenticate: Bearer")) < r.head.n);
     assert_says(&r, "\"error\"");
     assert_false(reply_says(&r, "hk_"));
+    assert_false(reply_says(&r, "canary"));
 }
 
 static void test_no_valid_key(void **state) {
@@ -43,41 +44,53 @@ static void test_no_valid_key(void **state) {
     char revoked[128];
     snprintf(revoked, sizeof revoked, "Bearer %s", h->revoked_key);
     const char *const bad[] = {
-        NULL,         "Bearer",
-        "Bearer x",   "Bearer hk_operator_0000000000000000000000000000000A",
-        "Basic !!!!", "Basic eDp5",
-        "Digest x",   revoked,
+        NULL,
+        "Bearer",
+        "Bearer x",
+        "Bearer hk_operator_0000000000000000000000000000000A",
+        "Basic !!!!",
+        "Basic eDp5",
+        "Bearer sk_test_hk00000000000000000000000000000000",
+        "Bearer sk_live_51canary0000000000000000",
+        "Digest x",
+        revoked,
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++)
             expect_401(h, i, bad[k]);
 }
 
-static void test_viewer(void **state) {
-    struct house *h = *state;
+// What each kind of key may do, of every row; 403 for the rest.
+static void expect_access(const struct house *h, const char *key, enum access least,
+                          enum access most) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (strcmp(rows[i].path, "/api/events/tail") == 0)
             continue; // does not end; test_desk_tail.c
         OWN(reply_drop)
         struct reply r;
-        call_with(h, rows[i].method, path_of(i), h->viewer_key, NULL, &r);
-        bool refused = r.status == 403;
-        if (refused != (rows[i].access == ACCESS_OPERATOR) || r.status == 401)
+        call_with(h, rows[i].method, path_of(i), key, NULL, &r);
+        bool may =
+            rows[i].access == ACCESS_NOBODY || (rows[i].access >= least && rows[i].access <= most);
+        if ((r.status != 403) != may || r.status == 401 || r.status >= 500)
             fail_msg("%s %s: %d", rows[i].method, rows[i].path, r.status);
     }
 }
 
+static void test_viewer(void **state) {
+    struct house *h = *state;
+    expect_access(h, h->viewer_key, ACCESS_VIEWER, ACCESS_VIEWER);
+}
+
 static void test_operator(void **state) {
     struct house *h = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (strcmp(rows[i].path, "/api/events/tail") == 0)
-            continue;
-        OWN(reply_drop)
-        struct reply r;
-        call(h, rows[i].method, path_of(i), NULL, &r);
-        if (r.status == 401 || r.status == 403 || r.status >= 500)
-            fail_msg("%s %s: %d", rows[i].method, rows[i].path, r.status);
-    }
+    expect_access(h, h->operator_key, ACCESS_VIEWER, ACCESS_OPERATOR);
+}
+
+static void test_stripe(void **state) {
+    struct house *h = *state;
+    expect_access(h, h->test_key, ACCESS_STRIPE_VIEWER, ACCESS_STRIPE_CHANGER);
+    expect_access(h, h->live_key, ACCESS_STRIPE_VIEWER, ACCESS_STRIPE_CHANGER);
+    expect_access(h, h->reading_key, ACCESS_STRIPE_VIEWER, ACCESS_STRIPE_VIEWER);
 }
 
 static void test_basic(void **state) {
@@ -153,7 +166,7 @@ static void test_first_key(void **state) {
     assert_false(auth_known(&cache, &who, 5));
     auth_expect(&cache, who.hash, 5);
     assert_true(auth_known(&cache, &who, 4 + AUTH_FIRST_US));
-    assert_true(who.is_operator);
+    assert_int_equal(who.mode, KEY_MODE_OPERATOR);
     assert_string_equal(who.id, id);
     assert_false(auth_known(&cache, &who, 5 + AUTH_FIRST_US));
     auth_expect(&cache, who.hash, 5);
@@ -163,9 +176,9 @@ static void test_first_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        HOUSE_TEST(test_no_valid_key),    HOUSE_TEST(test_viewer),
-        HOUSE_TEST(test_operator),        HOUSE_TEST(test_basic),
-        HOUSE_TEST(test_revoked_at_once), cmocka_unit_test(test_first_key),
+        HOUSE_TEST(test_no_valid_key),    HOUSE_TEST(test_viewer), HOUSE_TEST(test_operator),
+        HOUSE_TEST(test_stripe),          HOUSE_TEST(test_basic),  HOUSE_TEST(test_revoked_at_once),
+        cmocka_unit_test(test_first_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

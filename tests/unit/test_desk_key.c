@@ -19,34 +19,47 @@
 static void test_form(void **state) {
     static const struct {
         const char *key;
-        bool good, is_operator;
+        enum key_mode mode; // KEY_MODES: no key
     } rows[] = {
-        {"hk_operator_0123456789ABCDEFGHIJKLMNOPQRSTUV", true, true},
-        {"hk_viewer_0123456789abcdefghijklmnopqrstuv", true, false},
-        {"hk_viewer_0123456789abcdefghijklmnopqrstu", false, false},
-        {"hk_viewer_0123456789abcdefghijklmnopqrstuvw", false, false},
-        {"hk_viewer_0123456789abcdefghijklmnopqrstu-", false, false},
-        {"hk_other_0123456789abcdefghijklmnopqrstuv", false, false},
-        {"", false, false},
-        {"hk_operator_", false, false},
+        {"hk_operator_0123456789ABCDEFGHIJKLMNOPQRSTUV", KEY_MODE_OPERATOR},
+        {"hk_viewer_0123456789abcdefghijklmnopqrstuv", KEY_MODE_VIEWER},
+        {"sk_test_hk0123456789abcdefghijklmnopqrstuv", KEY_MODE_TEST},
+        {"sk_live_hk0123456789abcdefghijklmnopqrstuv", KEY_MODE_LIVE},
+        {"rk_test_hk0123456789abcdefghijklmnopqrstuv", KEY_MODE_TEST_READ_ONLY},
+        {"rk_live_hk0123456789abcdefghijklmnopqrstuv", KEY_MODE_LIVE_READ_ONLY},
+        // As Stripe's own are.
+        {"sk_test_0123456789abcdefghijklmn", KEY_MODES},
+        {"sk_live_510123456789abcdefghijklmnopqrstuv", KEY_MODES},
+        {"sk_live_hk0123456789abcdefghijklmnopqrstuvw", KEY_MODES},
+        {"pk_live_hk0123456789abcdefghijklmnopqrstuv", KEY_MODES},
+        {"hk_viewer_0123456789abcdefghijklmnopqrstu", KEY_MODES},
+        {"hk_viewer_0123456789abcdefghijklmnopqrstuvw", KEY_MODES},
+        {"hk_viewer_0123456789abcdefghijklmnopqrstu-", KEY_MODES},
+        {"hk_other_0123456789abcdefghijklmnopqrstuv", KEY_MODES},
+        {"", KEY_MODES},
+        {"hk_operator_", KEY_MODES},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        bool is_operator = false;
-        assert_int_equal(desk_key_formed(bytes_of(rows[i].key), &is_operator), rows[i].good);
-        if (rows[i].good)
-            assert_int_equal(is_operator, rows[i].is_operator);
+        enum key_mode mode = KEY_MODES;
+        bool formed = desk_key_formed(bytes_of(rows[i].key), &mode);
+        assert_int_equal(formed, rows[i].mode != KEY_MODES);
+        if (formed)
+            assert_int_equal(mode, rows[i].mode);
     }
 }
 
 static void test_new(void **state) {
     char one[DESK_KEY_MAX], other[DESK_KEY_MAX];
-    bool is_operator = false;
-    desk_key_new(&clock_real, true, one);
-    desk_key_new(&clock_real, true, other);
-    assert_string_not_equal(one, other);
-    assert_true(desk_key_formed(bytes_of(one), &is_operator) && is_operator);
-    desk_key_new(&clock_real, false, one);
-    assert_true(desk_key_formed(bytes_of(one), &is_operator) && !is_operator);
+    for (enum key_mode m = KEY_MODE_OPERATOR; m < KEY_MODES; m++) {
+        enum key_mode mode = KEY_MODES;
+        desk_key_new(&clock_real, m, one);
+        desk_key_new(&clock_real, m, other);
+        assert_string_not_equal(one, other);
+        assert_true(desk_key_formed(bytes_of(one), &mode));
+        assert_int_equal(mode, m);
+        assert_int_equal(key_mode_find(bytes_of(key_mode_name(m))), m);
+    }
+    assert_int_equal(key_mode_find(B("tester")), KEY_MODES);
 }
 
 static void test_id(void **state) {

@@ -64,7 +64,8 @@ export class Canaries {
     this.said.push([`standard error of: hookkeep ${words}`, stderr]);
     const told = TELLS_COMMAND.exec(words);
     if (!told) return this.said.push([`standard output of: hookkeep ${words}`, stdout]);
-    for (const found of stdout.match(/\b(hk_(operator|viewer)|whsec)_\w+/g) ?? [])
+    const forms = /\b((hk_(operator|viewer)|whsec)_|[sr]k_(test|live)_hk)\w+/g;
+    for (const found of stdout.match(forms) ?? [])
       this.add(`what hookkeep ${told[0]} told`, found);
   }
   cmdline(pid) {

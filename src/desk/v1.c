@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+#include "desk/v1.h"
+
+#include <string.h>
+
+#include "stripe/form.h"
+
+#define VERSION_MAX 128
+#define ACCOUNT_MAX 64
+
+bool v1_path(bytes path) {
+    bytes first = bytes_slice(path, 0, 4);
+    return bytes_equal(first, B("/v1/")) || bytes_equal(first, B("/v2/")) ||
+           bytes_equal(path, B("/v1"));
+}
+
+void v1_fail(struct ask *a, enum api_error e, const char *param, const char *format, ...) {
+    OWN(text_drop)
+    struct text sentence = {0};
+    va_list args;
+    va_start(args, format);
+    text_addv(&sentence, format, args);
+    va_end(args);
+    a->status = api_error_status(e);
+    a->type = NULL;
+    text_reset(&a->out);
+    api_error_write(e, bytes_of(param), text_bytes(&sentence), &a->out);
+}
+
+void v1_fail_as(struct ask *a, const struct api_refusal *why) {
+    v1_fail(a, why->error, text_str(&why->param), "%s", text_str(&why->message));
+}
+
+void v1_fail_path(struct ask *a, bytes method, bytes path) {
+    OWN(text_drop)
+    struct text shown = {0};
+    text_add_printable(&shown, path, 64);
+    v1_fail(a, API_ERROR_PATH_UNKNOWN, NULL,
+            "Unrecognized request URL (%.*s: %s). This gateway answers GET /v1/events, GET "
+            "/v1/events/ID and POST /v1/events/ID/retry; what is not here has to be asked of "
+            "Stripe itself.",
+            BYTES_ARG(ask_short(method)), text_str(&shown));
+}
+
+void v1_fail_key(struct ask *a) {
+    if (a->caller.revoked)
+        v1_fail(a, API_ERROR_KEY_REVOKED, NULL,
+                "This API key was revoked; make another one with "
+                "`hookkeep keys create`.");
+    else if (a->caller.foreign != NULL)
+        v1_fail(a, API_ERROR_KEY_BAD, NULL,
+                "Invalid API Key provided: %s**** is none of this gateway's. If it is one of "
+                "Stripe's, nothing of it was kept here; this gateway's own come from `hookkeep "
+                "keys create --mode test` or live.",
+                a->caller.foreign);
+    else
+        v1_fail(a, API_ERROR_KEY_BAD, NULL,
+                "No API key of this gateway's came with the request. Send `Authorization: Bearer "
+                "KEY`, or the key as the user name of Basic authentication; `hookkeep keys create "
+                "--mode test` or live makes one.");
+}
+
+void v1_fail_access(struct ask *a) {
+    enum key_mode mode = a->caller.mode;
+    if (!key_mode_stripe(mode))
+        v1_fail(a, API_ERROR_PERMISSION, NULL,
+                "This key is of mode %s, which is for the desk's own API under /api; /v1 takes "
+                "one of mode test or live.",
+                key_mode_name(mode));
+    else
+        v1_fail(a, API_ERROR_PERMISSION, NULL,
+                "This key may only look (it was made with --read-only); changing anything takes "
+                "one without.");
+}
+
+void v1_fail_command(struct ask *a, bytes why) {
+    if (bytes_starts(why, B("this idempotency key")))
+        v1_fail(a, API_ERROR_IDEMPOTENCY, NULL,
+                "This Idempotency-Key came with another request before; each request takes one of "
+                "its own, and only the same request again the same one.");
+    else
+        v1_fail(a, API_ERROR_INVALID, NULL, "The books refuse it: %.*s.", BYTES_ARG(why));
+}
+
+// "2026-10-28.endive", and whatever may stand behind it.
+static bool version_formed(bytes v) {
+    static const char form[] = "dddd-dd-dd";
+    for (size_t i = 0; i < v.n; i++) {
+        bool digit = v.p[i] >= '0' && v.p[i] <= '9';
+        char want = i < sizeof form - 1 ? form[i] : '\0';
+        if (want == 'd' ? !digit : want == '-' ? v.p[i] != '-' : v.p[i] < ' ' || v.p[i] > '~')
+            return false;
+    }
+    return v.n >= sizeof form - 1 && v.n <= VERSION_MAX;
+}
+
+static bool account_formed(bytes id) {
+    for (size_t i = 0; i < id.n; i++)
+        if (id.p[i] <= ' ' || id.p[i] > '~')
+            return false;
+    return id.n > 5 && id.n <= ACCOUNT_MAX && bytes_starts(id, B("acct_"));
+}
+
+static bool take_version(struct ask *a, const struct http_request *r) {
+    bytes v;
+    bool twice = false;
+    if (!http_header_get(r, "Stripe-Version", &v, &twice) && !twice)
+        return true;
+    if (!twice && version_formed(v)) {
+        a->version = arena_copy(&a->memory, v);
+        return true;
+    }
+    v1_fail(a, API_ERROR_INVALID, NULL,
+            "The header Stripe-Version holds no API version; it begins with a date, as "
+            "2026-10-28.endive, and stands there once. Events are shown as they were made, "
+            "whatever it says.");
+    return false;
+}
+
+static bool take_account(struct ask *a, const struct http_request *r) {
+    bytes v;
+    bool twice = false;
+    if (http_header_get(r, "Stripe-Context", &v, &twice) || twice) {
+        v1_fail(a, API_ERROR_INVALID, NULL,
+                "The header Stripe-Context is not understood here; name the account by "
+                "Stripe-Account.");
+        return false;
+    }
+    if (!http_header_get(r, "Stripe-Account", &v, &twice) && !twice)
+        return true;
+    if (!twice && account_formed(v)) {
+        a->account = arena_copy(&a->memory, v);
+        return true;
+    }
+    v1_fail(a, API_ERROR_ACCOUNT_INVALID, NULL,
+            "The header Stripe-Account names no account; it takes one id, as acct_1234.");
+    return false;
+}
+
+// One key's Idempotency-Keys are no other's.
+static void own_idempotency_key(struct ask *a) {
+    uint8_t hash[SHA256_SIZE];
+    OWN(text_drop)
+    struct text own = {0};
+    bytes parts[] = {bytes_from(a->caller.hash, SHA256_SIZE), a->idempotency_key};
+    digest_sha256(parts, 2, hash);
+    text_adds(&own, "v1_");
+    text_add_hex(&own, bytes_from(hash, SHA256_SIZE));
+    a->told_idempotency_key = a->idempotency_key;
+    a->idempotency_key = arena_copy(&a->memory, text_bytes(&own));
+}
+
+bool v1_head(struct ask *a, const struct http_request *r) {
+    if (a->idempotency_key.n > 0)
+        own_idempotency_key(a);
+    return a->status == 0 && take_version(a, r) && take_account(a, r);
+}
+
+bool v1_params(struct ask *a) {
+    OWN(text_drop)
+    struct text all = {.max = FORM_BYTES_MAX + 1};
+    OWN(text_drop)
+    struct text read = {0};
+    OWN(text_drop)
+    struct text why = {0};
+    text_add(&all, a->query_text);
+    if (a->body.n > 0)
+        text_addc(&all, '&');
+    text_add(&all, text_bytes(&a->body));
+    if (all.failed)
+        v1_fail(a, API_ERROR_INVALID, NULL, "The parameters are longer than %zu bytes.",
+                FORM_BYTES_MAX);
+    else if (form_read(text_bytes(&all), &read, &why) != OK)
+        v1_fail(a, API_ERROR_INVALID, NULL, "%s", text_str(&why));
+    else if (json_parse(text_bytes(&read), &a->doc) != OK)
+        v1_fail(a, API_ERROR_INTERNAL, NULL, "The parameters were read as what is none.");
+    return a->status == 0;
+}
+
+static const char *line(struct ask *a, const char *name, bytes value) {
+    OWN(text_drop)
+    struct text t = {0};
+    text_addf(&t, "%s: %.*s", name, BYTES_ARG(value));
+    text_addc(&t, '\0');
+    return (const char *)arena_copy(&a->memory, text_bytes(&t)).p;
+}
+
+size_t v1_headers(struct ask *a, const char *lines[V1_HEADERS_MAX]) {
+    char id[REQUEST_ID_RANDOM + 4] = "req_";
+    size_t n = 0;
+    clock_token(a->desk->o.clock, id + 4, REQUEST_ID_RANDOM);
+    lines[n++] = line(a, "Request-Id", bytes_from(id, sizeof id));
+    if (a->version.n > 0)
+        lines[n++] = line(a, "Stripe-Version", a->version);
+    if (a->told_idempotency_key.n > 0)
+        lines[n++] = line(a, "Idempotency-Key", a->told_idempotency_key);
+    for (size_t i = n; i > 0; i--)
+        if (lines[i - 1] == NULL) // the ask's memory is full
+            n = i - 1;
+    return n;
+}

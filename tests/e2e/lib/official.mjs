@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Stripe's own SDK and CLI, told to talk to the desk.
+import { fileURLToPath } from "node:url";
+import Stripe from "stripe";
+import { run } from "./process.mjs";
+
+const CLI = fileURLToPath(new URL("../node_modules/.bin/stripe", import.meta.url));
+
+// Where the desk listens on TCP: the configuration has to say so.
+export const deskPort = (g) => g.ports.find((l) => l.for === "desk" && l.port > 0).port;
+
+export function sdk(g, key, more = {}) {
+  return new Stripe(key, { host: "127.0.0.1", port: deskPort(g), protocol: "http",
+                           maxNetworkRetries: 0, ...more });
+}
+
+export async function makeKey(g, mode, ...more) {
+  const r = await g.cli(["keys", "create", "--mode", mode, ...more]);
+  if (r.code !== 0) throw new Error(r.stderr);
+  return r.stdout.trim();
+}
+
+// `unix`: by STRIPE_CLI_UNIX_SOCKET instead of --api-base. The key is in the environment, where
+// not every user of the machine sees it.
+export function stripeCli(g, key, args, { unix = false } = {}) {
+  const env = { HOME: g.folder, XDG_CONFIG_HOME: g.folder, STRIPE_API_KEY: key,
+                STRIPE_CLI_TELEMETRY_OPTOUT: "1" };
+  if (unix) env.STRIPE_CLI_UNIX_SOCKET = g.path(g.socket);
+  const base = unix ? [] : ["--api-base", `http://127.0.0.1:${deskPort(g)}`];
+  return run(CLI, [...args, ...base], { cwd: g.folder, env });
+}
