@@ -49,7 +49,8 @@ bench: ## measure against what others do
 	@tools/bench
 
 install: build ## install into /usr/local; PREFIX=/usr and DESTDIR=dir are heard
-	@meson configure $(HOOKKEEP_BUILD) $(if $(PREFIX),--prefix=$(PREFIX))>/dev/null
+	@meson configure $(HOOKKEEP_BUILD) --prefix=$(or $(PREFIX),/usr/local)
+	@ninja -C $(HOOKKEEP_BUILD) >/dev/null
 	@meson install -C $(HOOKKEEP_BUILD) --no-rebuild
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then /sbin/ldconfig; fi
 
