@@ -423,6 +423,69 @@ static void what_was_read_under_other_rules_is_forgotten(void **state) {
     assert_int_equal(n, 1);
 }
 
+static void odd_events(struct story *s, bool backwards) {
+    static const char *const objects[] = {
+        "{\"id\":\"cus_\\u0000a\",\"object\":\"customer\",\"name\":\"a\\u0000b\"}",
+        "{\"id\":\"cus_\\u0000b\",\"object\":\"customer\",\"balance\":1e400,\"name\":7}",
+        "{\"id\":\"cus_3\",\"id\":\"cus_4\",\"object\":\"customer\",\"object\":\"charge\","
+        "\"balance\":123456789012345678901234567890,\"email\":{\"a\":[]}}",
+        "{\"id\":\"x_1\",\"object\":\"x\\u0000'\\\"; --\",\"metadata\":{\"a\":{\"id\":\"cus_9\","
+        "\"object\":\"customer\"}}}",
+        "{\"id\":\"x_1\",\"object\":\"\",\"has_more\":true}",
+        "{\"id\":\"sub_1\",\"object\":\"subscription\",\"items\":{\"data\":[{\"id\":\"si_1\"},"
+        "{\"id\":\"si_1\",\"quantity\":2},7,null,[],{\"id\":\"si_\\u0000\",\"quantity\":\"3\"},"
+        "{\"id\":7}]}}",
+        "{\"id\":\"sub_2\",\"object\":\"subscription\",\"items\":[{\"id\":\"si_1\"}],"
+        "\"created\":-1e3}",
+        "{\"id\":\"\",\"object\":\"customer\",\"a\":{\"id\":\"cus_5\",\"object\":\"customer\"}}",
+        "{\"id\":7,\"object\":\"customer\",\"a\":[[[{\"id\":\"cus_5\",\"object\":\"customer\"}]]]}",
+        "{\"object\":\"list\",\"data\":[{\"id\":\"cus_6\",\"object\":\"customer\"},"
+        "{\"id\":\"cus_6\",\"object\":\"customer\",\"name\":\"other\"}]}",
+        "[{\"id\":\"cus_7\",\"object\":\"customer\"}]",
+        "\"cus_8\"",
+        "null",
+    };
+    enum { N = sizeof objects / sizeof objects[0] };
+    for (size_t i = 0; i < 2 * N; i++) {
+        OWN(text_drop)
+        struct text body = {0};
+        size_t k = backwards ? 2 * N - 1 - i : i;
+        text_addf(&body,
+                  "{\"id\":\"evt_%zu\",\"object\":\"event\",\"created\":5,\"livemode\":true,"
+                  "\"type\":\"a.updated\",\"data\":{\"object\":%s,\"previous_attributes\":%s}}",
+                  k, objects[k % N], k < N ? "null" : "{\"name\":\"\\u0000\"}");
+        event(s, text_str(&body));
+    }
+}
+
+static void odd_objects_are_the_same_rows_again(void **state) {
+    struct story *s = *state;
+    void *other = NULL;
+    OWN(text_drop)
+    struct text before = {0}, after = {0}, backwards = {0};
+    OWN(text_drop)
+    struct text read_before = {0}, read_after = {0};
+    adopt_plan(s, TABLES(""));
+    odd_events(s, false);
+    rows_of(s, &before);
+    columns_of(s, &read_before);
+    assert_answer(s, START, "\"ok\":true");
+    finish(s);
+    rows_of(s, &after);
+    columns_of(s, &read_after);
+    assert_string_equal(text_str(&before), text_str(&after));
+    assert_string_equal(text_str(&read_before), text_str(&read_after));
+    assert_int_equal(story_setup(&other), 0);
+    adopt_plan(other, TABLES(""));
+    odd_events(other, true);
+    rows_of(other, &backwards);
+    assert_string_equal(text_str(&before), text_str(&backwards));
+    story_teardown(&other);
+    text_drop(&after);
+    text_drop(&backwards);
+    text_drop(&read_after);
+}
+
 // What the one before left is taken away first.
 static void one_that_was_left_at_its_end_is_followed_by_the_next(void **state) {
     struct story *s = *state;
@@ -524,6 +587,7 @@ int main(void) {
         TEST(it_is_refused_with_what_is_wrong),
         TEST(it_begins_again_under_other_rules),
         TEST(what_was_read_under_other_rules_is_forgotten),
+        TEST(odd_objects_are_the_same_rows_again),
         TEST(what_no_source_takes_and_what_is_thin_stays_out),
         TEST(one_that_was_left_at_its_end_is_followed_by_the_next),
         TEST(what_is_applied_behind_it_is_in_the_new_rows_too),
