@@ -125,6 +125,7 @@ static size_t column_at(const struct object_table *t, bytes key) {
 // What stands at each column's path: columns and, mostly, members are in the same order, so that
 // one walk meets them all.
 static void find_values(const struct object_table *t, json object, json *values) {
+    bool met[OBJECT_COLUMNS_MAX] = {false};
     size_t at = 0, c = 0;
     bytes key;
     json value;
@@ -140,9 +141,9 @@ static void find_values(const struct object_table *t, json object, json *values)
             c--;
         for (; order == 0; order = column_compare(t, key, c)) {
             const char *rest = t->columns[c].path + key.n;
-            if (values[c].val == NULL)
+            if (!met[c])
                 values[c] = *rest == '\0' ? value : json_path(value, bytes_of(rest + 1));
-            c++;
+            met[c++] = true;
         }
     }
 }
