@@ -136,26 +136,13 @@ static void show_json(const struct plugin *p, struct text *out) {
     text_adds(out, "]}\n");
 }
 
-static void show_table(const struct plugin *p, struct text *out) {
-    for (size_t i = 0; i < p->table->count; i++) {
-        const hk_handler *h = &p->table->handlers[i];
-        text_addf(out, "%s: %s\n ", h->name, h->description);
-        for (const char *const *type = h->types; *type != NULL; type++)
-            text_addf(out, " %s", *type);
-        text_adds(out, "\n");
-    }
-}
-
-int host_show(const char *path, bool as_json) {
+int host_show(const char *path) {
     OWN(text_drop)
     struct text out = {0};
     struct host h = {0};
     if (!open_host(&h, path))
         return HOST_BROKEN;
-    if (as_json)
-        show_json(&h.plugin, &out);
-    else
-        show_table(&h.plugin, &out);
+    show_json(&h.plugin, &out);
     bool told = streams_write(&h.streams, text_bytes(&out));
     plugin_close(&h.plugin);
     return told ? 0 : 1;

@@ -14,9 +14,9 @@
 // after a line there that says what is wrong with the plugin, 1 where nobody hears the answers.
 int host_run(const char *path);
 
-// Prints the table: for people, or as JSON, on one line
+// Prints the table as JSON, on one line
 //   {"version":1,"handlers":[{"name":"accounting","description":"…","types":["invoice.paid"]}]}
 // HOST_BROKEN likewise.
-int host_show(const char *path, bool as_json);
+int host_show(const char *path);
 
 #endif

@@ -422,4 +422,20 @@ HK_HANDLER_TABLE(handlers);
     assert.equal(none.status, 78);
     assert.match(none.stderr, /^hookkeep: the plugin \/none\.so: there is no such file; /);
   });
+
+  test("that dies or hangs as it is loaded is told of when it is looked at", () => {
+    const loaded = (name, body) => build(name, `#include <stdlib.h>
+#include <unistd.h>
+__attribute__((constructor)) static void loaded(void) { ${body} }`, ["-std=gnu11", "-w"]);
+    for (const [name, body, why] of [
+      ["dies.so", 'write(2, "no licence\\n", 11); abort();',
+       "loading it ended so: killed by SIGABRT; it said: no licence"],
+      ["hangs.so", "for (;;) pause();", "loading it ended so: no end within 5s"],
+    ]) {
+      const file = loaded(name, body);
+      const shown = spawnSync(HOOKKEEP, ["plugin", "show", file], { encoding: "utf8" });
+      assert.equal(shown.stderr, `hookkeep: the plugin ${file}: ${why}\n`);
+      assert.equal(shown.status, 78);
+    }
+  });
 });
