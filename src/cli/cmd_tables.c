@@ -25,8 +25,8 @@ static unsigned long long number_of(json row, const char *key) {
 static const struct column table_columns[] = {
     {"table", "table", CELL_TEXT, 0},           {"rows", "rows", CELL_TEXT, 0},
     {"deleted", "deleted", CELL_TEXT, 0},       {"undecided", "undecided", CELL_TEXT, 0},
-    {"incomplete", "incomplete", CELL_TEXT, 0}, {"last event", "last_event", CELL_TEXT, 12},
-    {"of", "last_created", CELL_UNIX, 0},       {"errors", "errors", CELL_TEXT, 0},
+    {"incomplete", "incomplete", CELL_TEXT, 0}, {"last event", "last_created", CELL_UNIX, 0},
+    {"errors", "errors", CELL_TEXT, 0},
 };
 
 static const struct column error_columns[] = {
@@ -217,7 +217,8 @@ static enum cli_exit rebuild(const struct cli_call *c) {
 static const struct cli_command actions[] = {
     {"status", "", "rows of each table, what is not applied yet, and what could not be",
      "undecided: events alone do not tell which of several states of one second is the last.\n"
-     "incomplete: Stripe cut a list in the object short.\n",
+     "incomplete: Stripe cut a list in the object short.\n"
+     "last event: when Stripe made the latest one about an object of the table.\n",
      TAKES_API | TAKES_JSON, 0, 0, NULL, status, NULL},
     {"rebuild", "[TABLE]...",
      "make tables anew from the stored events, all of them if none is named",
