@@ -365,8 +365,8 @@ const struct cli_command command_trigger = {
         "  hookkeep trigger customer.created --count 1000 --rate 50\n"
         "  hookkeep trigger checkout.session.completed --to http://127.0.0.1:3000/stripe \\\n"
         "      --secret env:WEBHOOK_SECRET\n\n"
-        "A PATH is keys and array indexes with dots between; a VALUE that reads as JSON is "
-        "that,\nelse it is a text.\n",
+        "A PATH is keys and array indexes with dots between; data.object. may stand before it. A\n"
+        "VALUE that reads as JSON is that, else it is a text.\n",
     .takes = TAKES_API | TAKES_JSON,
     .args_max = 1,
     .options = options,

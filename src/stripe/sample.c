@@ -123,7 +123,8 @@ static void add_event(const struct sample *s, const struct sample_options *o, st
 static result set_in_object(struct json_draft *d, bytes path, json value, size_t *at) {
     OWN(text_drop)
     struct text full = {0};
-    text_adds(&full, "data.object.");
+    if (!bytes_starts(path, B("data.object."))) // where rules and handlers begin
+        text_adds(&full, "data.object.");
     size_t before = full.n;
     text_add(&full, path);
     result set = json_draft_set(d, text_bytes(&full), value, at);

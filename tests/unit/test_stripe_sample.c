@@ -159,6 +159,7 @@ static void test_sets(void **state) {
         "name=\"12\"",
         "shipping.address.city=null",
         "new.deep.key=[]",
+        "data.object.metadata.long=way",
         ".request.id=null",
         ".id=evt_mine",
     };
@@ -170,6 +171,7 @@ static void test_sets(void **state) {
     assert_true(event_parse(text_bytes(&body), &e, NULL) == OK);
     assert_true(bytes_equal(at(&e, "data.object.amount"), B("650")));
     assert_true(bytes_equal(at(&e, "data.object.metadata.site"), B("eu")));
+    assert_true(bytes_equal(at(&e, "data.object.metadata.long"), B("way")));
     assert_true(bytes_equal(at(&e, "data.object.metadata.note"), B("a=b & <now>")));
     assert_true(bytes_equal(at(&e, "data.object.metadata.order"), B("1042")));
     assert_true(bytes_equal(at(&e, "data.object.name"), B("12")));
