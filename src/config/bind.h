@@ -51,6 +51,8 @@ must result bind_plugin(struct binding *b, struct node *map, struct handler *out
 // Paths with the values that they may have; none when absent or bad.
 must result bind_where(struct binding *b, const struct node *of, struct plan_where **out,
                        size_t *count);
+// Warns of a type that Stripe does not document, `whose` in front: a clause, or "".
+void bind_type_known(struct reading *r, const struct node *n, const char *whose, bytes type);
 must result bind_rules(struct binding *b, struct node *list, struct plan_destination *d);
 
 #endif

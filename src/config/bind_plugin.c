@@ -17,6 +17,19 @@ static result bind_worker(struct binding *b, bytes path, struct handler *out) {
     return OK;
 }
 
+static void check_types(struct binding *b, const struct node *path, const struct plan_handler *h) {
+    for (size_t i = 0; i < h->type_count; i++) {
+        OWN(text_drop)
+        struct text whose = {0};
+        text_adds(&whose, "its handler ");
+        text_add_printable(&whose, h->name, SIZE_MAX);
+        text_adds(&whose, " processes `");
+        text_add_printable(&whose, h->types[i], SIZE_MAX);
+        text_adds(&whose, "`: ");
+        bind_type_known(b->r, path, text_str(&whose), h->types[i]);
+    }
+}
+
 static result read_types(struct binding *b, json list, struct plan_handler *h) {
     json one;
     h->type_count = json_size(list);
@@ -62,6 +75,8 @@ static result look(struct binding *b, const struct node *path, const struct hand
         looked = read_handlers(b, json_get(json_root(doc), "handlers"), plan);
     if (failed_as(looked, FAIL_MEMORY))
         return looked;
+    for (size_t i = 0; looked == OK && i < plan->handler_count; i++)
+        check_types(b, path, &plan->handlers[i]);
     if (looked == OK)
         return OK;
     plan->handler_count = 0;

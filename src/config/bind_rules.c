@@ -17,6 +17,17 @@ static bool known_pattern(bytes p) {
     return false;
 }
 
+void bind_type_known(struct reading *r, const struct node *n, const char *whose, bytes type) {
+    if (r->warning_count >= MESSAGES_MAX || known_pattern(type))
+        return;
+    const char *nearest = event_type_nearest(type);
+    if (nearest != NULL)
+        warn(r, n, "%sStripe documents no such event type; did you mean `%s`?", whose, nearest);
+    else
+        warn(r, n, "%sStripe documents no such event type; `hookkeep events types` lists them",
+             whose);
+}
+
 static void check_type(struct reading *r, struct node *n) {
     if (n->bad)
         return;
@@ -26,13 +37,7 @@ static void check_type(struct reading *r, struct node *n) {
                  "family as customer.*, or *");
         return;
     }
-    if (r->warning_count >= MESSAGES_MAX || known_pattern(n->text))
-        return;
-    const char *nearest = event_type_nearest(n->text);
-    if (nearest != NULL)
-        warn(r, n, "Stripe documents no such event type; did you mean `%s`?", nearest);
-    else
-        warn(r, n, "Stripe documents no such event type; `hookkeep events types` lists them");
+    bind_type_known(r, n, "", n->text);
 }
 
 static void check_account(struct reading *r, struct node *n) {

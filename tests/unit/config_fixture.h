@@ -94,6 +94,8 @@ static const struct {
      NULL},
     {"no-table.so", NULL, "it exports no hk_handlers; do this"},
     {"empty.so", "{\"version\":1,\"handlers\":[]}", NULL},
+    {"misspelt.so",
+     "{\"handlers\":[{\"name\":\"a\",\"description\":\"d\",\"types\":[\"invoice.payed\"]}]}", NULL},
     {"pattern.so", "{\"handlers\":[{\"name\":\"a\",\"description\":\"d\",\"types\":[\"A\"]}]}",
      NULL},
     {"nonsense.so", "hello", NULL},

@@ -474,6 +474,9 @@ static const struct {
     {S "destinations: [{name: a, kind: plugin, path: empty.so}]\n",
      "fails: a plugin has no handlers"},
     {S "destinations: [{name: a, kind: plugin, path: pattern.so}]\n", "type is no pattern"},
+    {S "destinations: [{name: a, kind: plugin, path: misspelt.so}]\n",
+     "t.yaml:2: destinations[0].path: its handler a processes `invoice.payed`: Stripe documents no "
+     "such event type; did you mean `invoice.paid`?"},
     {S "destinations: [{name: a, kind: plugin, path: nonsense.so}]\n", "cannot be used now"},
     {M("{types: [customer.created, 'customer.*', '*', 'customer.subscription.*']}"), NULL},
     {M("{types: custmer.created}"),
