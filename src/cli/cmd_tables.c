@@ -48,6 +48,9 @@ static void add_lag(json whole, struct text *out) {
     if (json_true(json_get(to, "held")))
         text_adds(out, "; it is held (hookkeep destinations release)");
     text_addc(out, '\n');
+    if (json_size(json_get(whole, "data")) == 0)
+        text_adds(out, "no table has a row; events of before the destination was there come in by "
+                       "`hookkeep tables rebuild`\n");
 }
 
 static void add_rebuild(json rebuild, struct text *out) {

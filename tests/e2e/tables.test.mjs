@@ -135,6 +135,8 @@ suite("tables", { concurrency: 2 }, () => {
 
   test("an event from hookkeep trigger is a row", async (t) => {
     const g = await Gateway.start(t, { destinations: [TABLES] });
+    const before = await g.cli(["tables", "status"]);
+    assert.match(before.stdout, /no table has a row; .* `hookkeep tables rebuild`\n/);
     const r = await g.cli(["trigger", "customer.subscription.created", "--set",
                            "id=sub_mine"]);
     assert.equal(r.code, 0, r.stderr);
@@ -145,7 +147,11 @@ suite("tables", { concurrency: 2 }, () => {
     assert.equal(row.rows, 1);
     assert.ok(row.last_created > T0);
     assert.ok(Math.abs(row.last_at - Date.now()) < 60000);
-    assert.match((await g.cli(["tables", "status"])).stdout, /all that it was owed is applied/);
+    const said = (await g.cli(["tables", "status"])).stdout;
+    assert.match(said, /all that it was owed is applied/);
+    assert.match(said, /\nsubscriptions  /);
+    assert.match(said, /incomplete  last event  /);
+    assert.doesNotMatch(said, /no table has a row/);
   });
 
   test("what is excepted, and what is thin, does not come, and explain says why", async (t) => {
