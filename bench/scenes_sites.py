@@ -3,14 +3,13 @@
 sites in the configuration. Each event is an invoice of a customer in no order; customers and their
 subscriptions are the learnt objects, two at a time."""
 import contextlib
-import shutil
 import sqlite3
 import time
 
 import client
 from scenes_grown import booking_rate
 from servers import EVENT, Hookkeep
-from settings import BUILD, OBJECTS, SECONDS, say
+from settings import OBJECTS, SECONDS, WARM_S, say
 
 SITES = 50
 PART = 0.3  # of SECONDS_EACH, in the closed loop
@@ -80,7 +79,7 @@ class Sited(Learnt):
 
 
 def sited_one(kind, run):
-    """A burst, then booking alone: answers and bookings a second."""
+    """A burst, then booking alone: a second, answers, events received and booked, bookings."""
     with client.folder_of("sites", run.folder) as folder:
         server = kind(folder)
         server.event = event_of_many(folder)
@@ -88,7 +87,8 @@ def sited_one(kind, run):
             server.start()
             _, began = server.positions()
             row = client.load(server, seconds=SECONDS * PART)
-            client.await_caught_up(server, row["answered"])
+            lag = client.await_caught_up(server, row["answered"])
+            done = row["answered"] / (SECONDS * PART + WARM_S + lag)
             _, booked = server.positions()
             with server.booking_kept_out():
                 filled = client.fill_journal(server)
@@ -98,9 +98,9 @@ def sited_one(kind, run):
         server.check(row["answered"] + filled)
         if kind is Sited:
             check_sites(server)
-    say(f"  {kind.label}: {row['per_second']:,.0f} answers/s, then {filled:,} booked alone at "
-        f"{booking:,.0f}/s")
-    return row["per_second"], booking
+    say(f"  {kind.label}: {row['per_second']:,.0f} answers/s, {done:,.0f} received and booked/s, "
+        f"then {filled:,} booked alone at {booking:,.0f}/s")
+    return row["per_second"], done, booking
 
 
 def check_sites(server):
@@ -119,5 +119,5 @@ def sites(run):
     results = {}
     for kind in (Learnt, Sited) if run.round % 2 == 0 else (Sited, Learnt):
         results[kind] = sited_one(kind, run)
-    run.figure("sites_answers", results[Sited][0] / results[Learnt][0])
-    run.figure("sites_booking", results[Sited][1] / results[Learnt][1])
+    for i, figure in enumerate(("sites_answers", "sites_done", "sites_booking")):
+        run.figure(figure, results[Sited][i] / results[Learnt][i])

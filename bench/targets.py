@@ -19,6 +19,7 @@ TARGETS = [
     ("grown_answers", ">=", 0.9, f"answers with {EVENTS:,} events inside ÷ none"),
     ("grown_booking", ">=", 0.7, f"booking with {EVENTS:,} events inside ÷ none"),
     ("sites_answers", ">=", 0.7, f"answers with 50 sites, {OBJECTS:,} objects learnt ÷ no sites"),
+    ("sites_done", ">=", 0.7, f"received and booked with 50 sites, {OBJECTS:,} objects ÷ no sites"),
     ("sites_booking", ">=", 0.7, f"booking with 50 sites, {OBJECTS:,} objects learnt ÷ no sites"),
     ("booking", None, None, "  booking alone into an empty ledger, events/s"),
     ("tables_engine", ">=", 6, "events applied to tables a second ÷ stripe-sync-engine"),
