@@ -106,6 +106,14 @@ static void drop_weighed(struct weighed *w, size_t n) {
         event_drop(&w[i].read);
 }
 
+// All that is compared counts, the event being applied too: else it would matter which came last.
+static result read_counted(struct applying *p, uint64_t seq, struct arena *a, bytes *body) {
+    TRY(p->b->store->body_get(p->b->store, seq, a, body));
+    p->compared += body->n;
+    NEED(p->compared <= COMPARED_BYTES_MAX, ABSENT, "the events of one second are too large");
+    return OK;
+}
+
 static result read_other(struct applying *p, const struct table_row *row, bytes id,
                          struct event *out) {
     struct store *s = p->b->store;
@@ -114,10 +122,10 @@ static result read_other(struct applying *p, const struct table_row *row, bytes 
     struct arena a; // the document keeps what it needs
     arena_init(&a, BOOK_SCRATCH_MAX);
     bytes body;
+    if (bytes_equal(id, p->event->id))
+        return read_counted(p, p->booked->seq, &a, &body);
     TRY(s->event_find(s, row->key.owner, row->key.account, row->key.livemode, id, &a, &booked));
-    TRY(s->body_get(s, booked.seq, &a, &body));
-    p->compared += body.n;
-    NEED(p->compared <= COMPARED_BYTES_MAX, ABSENT, "the events of one second are too large");
+    TRY(read_counted(p, booked.seq, &a, &body));
     return event_parse(body, out, NULL);
 }
 
@@ -125,10 +133,9 @@ static result read_other(struct applying *p, const struct table_row *row, bytes 
 static result weigh(struct applying *p, const struct table_row *row, const struct version *v,
                     struct weighed *out) {
     *out = (struct weighed){.event = p->event, .state = {.version = *v}};
-    if (!bytes_equal(v->event, p->event->id)) {
+    if (!bytes_equal(v->event, p->event->id))
         out->event = &out->read;
-        TRY(read_other(p, row, v->event, &out->read));
-    }
+    TRY(read_other(p, row, v->event, &out->read));
     struct projection all;
     TRY(projection_read(out->event, p->to->except, p->to->except_count, p->a, &all));
     NEED(all.own && all.objects[0].table == row->key.table &&

@@ -486,6 +486,47 @@ static void odd_objects_are_the_same_rows_again(void **state) {
     text_drop(&read_after);
 }
 
+// Four changes of one second, of 2 to 24 MiB, for an account.
+static char *large_change(int which, int account) {
+    static const char names[] = "abcde";
+    static const size_t sizes[] = {2, 20, 20, 24};
+    struct text t = {.max = 64u << 20}, padding = {.max = 64u << 20};
+    while (padding.n < sizes[which] << 20)
+        text_adds(&padding, "________________________________________________________________");
+    text_addf(&t,
+              "{\"id\":\"evt_%d\",\"object\":\"event\",\"created\":6,\"livemode\":true,\"account\":"
+              "\"acct_%d\",\"type\":\"customer.updated\",\"padding\":\"%s\",\"data\":{\"object\":{"
+              "\"id\":\"cus_1\",\"object\":\"customer\",\"name\":\"%c\"},\"previous_attributes\":{"
+              "\"name\":\"%c\"}}}",
+              which, account, text_str(&padding), names[which + 1], names[which]);
+    text_drop(&padding);
+    return text_give(&t);
+}
+
+// Which of them came last does not tell how much is compared.
+static void what_is_too_large_to_be_compared_is_so_in_any_order(void **state) {
+    static const int orders[][4] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {3, 0, 1, 2}};
+    OWN(text_drop)
+    struct text rows = {0};
+    size_t lines = 0;
+    struct story *s = *state;
+    adopt_plan(s, TABLES(""));
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 4; k++) {
+            char *body = large_change(orders[i][k], i);
+            event(s, body);
+            free(body);
+        }
+    }
+    rows_of(s, &rows);
+    for (bytes rest = text_bytes(&rows); rest.n > 0; lines++) {
+        bytes line = bytes_cut(&rest, '\n');
+        assert_true(bytes_search(line, B(" undecided=1 ")) < line.n);
+        assert_true(bytes_search(line, B(" event_id=\"evt_3\"")) < line.n);
+    }
+    assert_int_equal(lines, 3);
+}
+
 // What the one before left is taken away first.
 static void one_that_was_left_at_its_end_is_followed_by_the_next(void **state) {
     struct story *s = *state;
@@ -588,6 +629,7 @@ int main(void) {
         TEST(it_begins_again_under_other_rules),
         TEST(what_was_read_under_other_rules_is_forgotten),
         TEST(odd_objects_are_the_same_rows_again),
+        TEST(what_is_too_large_to_be_compared_is_so_in_any_order),
         TEST(what_no_source_takes_and_what_is_thin_stays_out),
         TEST(one_that_was_left_at_its_end_is_followed_by_the_next),
         TEST(what_is_applied_behind_it_is_in_the_new_rows_too),
