@@ -135,6 +135,8 @@ suite("tables", { concurrency: 2 }, () => {
 
   test("an event from hookkeep trigger is a row", async (t) => {
     const g = await Gateway.start(t, { destinations: [TABLES] });
+    // It answers before the configuration is booked.
+    await waitFor(async () => (await status(g)).destination !== null, "the destination");
     const before = await g.cli(["tables", "status"]);
     assert.match(before.stdout, /no table has a row; .* `hookkeep tables rebuild`\n/);
     const r = await g.cli(["trigger", "customer.subscription.created", "--set",
