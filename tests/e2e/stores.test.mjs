@@ -226,6 +226,32 @@ suite("full disks", { concurrency: 2 }, () => {
       assert.equal((await g.stop()).code, 0);
     });
 
+  test("the ledger's, with tables: a rebuild waits for room, and all rows come right",
+    async (t) => {
+      const folder = tempFolder(t), journals = tempFolder(t);
+      const disk = await smallDisk(t, folder, "64m");
+      const g = await Gateway.start(t, { destinations: [{ name: "tables", kind: "tables" }],
+        journal: { path: path.join(journals, "hookkeep.journal"), size: "16MiB" } },
+      { folder, ...disk });
+      const customer = (i) => snapshot({ type: "customer.updated", created: 1_790_000_000 + i,
+        data: { object: { id: `cus_${i}`, object: "customer", description: "x".repeat(9000) },
+          previous_attributes: { description: null } } });
+      for (let i = 0; i < 200; i++) await g.accept(customer(i));
+      await g.waitCount(200, "stripe_customers");
+      disk.fill();
+      for (let i = 200; i < 600; i++) await g.accept(customer(i));
+      await g.waitLogged("booking_waits");
+      const rebuilt = g.cli(["tables", "rebuild", "customers"], { cwd: disk.seen });
+      await neverWithin(300, async () => (await g.count("events")) === 600, "booked without room");
+      disk.free();
+      assert.equal((await rebuilt).code, 0, (await rebuilt).stderr);
+      await g.waitCount(600, "stripe_customers", "NOT undecided");
+      assert.equal(await g.count("deliveries", "state = 'done'"), 600);
+      assert.equal(await g.count("suspense"), 0, "a full disk is not the records' fault");
+      assert.equal((await g.ask("/api/ledger/verify")).ok, true);
+      assert.equal((await g.stop()).code, 0);
+    });
+
   test("the journal's: 503 and nothing kept, then on without a restart", async (t) => {
     const folder = tempFolder(t), books = tempFolder(t);
     const disk = await smallDisk(t, folder, "24m");
