@@ -49,6 +49,8 @@ static bool make_room(struct walk *w) {
 // Its place, or NO_PLACE if it has no row.
 static size_t add(struct walk *w, const struct object_table *t, bytes type, json data) {
     struct projection *p = w->out;
+    if (p->cut) // nor is it looked for: a body may hold very many
+        return NO_PLACE;
     bytes id = object_id(t, data);
     if (id.n == 0 || is_excepted(w, type) || is_there(p, t, id))
         return NO_PLACE;
