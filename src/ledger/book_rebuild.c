@@ -34,8 +34,6 @@ void book_rebuild_forget(struct book *b) {
     b->rebuild = NULL;
 }
 
-static size_t index_of(const struct object_table *t) { return (size_t)(t - object_tables); }
-
 static void set_tables(struct book_rebuild *r, bytes tables) {
     text_reset(&r->tables);
     text_add(&r->tables, tables);
@@ -44,7 +42,7 @@ static void set_tables(struct book_rebuild *r, bytes tables) {
     for (bytes rest = r->row.tables; rest.n > 0;) {
         const struct object_table *t = object_table_named(bytes_cut(&rest, ' '));
         if (t != NULL)
-            r->wanted[index_of(t)] = true;
+            r->wanted[object_table_index(t)] = true;
     }
 }
 
@@ -71,7 +69,7 @@ static result put(struct book *b, struct book_rebuild *r, bool under_way) {
 }
 
 bool book_rebuild_wants(const struct book *b, const struct object_table *t) {
-    return b->rebuild != NULL && b->rebuild->wanted[index_of(t)];
+    return b->rebuild != NULL && b->rebuild->wanted[object_table_index(t)];
 }
 
 // Applies an event to the tables beside. What stands against it fails the record, and is known when
@@ -138,7 +136,7 @@ static void read_asked(json asked, struct text *out, struct text *why) {
     for (size_t at = 0; !all && why->n == 0 && json_element(asked, &at, &name);) {
         const struct object_table *t = table_asked(json_string(name));
         if (t != NULL)
-            wanted[index_of(t)] = true;
+            wanted[object_table_index(t)] = true;
         else
             refuse_name(json_string(name), why);
     }

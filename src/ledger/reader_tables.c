@@ -27,6 +27,17 @@ static void reading_drop(struct tables_reading *t) {
     free(t->dead);
 }
 
+// Columns of a row as an object; null: there is no row.
+static void add_columns(struct tables_reading *t, sqlite3_stmt *row, int first, int end) {
+    if (row == NULL) {
+        text_adds(t->out, "null");
+        return;
+    }
+    text_addc(t->out, '{');
+    reader_row(row, first, end, t->out);
+    text_addc(t->out, '}');
+}
+
 static result add_destination(struct tables_reading *t) {
     OWN(sqlite_statement_drop)
     sqlite3_stmt *q = NULL;
@@ -42,14 +53,9 @@ static result add_destination(struct tables_reading *t) {
         sqlite_bind_bytes(q, 1, d->name);
         TRY(reader_step(q, &row));
     }
-    if (!row) {
-        text_adds(t->out, "null");
-        return OK;
-    }
-    t->destination = sqlite3_column_int64(q, 0);
-    text_addc(t->out, '{');
-    reader_row(q, 1, 3, t->out);
-    text_addc(t->out, '}');
+    if (row)
+        t->destination = sqlite3_column_int64(q, 0);
+    add_columns(t, row ? q : NULL, 1, 3);
     return OK;
 }
 
@@ -82,17 +88,9 @@ static result add_rebuild(struct tables_reading *t) {
         &q));
     TRY(reader_step(q, &row));
     text_adds(t->out, ",\"rebuild\":");
-    if (!row) {
-        text_adds(t->out, "null");
-        return OK;
-    }
-    text_addc(t->out, '{');
-    reader_row(q, 0, 6, t->out);
-    text_addc(t->out, '}');
+    add_columns(t, row ? q : NULL, 0, 6);
     return OK;
 }
-
-static size_t index_of(const struct object_table *table) { return (size_t)(table - object_tables); }
 
 static result count_dead(struct tables_reading *t) {
     OWN(sqlite_statement_drop)
@@ -109,7 +107,7 @@ static result count_dead(struct tables_reading *t) {
         TRY(reader_step(q, &row));
         if (!row)
             return OK;
-        struct dead *d = &t->dead[index_of(object_table_of(sqlite_bytes(q, 1)))];
+        struct dead *d = &t->dead[object_table_index(object_table_of(sqlite_bytes(q, 1)))];
         if (d->count++ == 0)
             d->newest = sqlite3_column_int64(q, 0);
     }
@@ -163,7 +161,7 @@ static result add_last(struct tables_reading *t, const struct object_table *tabl
 
 static result add_table(struct tables_reading *t, const struct object_table *table, bool *first) {
     int64_t counts[4];
-    const struct dead *dead = &t->dead[index_of(table)];
+    const struct dead *dead = &t->dead[object_table_index(table)];
     TRY(count_rows(t, table, counts));
     if (counts[0] == 0 && dead->count == 0)
         return OK;

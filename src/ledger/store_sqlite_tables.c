@@ -10,7 +10,7 @@ static result statement(struct store *s, const struct object_table *t, bool shad
     struct sqlite_store *m = sqlite_store_of(s);
     if (m->tables == NULL)
         m->tables = memory_new(object_table_count * 2, sizeof *m->tables);
-    sqlite3_stmt **kept = &m->tables[(size_t)(t - object_tables) * 2 + shadow].kept[which];
+    sqlite3_stmt **kept = &m->tables[object_table_index(t) * 2 + shadow].kept[which];
     if (*kept == NULL && shadow) // made when it is needed
         TRY(table_make_beside(m->file.db, t));
     if (*kept == NULL)

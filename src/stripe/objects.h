@@ -58,6 +58,9 @@ struct object_table {
 // program, nothing else is promised of their numbers: what is kept names a table by its name.
 extern const struct object_table object_tables[];
 extern const size_t object_table_count;
+static inline size_t object_table_index(const struct object_table *t) {
+    return (size_t)(t - object_tables);
+}
 
 // The table for objects of this type; that of all others ("objects") if it has none of its own,
 // also of members of lists. Never null. Quick: it is asked for each object of each event.
