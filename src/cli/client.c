@@ -112,8 +112,15 @@ static void on_interrupt(void *ctx, int signum) {
     loop_stop(c->loop);
 }
 
-result client_catch_interrupts(struct client *c) {
-    return loop_interrupts(c->loop, on_interrupt, c);
+void client_catch_interrupts(struct client *c) {
+    if (loop_interrupts(c->loop, on_interrupt, c) != OK)
+        cli_say("Ctrl-C cannot be caught here: it ends without saying how to go on");
+}
+
+void client_name_run(char run[CLIENT_RUN_SIZE]) {
+    uint8_t random[CLIENT_RUN_SIZE / 2];
+    clock_real.entropy(&clock_real, random, sizeof random);
+    bytes_to_hex(random, sizeof random, run);
 }
 
 bool client_interrupted(const struct client *c) { return c->interrupts > 0; }

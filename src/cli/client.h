@@ -42,9 +42,12 @@ bool client_in_doubt(const struct client *c);
 // long at a time; what may be asked again (GET, a POST with a key) is then. Said when it goes and
 // when it is back.
 void client_be_patient(struct client *c, int64_t wait_ms);
+// For a command of many questions: what its Idempotency-Keys begin with, another for each run.
+#define CLIENT_RUN_SIZE 33
+void client_name_run(char run[CLIENT_RUN_SIZE]);
 // SIGINT and SIGTERM do not end the process any more: the first one ends waiting and sleeping, the
-// second also the question under way.
-must result client_catch_interrupts(struct client *c);
+// second also the question under way. Said if they cannot be caught.
+void client_catch_interrupts(struct client *c);
 bool client_interrupted(const struct client *c);
 
 // A list, page by page: `row` is called for each, up to `limit` rows; it says whether to go on.

@@ -52,10 +52,10 @@ struct replay {
     struct client *client;
     struct text events; // JSON of the batch under way
     size_t count, batch_max;
-    bool doubt;       // whether the last batch was replayed
-    char run[33];     // its Idempotency-Keys begin with it
-    uint64_t batches; // asked for
-    int64_t next_us;  // when the next batch may go
+    bool doubt;                // whether the last batch was replayed
+    char run[CLIENT_RUN_SIZE]; // its Idempotency-Keys begin with it
+    uint64_t batches;          // asked for
+    int64_t next_us;           // when the next batch may go
     int64_t began_us, shown_us;
     uint64_t first, last; // numbers of the first and last event in the batch, 0: unknown
     uint64_t sent_last;
@@ -380,9 +380,7 @@ static enum cli_exit check_options(const struct cli_call *c, int64_t *wait_ms) {
 }
 
 static void prepare(struct replay *r, int64_t wait_ms) {
-    uint8_t run[16];
-    clock_real.entropy(&clock_real, run, sizeof run);
-    bytes_to_hex(run, sizeof run, r->run);
+    client_name_run(r->run);
     r->began_us = clock_mono_us(&clock_real);
     r->batch_max = BATCH_MAX;
     if (o.rate > 0)
@@ -406,8 +404,8 @@ enum cli_exit events_replay_run(const struct cli_call *c) {
         return code;
     r.client = client;
     prepare(&r, wait_ms);
-    if (o.dry_run == 0 && client_catch_interrupts(client) != OK)
-        cli_say("Ctrl-C cannot be caught here: it ends the replay without saying how to go on");
+    if (o.dry_run == 0)
+        client_catch_interrupts(client);
     code = c->count > 0 ? replay_named(&r) : replay_filtered(&r);
     code = sum_up(&r, code);
     table_drop(&r.plan);

@@ -357,7 +357,7 @@ struct learning {
     struct client *client;
     struct text events; // of the batch under way
     size_t count;
-    char run[33]; // its Idempotency-Keys begin with it
+    char run[CLIENT_RUN_SIZE]; // its Idempotency-Keys begin with it
     uint64_t batches, last, done_to;
     unsigned long long read, routed;
     int64_t shown_us;
@@ -436,19 +436,16 @@ static enum cli_exit learn_all(struct learning *l) {
 
 static enum cli_exit learn(const struct cli_call *c) {
     struct learning l = {.call = c};
-    uint8_t run[16];
     OWN(client_close)
     struct client *client = NULL;
     enum cli_exit code = client_open(c, &client);
     if (code != CLI_DONE)
         return code;
-    clock_real.entropy(&clock_real, run, sizeof run);
-    bytes_to_hex(run, sizeof run, l.run);
+    client_name_run(l.run);
     l.client = client;
     l.done_to = (uint64_t)(o.list.after > 0 ? o.list.after : 0);
     client_be_patient(client, WAIT_MS);
-    if (client_catch_interrupts(client) != OK)
-        cli_say("Ctrl-C cannot be caught here: it ends without saying how to go on");
+    client_catch_interrupts(client);
     code = learn_all(&l);
     cli_progress("");
     if (!c->json && (code == CLI_DONE || l.read > 0))

@@ -83,9 +83,9 @@ static enum cli_exit status(const struct cli_call *c) {
 struct rebuild {
     const struct cli_call *call;
     struct client *client;
-    char run[33];   // its Idempotency-Keys begin with it
-    uint64_t asked; // commands so far
-    uint64_t count; // events of the next step
+    char run[CLIENT_RUN_SIZE]; // its Idempotency-Keys begin with it
+    uint64_t asked;            // commands so far
+    uint64_t count;            // events of the next step
     int64_t began_us, shown_us;
     uint64_t from; // where it began, of a rebuild that goes on
     bool swapped;  // the new tables are in place
@@ -181,20 +181,17 @@ static enum cli_exit step(struct rebuild *r, bool *done) {
 
 static enum cli_exit rebuild(const struct cli_call *c) {
     struct rebuild r = {.call = c, .count = STEP_FIRST};
-    uint8_t run[16];
     bool done = false;
     OWN(client_close)
     struct client *client = NULL;
     enum cli_exit code = client_open(c, &client);
     if (code != CLI_DONE)
         return code;
-    clock_real.entropy(&clock_real, run, sizeof run);
-    bytes_to_hex(run, sizeof run, r.run);
+    client_name_run(r.run);
     r.client = client;
     r.began_us = clock_mono_us(&clock_real);
     client_be_patient(client, WAIT_MS);
-    if (client_catch_interrupts(client) != OK)
-        cli_say("Ctrl-C cannot be caught here: it ends without saying how to go on");
+    client_catch_interrupts(client);
     code = start(&r);
     bool began = code == CLI_DONE;
     while (code == CLI_DONE && !done)
