@@ -115,7 +115,7 @@ static void add_taker(const struct plan_destination *d, bytes type, struct text 
 
 static void add_takers(const struct listing *l, bytes type, struct text *out) {
     for (size_t i = 0; l->plan != NULL && i < l->plan->destination_count; i++)
-        if (match_may_get(&l->plan->destinations[i], type))
+        if (match_may_get(&l->plan->destinations[i], type, NO_BYTES))
             add_taker(&l->plan->destinations[i], type, out);
 }
 

@@ -184,21 +184,9 @@ void check_versions_differ(const struct doctor_facts *f, struct doctor_report *r
     text_reset(&r->found);
 }
 
-// May a rule take events of this type, by this source, whatever else it asks for?
-static bool may_take(const struct plan_destination *d, bytes type, bytes source, bool livemode) {
-    if (!mode_fits(d->livemode, livemode))
-        return false;
-    bool takes = d->matches_all;
-    for (size_t i = 0; i < d->rule_count && !takes; i++) {
-        const struct plan_rule *rule = &d->rules[i];
-        bool typed = rule->type_count == 0, sourced = rule->source_count == 0;
-        for (size_t k = 0; k < rule->type_count && !typed; k++)
-            typed = match_type(rule->types[k], type);
-        for (size_t k = 0; k < rule->source_count && !sourced; k++)
-            sourced = bytes_equal(rule->sources[k], source);
-        takes = typed && sourced;
-    }
-    return takes;
+// Might the destination get more of what was seen?
+static bool may_take(const struct plan_destination *d, const struct doctor_sighting *t) {
+    return mode_fits(d->livemode, t->livemode) && match_may_get(d, t->what, t->whose);
 }
 
 void check_livemodes_mix(const struct doctor_facts *f, struct doctor_report *r) {
@@ -207,7 +195,7 @@ void check_livemodes_mix(const struct doctor_facts *f, struct doctor_report *r) 
         bool takes[2] = {false, false};
         for (size_t k = 0; k < f->types.n; k++) {
             const struct doctor_sighting *t = &f->types.rows[k];
-            if (recent(f, t) && may_take(d, t->what, t->whose, t->livemode))
+            if (recent(f, t) && may_take(d, t))
                 takes[t->livemode] = true;
         }
         if (!takes[0] || !takes[1])
@@ -241,7 +229,7 @@ void check_source_mixes(const struct doctor_facts *f, struct doctor_report *r) {
 
 static bool anybody_takes(const struct plan *p, const struct doctor_sighting *t) {
     for (size_t i = 0; i < p->destination_count; i++)
-        if (may_take(&p->destinations[i], t->what, t->whose, t->livemode))
+        if (may_take(&p->destinations[i], t))
             return true;
     return false;
 }

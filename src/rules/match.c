@@ -246,13 +246,18 @@ static bool is_excepted(const struct plan_destination *d, bytes type) {
     return true;
 }
 
-bool match_may_get(const struct plan_destination *d, bytes type) {
+static bool may_hold(const struct plan_rule *r, bytes type, bytes source) {
+    return (r->type_count == 0 || holds_one(r->types, r->type_count, type)) &&
+           (r->source_count == 0 || source.n == 0 ||
+            find_in(r->sources, r->source_count, source) != NULL);
+}
+
+bool match_may_get(const struct plan_destination *d, bytes type, bytes source) {
     if (is_excepted(d, type))
         return false;
     bool gets = d->matches_all;
     for (size_t i = 0; i < d->rule_count && !gets; i++)
-        gets = d->rules[i].type_count == 0 ||
-               holds_one(d->rules[i].types, d->rules[i].type_count, type);
+        gets = may_hold(&d->rules[i], type, source);
     return gets;
 }
 

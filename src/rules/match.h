@@ -22,8 +22,9 @@ struct match_facts {
 // matches: rule 1: accounts: acct_1 is not in the list; …").
 bool match_destination(const struct plan_destination *d, const struct match_facts *f,
                        struct text *why);
-// Might it get an event of this type, whatever else its rules ask for?
-bool match_may_get(const struct plan_destination *d, bytes type);
+// Might it get an event of this type by this source (empty: by any), whatever else its rules ask
+// for?
+bool match_may_get(const struct plan_destination *d, bytes type, bytes source);
 // The handler of a plugin that an event of this type is for; null: none, or they are not known.
 const struct plan_handler *match_handler(const struct plan_destination *d, bytes type);
 // A type, a family that ends in ".*", or "*"?

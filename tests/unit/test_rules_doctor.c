@@ -27,6 +27,10 @@
     "{\"name\":\"shop\",\"kind\":\"http\",\"url\":\"http://h/\",\"fingerprint\":\"\","             \
     "\"livemode\":\"" livemode_ "\",\"match\":[" rules_                                            \
     "],\"timeout_ms\":1000,\"retry_ms\":[],\"concurrency\":4}"
+#define TABLES(except_)                                                                            \
+    "{\"name\":\"shop\",\"kind\":\"tables\",\"except\":[" except_                                  \
+    "],\"livemode\":\"both\",\"match\":"                                                           \
+    "null,\"timeout_ms\":1000,\"retry_ms\":[],\"concurrency\":4}"
 #define PLAN(secrets_, destinations_)                                                              \
     "{\"sources\":[" SOURCE(secrets_) "],\"destinations\":[" destinations_ "]}"
 
@@ -131,6 +135,8 @@ CASE(unmatched, c->types[1] = seen(B("invoice.paid"), true); c->facts.types.n = 
 CASE(unmatched_by_mode, c->plan = PLAN(BOTH, SHOP("test", CUSTOMERS)))
 CASE(unmatched_by_source,
      c->plan = PLAN(BOTH, SHOP("both", RULE("\"customer.*\"", "", "\"/other\""))))
+CASE(unmatched_by_except, c->types[1] = seen(B("product.created"), true); c->facts.types.n = 2;
+     c->plan = PLAN(BOTH, TABLES("\"product\"")))
 CASE(unmatched_long_ago, unmatched(c); c->types[1].last_at = NOW_MS - 8 * DAY_MS)
 CASE(unseen, c->plan = PLAN(BOTH, SHOP("both", RULE("\"customer.*\",\"refund.*\"", "", ""))))
 CASE(no_destination, c->plan = PLAN(BOTH, ""); c->facts.destination_count = 0)
@@ -171,6 +177,7 @@ static const struct {
     {unmatched, "types_unmatched", "invoice.paid arrives and no destination takes it"},
     {unmatched_by_mode, "types_unmatched", "enabled_events"},
     {unmatched_by_source, "types_unmatched", "customer.created"},
+    {unmatched_by_except, "types_unmatched", "product.created"},
     {unmatched_long_ago, "", ""},
     {unseen, "types_unseen", "refund.* never arrived"},
     {no_destination, "no_destination", "destinations:"},

@@ -238,15 +238,16 @@ static void who_might_get_a_type_is_told_without_an_event(void **state) {
         .kind = KIND_TABLES, .matches_all = true, .except = none, .except_count = 1};
     const struct plan_destination plugin = {
         .kind = KIND_PLUGIN, .matches_all = true, .handlers = handlers, .handler_count = 2};
-    assert_true(match_may_get(&all, B("x")));
-    assert_true(match_may_get(&some, B("invoice.paid")) && match_may_get(&some, B("payout.paid")));
-    assert_false(match_may_get(&some, B("payout.failed")));
-    assert_true(match_may_get(&other, B("payout.failed")));
-    assert_false(match_may_get(&nothing, B("payout.failed")));
-    assert_false(match_may_get(&tables, B("product.created")));
-    assert_true(match_may_get(&tables, B("price.created")));
-    assert_true(match_may_get(&tables, B("customer.source.created")));
-    assert_true(match_may_get(&tables, B("not.documented")));
+    assert_true(match_may_get(&all, B("x"), NO_BYTES));
+    assert_true(match_may_get(&some, B("invoice.paid"), NO_BYTES) &&
+                match_may_get(&some, B("payout.paid"), NO_BYTES));
+    assert_false(match_may_get(&some, B("payout.failed"), NO_BYTES));
+    assert_true(match_may_get(&other, B("payout.failed"), NO_BYTES));
+    assert_false(match_may_get(&nothing, B("payout.failed"), NO_BYTES));
+    assert_false(match_may_get(&tables, B("product.created"), NO_BYTES));
+    assert_true(match_may_get(&tables, B("price.created"), NO_BYTES));
+    assert_true(match_may_get(&tables, B("customer.source.created"), NO_BYTES));
+    assert_true(match_may_get(&tables, B("not.documented"), NO_BYTES));
     assert_ptr_equal(match_handler(&plugin, B("payout.paid")), &handlers[0]);
     assert_ptr_equal(match_handler(&plugin, B("invoice.paid")), &handlers[1]);
     assert_null(match_handler(&plugin, B("customer.created")));
