@@ -302,6 +302,8 @@ def rebuild_ends(house):
         return None
     said, _ = house.rebuild.communicate(timeout=120)
     code, house.rebuild = house.rebuild.returncode, None
+    if code != 0 and "no gateway answers" in said:  # killed in its first question: it asks no more
+        code, said = house.run("tables", "rebuild")
     return None if code == 0 else f"tables rebuild: {said}"
 
 
