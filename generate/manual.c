@@ -169,11 +169,14 @@ static void table_variables(struct text *out) {
 
 // --- the desk, metrics, the log
 
-enum who { NOBODY, VIEWER, OPERATOR, STRIPE_VIEWER, STRIPE_CHANGER };
+enum who { NOBODY, KEY, VIEWER, OPERATOR, STRIPE_VIEWER, STRIPE_CHANGER };
 
 static void add_route(struct text *out, const char *method, const char *path, enum who who,
                       const char *doc) {
-    static const char *const keys_needed[] = {"no key", "a viewer's key", "an operator's key",
+    static const char *const keys_needed[] = {"no key",
+                                              "a key of any mode",
+                                              "a viewer's key",
+                                              "an operator's key",
                                               "a key of mode test or live",
                                               "a key of mode test or live that is not read-only"};
     text_addf(out, "\n_%s ", method);

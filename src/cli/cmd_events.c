@@ -101,12 +101,20 @@ static const struct column deliveries[] = {
     {"last error", "last_error", CELL_TEXT, 12},
 };
 
+static const struct column listened[] = {
+    {"at", "started_at", CELL_TIME, 0}, {"device", "device", CELL_TEXT, 0},
+    {"status", "status", CELL_TEXT, 0}, {"url", "url", CELL_TEXT, 12},
+    {"error", "error", CELL_TEXT, 12},
+};
+
 #define COUNT(a_) (sizeof(a_) / sizeof((a_)[0]))
 
 static void print_event(json whole, struct text *out) {
     table_fields(fields, COUNT(fields), whole, out);
     list_section("receipts", receipts, COUNT(receipts), json_get(whole, "receipts"), out);
     list_section("deliveries", deliveries, COUNT(deliveries), json_get(whole, "deliveries"), out);
+    if (json_size(json_get(whole, "listened")) > 0)
+        list_section("listened", listened, COUNT(listened), json_get(whole, "listened"), out);
 }
 
 static enum cli_exit show_body(const struct cli_call *c, const char *path) {

@@ -68,6 +68,8 @@ void v1_events_list(struct ask *a); // desk/v1.h
 void v1_events_show(struct ask *a);
 void v1_events_retry(struct ask *a);
 
+void listen_attempts(struct ask *a); // listen_attempts.c
+
 void ledger_backup(struct ask *a);
 void ledger_verify(struct ask *a);
 

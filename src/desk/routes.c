@@ -33,6 +33,7 @@ static const char *const roll_fields[] = {"overlap", NULL};
 static const char *const rebuild_fields[] = {"tables", NULL};
 static const char *const step_fields[] = {"count", NULL};
 static const char *const key_fields[] = {"mode", "name", NULL};
+static const char *const listen_fields[] = {"from", "attempts", NULL};
 static const char *const sign_fields[] = {"source", "body", NULL};
 static const char *const backup_fields[] = {"file", NULL};
 
@@ -79,6 +80,7 @@ static const struct work works[ROUTES] = {
     [ROUTE_KEY_REVOKE] = {keys_revoke, NULL, NULL},
     [ROUTE_SECRETS] = {secrets_list, NULL, NULL},
     [ROUTE_SIGN] = {signing_sign, NULL, sign_fields},
+    [ROUTE_LISTEN_ATTEMPTS] = {listen_attempts, NULL, listen_fields},
     [ROUTE_BACKUP] = {ledger_backup, NULL, backup_fields},
     [ROUTE_VERIFY] = {ledger_verify, NULL, NULL},
     [ROUTE_V1_EVENTS] = {v1_events_list, NULL, NULL}, // reads its parameters itself (desk/v1.h)

@@ -9,6 +9,7 @@ struct ask;
 
 enum access { // the least that is needed
     ACCESS_NOBODY,
+    ACCESS_KEY, // of whichever mode
     ACCESS_VIEWER,
     ACCESS_OPERATOR,
     ACCESS_STRIPE_VIEWER, // of keys for Stripe's API

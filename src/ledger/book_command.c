@@ -417,6 +417,13 @@ static result do_tables_step(const struct asked *q) {
                      &why);
 }
 
+static result do_listen_attempts(const struct asked *q) {
+    OWN(text_drop)
+    struct text why = {0};
+    return answer_or(
+        q, book_listen_attempts(q->book, json_get(q->fields, "attempts"), q->answer, &why), &why);
+}
+
 static result carry_out(const struct asked *q) {
     static result (*const run[COMMANDS])(const struct asked *) = {
         [COMMAND_REPLAY] = do_replay,
@@ -432,6 +439,7 @@ static result carry_out(const struct asked *q) {
         [COMMAND_SITE_LEARN] = do_site_learn,
         [COMMAND_TABLES_REBUILD] = do_tables_rebuild,
         [COMMAND_TABLES_STEP] = do_tables_step,
+        [COMMAND_LISTEN_ATTEMPTS] = do_listen_attempts,
     };
     enum command c = command_find(string_field(q, "do"));
     return c == COMMANDS ? refuse(q, "no command has this name") : run[c](q);

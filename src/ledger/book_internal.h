@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the files of booking share: book.c (dispatching, receipts, outcomes, plans), book_delivery.c
 // (deliveries and what follows from their states), book_tables.c (tables of Stripe's objects),
-// book_command.c (commands).
+// book_command.c (commands), book_listen.c (what those who
+// listen answered).
 #ifndef LEDGER_BOOK_INTERNAL_H
 #define LEDGER_BOOK_INTERNAL_H
 
@@ -102,6 +103,11 @@ must result book_rebuild_follow(struct book *b, const struct event_row *booked,
 // Is this table made anew by the rebuild under way?
 bool book_rebuild_wants(const struct book *b, const struct object_table *t);
 void book_rebuild_forget(struct book *b); // what is kept in memory of it
+
+// What sites of those who listen answered (book_listen.c), rules/commands.def LISTEN_ATTEMPTS; it
+// changes nothing of what events owe. Appends the command's answer, or to `why` why it is refused.
+must result book_listen_attempts(struct book *b, json attempts, struct text *answer,
+                                 struct text *why);
 
 // Carries a command out, or finds that it was before (rules/command.h), and keeps its answer.
 must result book_command(struct book *b, const struct record *r, struct arena *a);

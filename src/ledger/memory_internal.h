@@ -15,6 +15,7 @@ enum table_id {
     BODIES,
     DELIVERIES,
     ATTEMPTS,
+    LISTEN_ATTEMPTS,
     DESTINATIONS,
     SUSPENDED,
     KEYS,

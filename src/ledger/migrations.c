@@ -174,6 +174,15 @@ static const char sql_8[] =
     "UPDATE event SET status = 3 WHERE status = 1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE "
     "event_seq = event.seq);\n";
 
+static const char sql_9[] =
+    "CREATE TABLE listen_attempt (event_seq INTEGER NOT NULL, number INTEGER NOT NULL, key_id TEXT "
+    "NOT NULL, device TEXT NOT NULL, url TEXT NOT NULL, status INTEGER NOT NULL, started_at "
+    "INTEGER NOT NULL, micros INTEGER NOT NULL, error TEXT NOT NULL, answer TEXT NOT NULL, PRIMARY "
+    "KEY (event_seq, number)) STRICT, WITHOUT ROWID;\n"
+    "CREATE VIEW listen_attempts AS SELECT (SELECT id FROM event WHERE seq = l.event_seq) AS "
+    "event_id, event_seq, number, key_id, device, url, iif(status > 0, status, NULL) AS status, "
+    "started_at, micros, error, answer FROM listen_attempt AS l;\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

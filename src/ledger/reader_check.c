@@ -31,6 +31,9 @@ static const struct {
     {"attempt of delivery %lld, which there is not",
      "SELECT DISTINCT delivery FROM attempt WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE seq ="
      " attempt.delivery)"},
+    {"an answer to who listened to event %lld, which there is not",
+     "SELECT DISTINCT event_seq FROM listen_attempt WHERE NOT EXISTS (SELECT 1 FROM event WHERE"
+     " seq = listen_attempt.event_seq)"},
     {"receipt %lld lies behind the last position that was booked",
      "SELECT seq FROM receipt WHERE seq > ifnull((SELECT booked FROM state), 0)"},
     {"receipt %lld was taken under a plan that is not kept",

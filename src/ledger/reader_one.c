@@ -91,6 +91,10 @@ static result show_event(struct reader *r, bytes id, struct text *out) {
                  " FROM delivery AS d INDEXED BY delivery_event" DELIVERY_JOIN
                  " WHERE d.event_seq = ?1 ORDER BY d.seq",
                  seq, out));
+    TRY(add_rows(r, "listened",
+                 "SELECT number, key_id, device, url, status, started_at, micros, error, answer"
+                 " FROM listen_attempts WHERE event_seq = ?1 ORDER BY number",
+                 seq, out));
     TRY(add_twin(r, seq, out));
     text_addc(out, '}');
     return reader_said(out);

@@ -68,6 +68,14 @@ static const struct field attempt_fields[] = {
 SHAPE(attempt, "attempt");
 #undef ROW
 
+#define ROW struct listen_attempt_row
+static const struct field listen_attempt_fields[] = {
+    F(event_seq, U64), F(number, U32),     F(key_id, BYTES), F(device, BYTES), F(url, BYTES),
+    F(status, I32),    F(started_at, I64), F(micros, I64),   F(error, BYTES),  F(answer, BYTES),
+};
+SHAPE(listen_attempt, "listen_attempt");
+#undef ROW
+
 #define ROW struct destination_row
 static const struct field destination_fields[] = {
     F(number, U32), F(name, BYTES),        F(present, BOOL),

@@ -41,6 +41,7 @@ result sqlite_dump(sqlite3 *db, struct text *out) {
         {&shape_body, "receipt_seq"},
         {&shape_delivery, "seq"},
         {&shape_attempt, "delivery, number"},
+        {&shape_listen_attempt, "event_seq, number"},
         {&shape_destination, "number"},
         {&shape_suspense, "position"},
         {&shape_key, "id"},

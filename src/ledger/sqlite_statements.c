@@ -59,6 +59,10 @@ const char *const sqlite_statements[STATEMENTS] = {
     [DELIVERIES_OPEN] = "SELECT {delivery} FROM delivery NOT INDEXED WHERE seq > ?2"
                         " AND destination = ?1 AND state IN (0, 2) ORDER BY seq LIMIT ?3",
     [ATTEMPT_INSERT] = "INSERT INTO attempt ({attempt,}) VALUES ({attempt?})",
+    [LISTEN_ATTEMPT_INSERT] =
+        "INSERT INTO listen_attempt ({listen_attempt,}) VALUES ({listen_attempt?})",
+    [LISTEN_ATTEMPT_LAST] =
+        "SELECT ifnull(max(number), 0) FROM listen_attempt WHERE event_seq = ?1",
     [DUE] = "SELECT seq FROM delivery INDEXED BY delivery_due"
             " WHERE destination = ?1 AND state IN (0, 2) AND next_at <= ?2 ORDER BY next_at, seq",
     [DUE_ROW] = "SELECT {delivery}, event.id, event.account, event.owner, event.type,"

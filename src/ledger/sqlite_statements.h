@@ -34,6 +34,8 @@ enum statement {
     FIRST_OPEN,
     DELIVERIES_OPEN,
     ATTEMPT_INSERT,
+    LISTEN_ATTEMPT_INSERT,
+    LISTEN_ATTEMPT_LAST,
     DUE,
     DUE_ROW,
     NEXT_DUE,

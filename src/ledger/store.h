@@ -97,6 +97,18 @@ struct attempt_row {
     bytes error, answer;
 };
 
+// How the site of somebody who listens (ARCHITECTURE, "Listening") answered an event that was
+// pushed to him, as he says.
+struct listen_attempt_row {
+    uint64_t event_seq;
+    uint32_t number;      // of the event's, from 1
+    bytes key_id, device; // who listened, by what key, and the name he gave to where
+    bytes url;
+    int32_t status;             // 0: there was no answer
+    int64_t started_at, micros; // by his clock
+    bytes error, answer;
+};
+
 struct destination_row {
     uint32_t number; // from 1, for ever the same name
     bytes name;
@@ -278,6 +290,10 @@ struct store {
                                    size_t max, struct arena *a, struct delivery_row **out,
                                    size_t *n);
     must result (*attempt_insert)(struct store *s, const struct attempt_row *row);
+    must result (*listen_attempt_insert)(struct store *s,
+                                         const struct listen_attempt_row *row); // EXISTS
+    must result (*listen_attempt_last)(struct store *s, uint64_t event_seq,
+                                       uint32_t *number); // 0: there are none
 
     // Open deliveries of a destination with next_at <= now, oldest next_at first, then seq, for
     // which skip() is false; at most max, and no more bodies than fit max_bytes (at least one).

@@ -10,10 +10,10 @@
 #include "ledger/memory_internal.h"
 
 static const struct shape *const shapes[TABLES] = {
-    &shape_state,    &shape_plan,      &shape_event,       &shape_receipt,  &shape_body,
-    &shape_delivery, &shape_attempt,   &shape_destination, &shape_suspense, &shape_key,
-    &shape_answer,   &shape_sighting,  &shape_site,        &shape_object,   &shape_link,
-    &shape_rebuild,  &shape_table_row,
+    &shape_state,    &shape_plan,    &shape_event,          &shape_receipt,     &shape_body,
+    &shape_delivery, &shape_attempt, &shape_listen_attempt, &shape_destination, &shape_suspense,
+    &shape_key,      &shape_answer,  &shape_sighting,       &shape_site,        &shape_object,
+    &shape_link,     &shape_rebuild, &shape_table_row,
 };
 
 // next_at may be negative; the order stays.
@@ -352,6 +352,18 @@ static result attempt_insert(struct store *s, const struct attempt_row *row) {
     return insert(memory_of(s), ATTEMPTS, key2(row->delivery, row->number), row);
 }
 
+static result listen_attempt_insert(struct store *s, const struct listen_attempt_row *row) {
+    return insert(memory_of(s), LISTEN_ATTEMPTS, key2(row->event_seq, row->number), row);
+}
+
+static result listen_attempt_last(struct store *s, uint64_t event_seq, uint32_t *number) {
+    const struct table *t = &memory_of(s)->tables[LISTEN_ATTEMPTS];
+    size_t end = table_from(t, key2(event_seq, UINT64_MAX));
+    bool any = end > 0 && t->at[end - 1].key.a == event_seq;
+    *number = any ? (uint32_t)t->at[end - 1].key.b : 0;
+    return OK;
+}
+
 // What a delivery carries; null if its event or its body is not there.
 static const struct blob_row *body_of(struct memory *m, const struct delivery_row *d) {
     const struct receipt_row *receipt = memory_row(m, RECEIPTS, key1(d->receipt_seq));
@@ -652,6 +664,8 @@ struct store *store_memory(void) {
         .deliveries_of = deliveries_of,
         .deliveries_open = deliveries_open,
         .attempt_insert = attempt_insert,
+        .listen_attempt_insert = listen_attempt_insert,
+        .listen_attempt_last = listen_attempt_last,
         .due = due,
         .next_due = next_due,
         .destination_find = destination_find,

@@ -280,6 +280,18 @@ static result attempt_insert(struct store *s, const struct attempt_row *row) {
     return sqlite_put(s, ATTEMPT_INSERT, &shape_attempt, row);
 }
 
+static result listen_attempt_insert(struct store *s, const struct listen_attempt_row *row) {
+    return sqlite_put(s, LISTEN_ATTEMPT_INSERT, &shape_listen_attempt, row);
+}
+
+static result listen_attempt_last(struct store *s, uint64_t event_seq, uint32_t *number) {
+    STATEMENT(q, s, LISTEN_ATTEMPT_LAST);
+    sqlite3_bind_int64(q, 1, (int64_t)event_seq);
+    TRY(sqlite_do(q));
+    *number = (uint32_t)sqlite3_column_int64(q, 0);
+    return OK;
+}
+
 // False in *fits: there is another body in the rows already and this one is too large.
 static result due_row(struct store *s, int64_t seq, struct arena *a, struct due_row *out,
                       size_t *left, bool first, bool *fits) {
@@ -479,6 +491,8 @@ static const struct store operations = {
     .deliveries_of = deliveries_of,
     .deliveries_open = deliveries_open,
     .attempt_insert = attempt_insert,
+    .listen_attempt_insert = listen_attempt_insert,
+    .listen_attempt_last = listen_attempt_last,
     .due = due,
     .next_due = next_due,
     .destination_find = destination_find,

@@ -19,9 +19,12 @@ enum command {
 enum command command_find(bytes name);
 const char *command_name(enum command c);
 
-#define REPLAY_EVENTS_MAX 500   // events in one replay command
-#define REBUILD_EVENTS_MAX 2000 // events in one step of a rebuild
-#define IDEMPOTENCY_KEY_MAX 255 // bytes, as Stripe's
+#define REPLAY_EVENTS_MAX 500     // events in one replay command
+#define REBUILD_EVENTS_MAX 2000   // events in one step of a rebuild
+#define IDEMPOTENCY_KEY_MAX 255   // bytes, as Stripe's
+#define LISTEN_ATTEMPTS_MAX 100   // in one command
+#define LISTEN_TEXT_MAX 2048      // bytes of each text of one
+#define LISTEN_ATTEMPTS_KEPT 1000 // of an event; those of later are not booked
 // How long answers are kept at least, by the time of records: as long as Stripe keeps its keys.
 #define ANSWERS_KEPT_MS INT64_C(86400000)
 

@@ -681,6 +681,56 @@ static void test_keep_alive(void **state) {
     close(fd);
 }
 
+static void test_listen_attempts(void **state) {
+    struct house *h = *state;
+    OWN(reply_drop)
+    struct reply r = {0};
+    uint64_t test = house_stripe_event(h, "evt_t", "charge.failed", NULL, false);
+    uint64_t live = house_stripe_event(h, "evt_l", "charge.failed", NULL, true);
+    char body[512];
+    snprintf(body, sizeof body,
+             "{\"from\":\"laptop\",\"attempts\":[{\"event\":%llu,\"url\":\"http://l/\",\"status\""
+             ":500,\"started_at\":1700000000000,\"micros\":12,\"answer\":\"no \\u0000 way\"},"
+             "{\"event\":\"evt_t\",\"error\":\"nobody there\"}]}",
+             (unsigned long long)test);
+    call_with(h, "POST", "/api/listen/attempts", h->reading_key, body, &r);
+    assert_status(&r, 200);
+    assert_int_equal(reply_number(&r, "booked"), 2);
+    reply_drop(&r);
+    call(h, "GET", "/api/events/evt_t", "", &r);
+    assert_status(&r, 200);
+    assert_int_equal(reply_number(&r, "listened.0.status"), 500);
+    assert_says(&r, "\"device\":\"laptop\"");
+    assert_says(&r, "\"answer\":\"no \\u0000 way\"");
+    assert_true(json_type(reply_at(&r, "listened.1.status")) == JSON_NULL);
+    char id[DESK_KEY_ID_MAX];
+    desk_key_id(bytes_of(h->reading_key), id);
+    assert_says(&r, id);
+    reply_drop(&r);
+
+    // A key sees events of its livemode alone, by number and by id; an operator's all.
+    for (int i = 0; i < 3; i++) {
+        snprintf(body, sizeof body,
+                 i == 1 ? "{\"attempts\":[{\"event\":\"evt_l\"}]}"
+                        : "{\"attempts\":[{\"event\":%llu}]}",
+                 (unsigned long long)live);
+        call_with(h, "POST", "/api/listen/attempts", i == 2 ? h->viewer_key : h->test_key, body,
+                  &r);
+        assert_status(&r, i == 2 ? 200 : 404);
+        reply_drop(&r);
+    }
+    static const char *const bad[] = {
+        "{\"attempts\":[]}", "{\"attempts\":[{}]}", "{\"attempts\":[{\"event\":1,\"more\":1}]}",
+        "{\"attempts\":[{\"event\":1,\"status\":\"200\"}]}", "{\"from\":1,\"attempts\":[1]}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        call(h, "POST", "/api/listen/attempts", bad[i], &r);
+        assert_status(&r, 400);
+        reply_drop(&r);
+    }
+    call(h, "POST", "/api/listen/attempts", "{\"attempts\":[{\"event\":99999}]}", &r);
+    assert_says(&r, "there is no such event");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         HOUSE_TEST(test_health),
@@ -706,6 +756,7 @@ int main(void) {
         HOUSE_TEST(test_destinations),
         HOUSE_TEST(test_suspense),
         HOUSE_TEST(test_keys),
+        HOUSE_TEST(test_listen_attempts),
         HOUSE_TEST(test_no_room),
         HOUSE_TEST(test_backup_and_verify),
         HOUSE_TEST(test_keep_alive),

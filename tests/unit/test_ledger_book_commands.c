@@ -518,6 +518,59 @@ static void keys(void **state) {
 
 #define TOLD(test_) cmocka_unit_test_setup_teardown(test_, story_setup, story_teardown)
 
+static void who_listens_says_what_his_site_answered(void **state) {
+    ADOPT(*state, "shop", SHOP);
+    receive(*state, "a customer signs up", SIGNED_UP);
+    ask(*state, "{\"do\":\"listen_attempts\",\"attempts\":[{\"event\":2,\"status\":200},"
+                "{\"event\":9}]}");
+    static const char *const bad[] = {"",
+                                      "[]",
+                                      "{}",
+                                      "[1]",
+                                      "[{}]",
+                                      "[{\"event\":0}]",
+                                      "[{\"event\":\"evt_1\"}]",
+                                      "[{\"event\":2,\"status\":1000}]",
+                                      "[{\"event\":2,\"status\":-1}]",
+                                      "[{\"event\":2,\"micros\":1.5}]",
+                                      "[{\"event\":2,\"url\":5}]"};
+    for (size_t i = 1; i < sizeof bad / sizeof bad[0]; i++) {
+        char command[128];
+        (void)snprintf(command, sizeof command, "{\"do\":\"listen_attempts\",\"attempts\":%s}",
+                       bad[i]);
+        ask(*state, command);
+    }
+    OWN(text_drop)
+    struct text many = {0};
+    for (int i = 0; i < LISTEN_ATTEMPTS_MAX; i++)
+        text_addf(&many, "%s{\"event\":2,\"answer\":\"no\"}", i > 0 ? "," : "");
+    OWN(text_drop)
+    struct text command = {0};
+    text_addf(&command, "{\"do\":\"listen_attempts\",\"attempts\":[%s]}", text_str(&many));
+    for (int i = 0; i < 10; i++)
+        ask(*state, text_str(&command));
+    EACH_TELLER(t, (struct story *)*state) {
+        const char *told = text_str(&t->trace);
+        assert_non_null(strstr(told, "answer 3: {\"ok\":true,\"booked\":1,\"refused\":[{\"event\""
+                                     ":9,\"why\":\"there is no such event\"}]}\n"));
+        for (int position = 4; position < 14; position++) {
+            char line[64];
+            (void)snprintf(line, sizeof line, "answer %d: {\"error\":\"attempts must be", position);
+            assert_non_null(strstr(told, line));
+        }
+        assert_non_null(strstr(told, "answer 14: {\"ok\":true,\"booked\":100,\"refused\":[]}\n"));
+        // One more than fits came before.
+        assert_non_null(strstr(told, "answer 23: {\"ok\":true,\"booked\":99,\"refused\":[{\"event"
+                                     "\":2,\"why\":\"the first 1000 of an event are kept"));
+        uint32_t last = 0;
+        assert_ok(t->world.store->listen_attempt_last(t->world.store, 2, &last));
+        assert_int_equal(last, LISTEN_ATTEMPTS_KEPT);
+        struct event_row e;
+        assert_ok(t->world.store->event_get(t->world.store, 2, &t->world.arena, &e));
+        assert_int_equal(e.status, EVENT_PENDING);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TOLD(replays),
@@ -534,6 +587,7 @@ int main(void) {
         TOLD(suspense_is_booked_later_or_dropped),
         TOLD(a_suspended_plan_is_not_in_force_and_comes_late),
         TOLD(keys),
+        TOLD(who_listens_says_what_his_site_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

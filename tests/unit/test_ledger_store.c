@@ -258,6 +258,48 @@ static void test_deliveries(void **state) {
     assert_ok(s->commit(s));
 }
 
+static void test_listen_attempts(void **state) {
+    struct store *s = of(state);
+    struct listen_attempt_row row = {.event_seq = 7,
+                                     .number = 1,
+                                     .key_id = B("key_1"),
+                                     .device = B("laptop"),
+                                     .url = B("http://localhost:5001/"),
+                                     .status = 200,
+                                     .started_at = -5,
+                                     .micros = INT64_MAX,
+                                     .answer = B("{\"a\":1}")};
+    uint32_t last = 9;
+    assert_ok(s->begin(s));
+    assert_ok(s->listen_attempt_last(s, 7, &last));
+    assert_int_equal(last, 0);
+    assert_ok(s->listen_attempt_insert(s, &row));
+    assert_code(s->listen_attempt_insert(s, &row), EXISTS);
+    row.number = 4, row.status = 0, row.error = B("refused");
+    assert_ok(s->listen_attempt_insert(s, &row));
+    row.event_seq = 8, row.number = 2;
+    assert_ok(s->listen_attempt_insert(s, &row));
+    assert_ok(s->commit(s));
+    static const uint32_t lasts[] = {0, 4, 2, 0};
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_ok(s->listen_attempt_last(s, 6 + i, &last));
+        assert_int_equal(last, lasts[i]);
+    }
+    OWN(text_drop)
+    struct text dump = {0};
+    assert_ok(s->dump(s, &dump));
+    assert_non_null(strstr(text_str(&dump), "listen_attempt event_seq=7 number=4 key_id=\"key_1\" "
+                                            "device=\"laptop\" url=\"http://localhost:5001/\" "
+                                            "status=0 started_at=-5 micros=9223372036854775807 "
+                                            "error=\"refused\" answer=\"{\\x22a\\x22:1}\"\n"));
+    assert_ok(s->begin(s));
+    row.number = 3;
+    assert_ok(s->listen_attempt_insert(s, &row));
+    s->rollback(s);
+    assert_ok(s->listen_attempt_last(s, 8, &last));
+    assert_int_equal(last, 2);
+}
+
 static bool skip_these(void *ctx, uint64_t delivery) {
     for (const uint64_t *p = ctx; *p != 0; p++)
         if (*p == delivery)
@@ -882,6 +924,7 @@ int main(void) {
         ON_BOTH(test_receipts),
         ON_BOTH(test_receipts_later),
         ON_BOTH(test_deliveries),
+        ON_BOTH(test_listen_attempts),
         ON_BOTH(test_due),
         ON_BOTH(test_due_of_a_site),
         ON_BOTH(test_due_of_another_receipt),
