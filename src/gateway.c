@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "gateway_internal.h"
+#include "gateway_sealing.h"
 #include "port/files.h"
 #include "port/notify.h"
 #include "port/resident.h"
@@ -83,6 +84,18 @@ static result start_rolls(struct gateway *g) {
     if (loaded != OK)
         text_addf(&g->why, "%.*s.secrets: %s", BYTES_ARG(g->config->ledger_path), loaded->text);
     return loaded;
+}
+
+static result start_sealing(struct gateway *g) {
+    OWN(text_drop)
+    struct text path = {0};
+    bool created;
+    text_add(&path, g->config->ledger_path);
+    text_adds(&path, SEALING_KEY_ENDING);
+    TRY(sealing_key_load(text_str(&path), &clock_real, g->sealing_key, &created, &g->why));
+    if (created)
+        log_event(LOG_SEALING_KEY_WRITTEN, log_s("path", text_str(&path)));
+    return OK;
 }
 
 static result start_journal(struct gateway *g) {
@@ -433,6 +446,7 @@ static result start_desk(struct gateway *g) {
         .source_count = c->source_count,
         .source_addresses = text_str(&addresses),
         .first_key = g->first_key_made ? g->first_key : NULL,
+        .sealing_key = g->sealing_key,
         .ready = is_ready,
         .ready_ctx = g,
         .roller = g->main_mailbox,
@@ -501,6 +515,7 @@ static const struct step {
     {"the loop for signals", start_main},
     {"the ledger and its journal", start_books},
     {"the rolled secrets", start_rolls},
+    {"the sealing key", start_sealing},
     {"the journal", start_journal},
     {"the ledger's migration", start_migrated},
     {"booking", start_ledger},
@@ -577,6 +592,7 @@ static void free_rooms(struct gateway *g) {
     plan_free(g->plan);
     rolls_free(g->rolls);
     config_free(g->config);
+    memory_wipe(g->sealing_key, sizeof g->sealing_key);
     text_drop(&g->why);
 }
 

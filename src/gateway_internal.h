@@ -5,6 +5,7 @@
 #define GATEWAY_INTERNAL_H
 
 #include "base/list.h"
+#include "base/seal.h"
 #include "config/config.h"
 #include "config/rolls.h"
 #include "desk/desk.h"
@@ -28,6 +29,7 @@ struct gateway {
     struct desk *desk;
     uint8_t first_key[SHA256_SIZE]; // of the operator's key that this start made
     bool first_key_made;
+    uint8_t sealing_key[SEAL_KEY_SIZE];
     struct thread *journal_thread, *ledger_thread, *dispatch_thread;
     struct thread *queries_thread, *slow_thread;
 

@@ -152,11 +152,13 @@ static const struct cli_command actions[] = {
      "something is wrong.\n",
      TAKES_API | TAKES_JSON, 0, 0, NULL, verify, NULL},
     {"backup", "FILE", "a consistent copy into a new file, while the gateway runs",
-     "The gateway writes it, on its machine and as its user; a relative path means this folder.\n",
+     "The gateway writes it, on its machine and as its user; a relative path means this folder.\n"
+     "Secrets of endpoints are in it sealed, so keep LEDGER.sealing-key too.\n",
      TAKES_API | TAKES_JSON, 1, 1, NULL, backup, NULL},
     {"restore", "FILE", "put a backup in the ledger's place, while no gateway runs",
      "The ledger and journal that are there are set aside, not removed. Every destination is held "
-     "until\nit is released, so that nothing is sent twice unseen.\n",
+     "until\nit is released, so that nothing is sent twice unseen.\nLEDGER.sealing-key has to be "
+     "that of the backup's ledger, or endpoints made by the API wait.\n",
      TAKES_CONFIG, 1, 1, NULL, restore, NULL},
     {0},
 };

@@ -101,6 +101,7 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
     struct desk *d = NEW(struct desk);
     *out = NULL;
     d->o = *o;
+    ensure(o->sealing_key != NULL);
     d->limits = o->limits;
     d->limits.http.body_max = PLAN_BODY_MAX;
     d->budget.max = BUDGET_MAX;

@@ -9,6 +9,7 @@
 #ifndef DESK_DESK_H
 #define DESK_DESK_H
 
+#include "base/seal.h"
 #include "http/server.h"
 #include "journal/journal.h"
 #include "ledger/ledger.h"
@@ -69,6 +70,7 @@ struct desk_options {
     // SHA-256 of an operator's key that is durable in the journal and may not be booked yet: who
     // has just started a gateway has it. Null: none.
     const uint8_t *first_key;
+    const uint8_t *sealing_key; // SEAL_KEY_SIZE bytes: what endpoints' secrets are sealed with
     // Is the gateway ready? False with the reason for /readyz. Any thread.
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;

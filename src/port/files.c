@@ -244,6 +244,22 @@ result file_load(const char *path, size_t max, struct text *out) {
     return failed;
 }
 
+result file_load_private(const char *path, size_t max, struct text *out) {
+    struct stat st;
+    int fd = open_path(path, O_RDONLY, 0);
+    if (fd < 0)
+        return path_failure(errno);
+    result failed = OK;
+    if (fstat(fd, &st) != 0)
+        failed = PLACE(IO, "the file's mode cannot be read");
+    else if ((st.st_mode & S_IRWXO) != 0)
+        failed = PLACE(REFUSED, "every user of this machine may open it");
+    if (failed == OK)
+        failed = load_fd(fd, max, out);
+    close(fd);
+    return failed;
+}
+
 static result save_fd(int fd, const char *path, bytes content, unsigned mode) {
     // The process's umask narrows what open() was asked for.
     NEED(fchmod(fd, (mode_t)mode) == 0, IO, "the file's mode cannot be set");

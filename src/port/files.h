@@ -51,6 +51,8 @@ uint64_t files_allow(uint64_t wanted);
 
 // Whole small files, on the real system.
 must result file_load(const char *path, size_t max, struct text *out); // FULL if larger than max
+// The same of a file that holds a key: REFUSED if every user of the machine may read or write it.
+must result file_load_private(const char *path, size_t max, struct text *out);
 // Creates with this mode, fails with EXISTS; synced.
 must result file_save(const char *path, bytes content, unsigned mode);
 

@@ -25,6 +25,8 @@
 
 #define PATIENCE_S 20
 
+static const uint8_t house_sealing_key[SEAL_KEY_SIZE] = "0123456789abcdef0123456789abcde";
+
 struct house_clock {
     struct clock clock;
     _Atomic int64_t ahead_us; // of the real one
@@ -186,6 +188,7 @@ static inline void house_desk(struct house *h) {
                    .connections_max = 100,
                    .connections_address_max = 100},
         .drain_ms = 500,
+        .sealing_key = house_sealing_key,
         .sources = &source,
         .source_count = 1,
         .source_addresses = "[\"http://127.0.0.1:4242\"]",

@@ -149,6 +149,32 @@ static void small_files_are_whole(void **state) {
     text_drop(&small);
 }
 
+// Its owner and its group may read it, nobody else, not even write it.
+static void a_private_file_is_not_for_everybody(void **state) {
+    static const struct {
+        mode_t mode;
+        bool good;
+    } rows[] = {{0600, true},  {0400, true},  {0640, true},  {0660, true},
+                {0604, false}, {0644, false}, {0602, false}, {0601, false}};
+    struct text t = {0};
+    assert_failed(ABSENT, file_load_private(in_folder("a"), 10, &t));
+    assert_ok(file_save(in_folder("a"), B("key"), 0600));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(chmod(in_folder("a"), rows[i].mode), 0);
+        text_reset(&t);
+        if (rows[i].good) {
+            assert_ok(file_load_private(in_folder("a"), 10, &t));
+            assert_string_equal(text_str(&t), "key");
+        } else {
+            assert_failed(REFUSED, file_load_private(in_folder("a"), 10, &t));
+            assert_int_equal(t.n, 0);
+        }
+    }
+    assert_int_equal(chmod(in_folder("a"), 0600), 0);
+    assert_failed(FULL, file_load_private(in_folder("a"), 2, &t));
+    text_drop(&t);
+}
+
 static void more_files_are_allowed_where_the_system_does(void **state) {
     struct rlimit before, now = {.rlim_cur = 64};
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -170,6 +196,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_has_another_name_stays_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(small_files_are_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_private_file_is_not_for_everybody, setup, teardown),
         cmocka_unit_test(more_files_are_allowed_where_the_system_does),
     };
     return cmocka_run_group_tests_name("port_files", tests, NULL, NULL);

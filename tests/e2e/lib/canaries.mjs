@@ -9,9 +9,9 @@ import path from "node:path";
 const SHORTEST = 16; // shorter ones are refused by the gateway, and words would look like them
 const TELLS = /^POST \/api\/(keys|destinations\/[^/]+\/roll)$/;
 const TELLS_COMMAND = /^(keys create|destinations roll)\b/;
-// What the gateway writes, but for the two files that are there to hold secrets.
+// What the gateway writes, but for the files that are there to hold secrets.
 const WRITTEN = /\.(db|journal|log)\b|^core\b/;
-const HOLDS = /\.db\.(key|secrets)$|\.sock$/;
+const HOLDS = /\.db\.(key|secrets|sealing-key)$|\.sock$/;
 
 export class Canaries {
   constructor(gateway) {
@@ -90,6 +90,8 @@ export class Canaries {
   search() {
     const key = path.join(this.gateway.books, "hookkeep.db.key");
     if (fs.existsSync(key)) this.add("the operator's key", fs.readFileSync(key, "utf8"));
+    const sealing = path.join(this.gateway.books, "hookkeep.db.sealing-key");
+    if (fs.existsSync(sealing)) this.add("the sealing key", fs.readFileSync(sealing, "utf8"));
     this.addConfig(this.gateway.config);
     this.addEnvironment(this.gateway.env);
     const places = [["the log", this.gateway.text], ...this.said,
