@@ -79,13 +79,14 @@ static struct target_older *copy_older(struct arena *a, const struct config_dest
 struct retarget *gateway_targets(const struct config *c, uint64_t generation) {
     struct retarget *r = NEW(struct retarget);
     r->mail.kind = DISPATCH_RETARGET;
-    r->generation = generation;
+    r->targets.generation = generation;
     arena_init(&r->memory, TARGETS_MEMORY_MAX);
-    r->targets = arena_take(&r->memory, (c->destination_count + 1) * sizeof *r->targets);
+    struct targets *all = &r->targets;
+    all->list = arena_take(&r->memory, (c->destination_count + 1) * sizeof *all->list);
     for (size_t i = 0; i < c->destination_count; i++) {
         const struct config_destination *d = &c->destinations[i];
         const struct plan_destination *p = plan_destination_find(c->plan, d->name);
-        r->targets[r->count++] = (struct target){
+        all->list[all->count++] = (struct target){
             .name = arena_copy(&r->memory, d->name),
             .kind = p->kind,
             .handler = copy_handler(&r->memory, &d->handler),

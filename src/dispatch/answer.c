@@ -53,9 +53,13 @@ static void say_failure(const struct fetch_answer *a, int64_t timeout_ms, struct
         text_add_duration(t, timeout_ms);
         return;
     }
-    text_adds(t, a->failed->code == FAIL_REFUSED ? "certificate refused: " : "no answer: ");
+    bool refused = a->failed->code == FAIL_REFUSED, guarded = a->failed->code == FAIL_INVALID;
+    text_adds(t, refused ? "certificate refused: " : guarded ? "not sent: " : "no answer: ");
     bool said = a->error != NULL && a->error[0] != '\0';
     text_add_printable(t, bytes_of(said ? a->error : a->failed->text), REASON_MAX);
+    if (guarded)
+        text_adds(t, "; desk.allow_private lists the networks that endpoints may lead to all the "
+                     "same");
 }
 
 void answer_judge(const struct fetch_answer *a, int64_t timeout_ms, int64_t now_ms,

@@ -18,6 +18,7 @@ struct haul {
 
 struct destination {
     struct list link;        // in dispatch.destinations
+    enum target_set set;     // it is replaced with
     bytes name;              // owned
     struct channel *channel; // as it is configured now
     enum mode livemode;
@@ -67,6 +68,8 @@ struct dispatch {
     struct list destinations, channels;
     struct list unposted; // attempts whose outcome found the journal full
     uint64_t generation;
+    struct guard_range *allowed; // the guard's exceptions; owned
+    size_t allowed_count;
     uint64_t random;         // seeds of records
     size_t attempts;         // in any stage
     size_t staying;          // processes of handlers that stay

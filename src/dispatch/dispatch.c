@@ -107,13 +107,14 @@ void dispatch_close(struct dispatch *d) {
         c->carrier->cut(c);
     }
     ensure(d->attempts == 0 && list_empty(&d->channels));
+    free(d->allowed);
     free(d);
 }
 
-static struct destination *find(const struct dispatch *d, bytes name) {
+static struct destination *find(const struct dispatch *d, enum target_set set, bytes name) {
     LIST_EACH(it, &d->destinations) {
         struct destination *to = CONTAINER(it, struct destination, link);
-        if (bytes_equal(to->name, name))
+        if (to->set == set && bytes_equal(to->name, name))
             return to;
     }
     return NULL;
@@ -233,8 +234,9 @@ static void set_target(struct dispatch *d, struct destination *to, const struct 
     to->ask_at = 0;
 }
 
-static struct destination *destination_new(struct dispatch *d, bytes name) {
+static struct destination *destination_new(struct dispatch *d, enum target_set set, bytes name) {
     struct destination *to = NEW(struct destination);
+    to->set = set;
     to->name = bytes_from(bytes_strdup(name), name.n);
     list_init(&to->waiting);
     list_init(&to->sending);
@@ -242,14 +244,27 @@ static struct destination *destination_new(struct dispatch *d, bytes name) {
     return to;
 }
 
-void dispatch_set_targets(struct dispatch *d, const struct target *targets, size_t n,
-                          uint64_t generation) {
-    d->generation = generation;
-    LIST_EACH(it, &d->destinations) { CONTAINER(it, struct destination, link)->retired = true; }
-    for (size_t i = 0; i < n; i++) {
-        ensure(targets[i].concurrency > 0);
-        struct destination *to = find(d, targets[i].name);
-        set_target(d, to != NULL ? to : destination_new(d, targets[i].name), &targets[i]);
+static void set_configured(struct dispatch *d, const struct targets *t) {
+    d->generation = t->generation;
+    free(d->allowed);
+    d->allowed = NEW_ARRAY(struct guard_range, t->allowed_count + 1);
+    for (size_t i = 0; i < t->allowed_count; i++)
+        d->allowed[i] = t->allowed[i];
+    d->allowed_count = t->allowed_count;
+}
+
+void dispatch_set_targets(struct dispatch *d, const struct targets *t) {
+    if (t->set == TARGETS_CONFIGURED)
+        set_configured(d, t);
+    LIST_EACH(it, &d->destinations) {
+        struct destination *to = CONTAINER(it, struct destination, link);
+        to->retired = to->retired || to->set == t->set;
+    }
+    for (size_t i = 0; i < t->count; i++) {
+        const struct target *one = &t->list[i];
+        ensure(one->concurrency > 0);
+        struct destination *to = find(d, t->set, one->name);
+        set_target(d, to != NULL ? to : destination_new(d, t->set, one->name), one);
     }
     LIST_EACH_SAFE(it, &d->destinations) {
         struct destination *to = CONTAINER(it, struct destination, link);
@@ -266,9 +281,9 @@ void dispatch_set_targets(struct dispatch *d, const struct target *targets, size
 static void wipe(bytes b) { memory_wipe((void *)(uintptr_t)b.p, b.n); }
 
 static void take_retarget(struct dispatch *d, struct retarget *r) {
-    dispatch_set_targets(d, r->targets, r->count, r->generation);
-    for (size_t i = 0; i < r->count; i++) {
-        const struct target *t = &r->targets[i];
+    dispatch_set_targets(d, &r->targets);
+    for (size_t i = 0; i < r->targets.count; i++) {
+        const struct target *t = &r->targets.list[i];
         wipe(t->secret);
         for (size_t k = 0; k < t->older_count; k++)
             wipe(t->older[k].key);
@@ -373,6 +388,10 @@ bool dispatch_idle(const struct dispatch *d) {
 size_t dispatch_out(const struct dispatch *d) { return d->posting + d->asking; }
 
 size_t dispatch_under_way(const struct dispatch *d, bytes destination) {
-    const struct destination *to = find(d, destination);
-    return to != NULL ? to->sending_count : 0;
+    size_t n = 0;
+    for (enum target_set set = 0; set < TARGET_SETS; set++) {
+        const struct destination *to = find(d, set, destination);
+        n += to != NULL ? to->sending_count : 0;
+    }
+    return n;
 }

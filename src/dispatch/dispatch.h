@@ -23,6 +23,7 @@
 #include "port/clock.h"
 #include "port/fetch.h"
 #include "port/process.h"
+#include "rules/guard.h"
 #include "rules/handler.h"
 
 struct dispatch;
@@ -33,6 +34,9 @@ struct target {
     bytes name;
     enum destination_kind kind;
     bytes url, secret; // of kind http
+    // An endpoint's: its URL is somebody else's. The guard (rules/guard.h) judges each address
+    // before it is connected to, and nothing is put into the URL.
+    bool guarded;
     // Sign beside the secret until not_after_s (Unix seconds), which is no longer in it.
     struct target_older {
         bytes key;
@@ -65,17 +69,27 @@ struct dispatch *dispatch_open(const struct dispatch_options *o);
 // deliveries are due again at the next start. Calls neither ledger nor journal. Null is allowed.
 void dispatch_close(struct dispatch *d);
 
-// The targets in force, on dispatch's thread, taken over by copy. What is under way goes on as it
-// was begun.
-void dispatch_set_targets(struct dispatch *d, const struct target *targets, size_t n,
-                          uint64_t generation);
+// The targets in force come in two sets, each replaced by itself: those of the configuration, and
+// the endpoints that the books tell of.
+enum target_set { TARGETS_CONFIGURED, TARGETS_ENDPOINTS, TARGET_SETS };
+struct targets {
+    enum target_set set;
+    struct target *list;
+    size_t count;
+    // With those of the configuration comes what else it says:
+    uint64_t generation;
+    struct guard_range *allowed; // the guard's exceptions, asked at each attempt
+    size_t allowed_count;
+};
+
+// On dispatch's thread, taken over by copy. What is under way goes on as it was begun, though with
+// the exceptions that hold when it connects.
+void dispatch_set_targets(struct dispatch *d, const struct targets *t);
 // The same from any thread, by mail. Takes over the message, which free() frees, and `memory`,
 // where the targets and their bytes lie; the secrets in it are wiped.
 struct retarget {
     struct mail mail; // kind DISPATCH_RETARGET
-    struct target *targets;
-    size_t count;
-    uint64_t generation;
+    struct targets targets;
     struct arena memory;
 };
 enum dispatch_mail {

@@ -14,6 +14,7 @@
 struct http_channel {
     struct channel channel;
     char *url;
+    bool guarded;
     int64_t timeout_ms;
     struct hmac_key key;
     size_t older_count;
@@ -31,6 +32,7 @@ static struct channel *http_open(struct dispatch *d, const struct target *t) {
     struct http_channel *h = memory_new(1, sizeof *h + t->older_count * sizeof h->older[0]);
     channel_init(&h->channel, &carrier_http, d);
     h->url = bytes_strdup(t->url);
+    h->guarded = t->guarded;
     hmac_key_init(&h->key, t->secret);
     h->older_count = t->older_count;
     for (size_t i = 0; i < t->older_count; i++) {
@@ -56,6 +58,8 @@ static void on_answer(void *ctx, const struct fetch_answer *answer) {
     struct outcome_record o = {0};
     OWN(text_drop)
     struct text sentence = {0};
+    if (failed_as(answer->failed, FAIL_INVALID))
+        metric_add(METRIC_GUARD_REFUSED, 1);
     answer_judge(answer, a->http.request.timeout_ms, clock_wall_ms(a->dispatch->o.clock), &o,
                  &sentence);
     text_drop(&a->http.memory);
@@ -77,7 +81,10 @@ static const char *const fixed_headers[] = {
 static size_t write_strings(const struct http_channel *h, const struct attempt *a, struct text *t) {
     const struct job *job = a->job;
     int64_t now_s = a->started_at > 0 ? a->started_at / 1000 : 0;
-    url_names_fill(bytes_of(h->url), job->account, job->site, t);
+    if (h->guarded)
+        text_adds(t, h->url);
+    else
+        url_names_fill(bytes_of(h->url), job->account, job->site, t);
     text_add(t, B("\0Stripe-Signature: "));
     signature_sign(&h->key, now_s, job->body, t);
     for (size_t i = 0; i < h->older_count; i++)
@@ -91,6 +98,11 @@ static size_t write_strings(const struct http_channel *h, const struct attempt *
     text_add(t, B("\0Stripe-Account: "));
     text_add(t, job->account);
     return 4;
+}
+
+static const char *judge(void *ctx, bytes address) {
+    const struct dispatch *d = ((const struct attempt *)ctx)->dispatch;
+    return guard_refuses(address, d->allowed, d->allowed_count);
 }
 
 static void compose(const struct http_channel *h, struct attempt *a) {
@@ -110,6 +122,7 @@ static void compose(const struct http_channel *h, struct attempt *a) {
         .timeout_ms = h->timeout_ms,
         .answer_max = o->answer_max,
         .answer_keep = o->answer_keep,
+        .judge = h->guarded ? judge : NULL,
     };
     ensure(n + more <= ATTEMPT_HEADERS_MAX);
     for (size_t i = 0; i < more; i++) {

@@ -54,7 +54,9 @@ static void set_targets(struct node *n, int variant) {
             .timeout_ms = p->destinations[i].timeout_ms,
             .concurrency = p->destinations[i].concurrency,
         };
-    dispatch_set_targets(n->dispatch, targets, p->destination_count, n->generation);
+    dispatch_set_targets(n->dispatch, &(struct targets){.list = targets,
+                                                        .count = p->destination_count,
+                                                        .generation = n->generation});
     free(targets);
     const bytes webhook[] = {B(SECRET_WEBHOOK)};
     const bytes connect[] = {B(SECRET_WEBHOOK), B(SECRET_CONNECT)};

@@ -195,9 +195,14 @@ static struct target target_of(const char *name, uint32_t concurrency) {
     };
 }
 
+static void set_all(struct world *w, struct target *list, size_t n, uint64_t generation) {
+    dispatch_set_targets(w->dispatch,
+                         &(struct targets){.list = list, .count = n, .generation = generation});
+}
+
 static void set_one(struct world *w, const char *name, uint32_t concurrency) {
     struct target t = target_of(name, concurrency);
-    dispatch_set_targets(w->dispatch, &t, 1, 9);
+    set_all(w, &t, 1, 9);
 }
 
 static void answer(struct world *w, struct fetch *one, const struct fetch_answer *a) {
@@ -263,7 +268,7 @@ static void older_secrets_sign_too_until_their_overlap_ends(void **state) {
     struct target t = target_of("shop", 16);
     t.older = older;
     t.older_count = 2;
-    dispatch_set_targets(w->dispatch, &t, 1, 3);
+    set_all(w, &t, 1, 3);
     for (int64_t late = 0; late < 2; late++) {
         w->wall_ms = NOW_MS + late * 60000;
         serve(w, "shop", 1 + (uint64_t)late, 1, &plain);
@@ -330,7 +335,7 @@ static void an_events_account_stands_in_the_url(void **state) {
     struct world *w = *state;
     struct target t = target_of("shop", 16);
     t.url = B("http://127.0.0.1:5001/of/{account}?site={site}");
-    dispatch_set_targets(w->dispatch, &t, 1, 9);
+    set_all(w, &t, 1, 9);
     struct job job = plain;
     job.account = B("acct_9/..");
     serve(w, "shop", 77, 1, &job);
@@ -428,7 +433,7 @@ static void what_was_handed_out_before_a_hold_goes_back(void **state) {
 static void a_slow_destination_delays_no_other(void **state) {
     struct world *w = *state;
     struct target both[] = {target_of("dead", 2), target_of("shop", 2)};
-    dispatch_set_targets(w->dispatch, both, 2, 9);
+    set_all(w, both, 2, 9);
     serve(w, "dead", 1, 4, &plain);
     assert_int_equal(w->fetch_count, 2);
     for (uint64_t i = 0; i < 20; i++) {
@@ -477,7 +482,7 @@ static void nothing_is_sent_without_room_for_the_outcome(void **state) {
 static void scarce_room_serves_destinations_in_turn(void **state) {
     struct world *w = *state;
     struct target both[] = {target_of("a", 8), target_of("b", 8)};
-    dispatch_set_targets(w->dispatch, both, 2, 9);
+    set_all(w, both, 2, 9);
     size_t held[ROOM / OUTCOME_RECORD_MAX + 1], n = 0;
     while (journal_credit_take(w->journal, CREDIT_INNER, OUTCOME_RECORD_MAX, &held[n]))
         n++;
@@ -559,7 +564,7 @@ static void what_does_not_fit_the_livemode_is_never_sent(void **state) {
     struct world *w = *state;
     struct target t = target_of("shop", 4);
     t.livemode = MODE_LIVE;
-    dispatch_set_targets(w->dispatch, &t, 1, 9);
+    set_all(w, &t, 1, 9);
     struct job test = plain;
     test.livemode = false;
     serve(w, "shop", 77, 6, &test);
@@ -571,7 +576,7 @@ static void what_does_not_fit_the_livemode_is_never_sent(void **state) {
     assert_int_equal(o.status, 0);
     assert_true(bytes_search(o.error, B("a test event")) < o.error.n);
     t.livemode = MODE_TEST;
-    dispatch_set_targets(w->dispatch, &t, 1, 10);
+    set_all(w, &t, 1, 10);
     serve(w, "shop", 87, 1, &plain);
     assert_int_equal(w->fetch_count, 0);
     run_journal(w);
@@ -583,7 +588,7 @@ static void a_target_that_left_gives_back_what_was_not_begun(void **state) {
     struct world *w = *state;
     set_one(w, "shop", 2);
     serve(w, "shop", 1, 4, &plain);
-    dispatch_set_targets(w->dispatch, NULL, 0, 10);
+    set_all(w, NULL, 0, 10);
     assert_int_equal(given_back_count, 2);
     assert_int_equal(given_back[0], 3);
     assert_int_equal(given_back[1], 4);
@@ -598,7 +603,7 @@ static void a_target_that_left_gives_back_what_was_not_begun(void **state) {
 static void a_take_that_answers_too_late_is_given_back(void **state) {
     struct world *w = *state;
     set_one(w, "shop", 2);
-    dispatch_set_targets(w->dispatch, NULL, 0, 10);
+    set_all(w, NULL, 0, 10);
     serve(w, "shop", 1, 2, &plain);
     assert_int_equal(given_back_count, 2);
     assert_int_equal(w->fetch_count, 0);
@@ -608,7 +613,7 @@ static void a_take_that_answers_too_late_is_given_back(void **state) {
 static void a_target_that_comes_back_has_one_take(void **state) {
     struct world *w = *state;
     set_one(w, "shop", 2);
-    dispatch_set_targets(w->dispatch, NULL, 0, 10);
+    set_all(w, NULL, 0, 10);
     set_one(w, "shop", 2);
     assert_int_equal(take_count, 1);
     serve(w, "shop", 1, 2, &plain);
@@ -621,12 +626,11 @@ static struct retarget *retarget_to(const char *url, const char *key) {
     struct retarget *r = NEW(struct retarget);
     arena_init(&r->memory, 4096);
     r->mail.kind = DISPATCH_RETARGET;
-    r->generation = 11;
-    r->count = 1;
-    r->targets = arena_take(&r->memory, sizeof *r->targets);
-    r->targets[0] = target_of("shop", 2);
-    r->targets[0].url = arena_copy(&r->memory, bytes_of(url));
-    r->targets[0].secret = arena_copy(&r->memory, bytes_of(key));
+    struct target *t = arena_take(&r->memory, sizeof *t);
+    *t = target_of("shop", 2);
+    t->url = arena_copy(&r->memory, bytes_of(url));
+    t->secret = arena_copy(&r->memory, bytes_of(key));
+    r->targets = (struct targets){.list = t, .count = 1, .generation = 11};
     return r;
 }
 
@@ -648,6 +652,121 @@ static void a_new_target_counts_from_the_next_attempt_on(void **state) {
     struct record record;
     read_outcome(w, 2, &record);
     assert_int_equal(record.generation, 11);
+}
+
+static void set_endpoint(struct world *w, const char *id, const char *url) {
+    struct target t = target_of(id, 2);
+    t.url = bytes_of(url);
+    t.guarded = true;
+    dispatch_set_targets(w->dispatch,
+                         &(struct targets){.set = TARGETS_ENDPOINTS, .list = &t, .count = 1});
+}
+
+static void allow(struct world *w, const char *network) {
+    struct guard_range range;
+    assert_null(guard_range_parse(bytes_of(network), &range));
+    dispatch_set_targets(w->dispatch,
+                         &(struct targets){.generation = 9, .allowed = &range, .allowed_count = 1});
+}
+
+static const char *judged(const struct fetch *f, uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+    const uint8_t address[] = {a, b, c, d};
+    return f->request->judge(f->ctx, bytes_from(address, sizeof address));
+}
+
+static void each_set_of_targets_is_replaced_by_itself(void **state) {
+    struct world *w = *state;
+    struct record record;
+    set_one(w, "shop", 2);
+    set_endpoint(w, "we_1", "https://shop.example/");
+    assert_true(has_take("shop") && has_take("we_1"));
+    serve(w, "we_1", 1, 1, &plain);
+    answer_first(w, 200);
+    run_journal(w);
+    read_outcome(w, 1, &record);
+    assert_int_equal(record.generation, 9); // endpoints say nothing of it
+    set_all(w, NULL, 0, 10);
+    serve(w, "shop", 2, 1, &plain);
+    assert_int_equal(given_back_count, 1);
+    serve(w, "we_1", 3, 1, &plain);
+    answer_first(w, 200);
+    set_one(w, "shop", 2);
+    dispatch_set_targets(w->dispatch, &(struct targets){.set = TARGETS_ENDPOINTS});
+    serve(w, "shop", 4, 1, &plain);
+    answer_first(w, 200);
+    if (has_take("we_1"))
+        serve(w, "we_1", 5, 1, &plain);
+    assert_int_equal(given_back_count, 2);
+    assert_int_equal(given_back[1], 5);
+    set_endpoint(w, "we_1", "https://shop.example/"); // it comes back
+    assert_true(has_take("we_1"));
+}
+
+static void sets_do_not_meet_where_names_do(void **state) {
+    struct world *w = *state;
+    set_one(w, "shop", 2);
+    struct take *of_one = remove_take("shop");
+    set_endpoint(w, "shop", "https://shop.example/");
+    struct take *of_other = remove_take("shop");
+    assert_ptr_not_equal(of_one, of_other);
+    takes[take_count++] = of_one; // to be ended by the teardown
+    dispatch_set_targets(w->dispatch, &(struct targets){.set = TARGETS_ENDPOINTS});
+    of_other->failed = PLACE(ABSENT, "not there");
+    dispatch_mail(w->dispatch, &of_other->mail);
+    serve(w, "shop", 1, 1, &plain);
+    assert_string_equal(first_fetch(w)->request->url, "http://127.0.0.1:5001/stripe");
+    assert_int_equal(dispatch_under_way(w->dispatch, B("shop")), 1);
+    answer_first(w, 200);
+}
+
+static void the_guard_judges_endpoints_alone(void **state) {
+    struct world *w = *state;
+    set_one(w, "shop", 2);
+    serve(w, "shop", 1, 1, &plain);
+    assert_null(first_fetch(w)->request->judge);
+    answer_first(w, 200);
+    set_endpoint(w, "we_1", "https://shop.example/");
+    serve(w, "we_1", 2, 1, &plain);
+    assert_null(judged(first_fetch(w), 93, 184, 216, 34));
+    assert_string_equal(judged(first_fetch(w), 127, 0, 0, 1), "loopback");
+    assert_string_equal(judged(first_fetch(w), 10, 1, 2, 3), "private");
+    allow(w, "10.1.0.0/16"); // while it is under way
+    assert_null(judged(first_fetch(w), 10, 1, 2, 3));
+    assert_string_equal(judged(first_fetch(w), 10, 2, 2, 3), "private");
+    set_one(w, "shop", 2); // an exception that is no more
+    assert_string_equal(judged(first_fetch(w), 10, 1, 2, 3), "private");
+    answer_first(w, 200);
+}
+
+static void what_the_guard_refuses_has_failed_and_is_counted(void **state) {
+    struct world *w = *state;
+    set_endpoint(w, "we_1", "https://shop.example/");
+    serve(w, "we_1", 7, 1, &plain);
+    struct fetch_answer a = {.failed = PLACE(INVALID, "the judge's"),
+                             .error = "not connected to 127.0.0.1: loopback"};
+    answer(w, first_fetch(w), &a);
+    run_journal(w);
+    struct outcome_record o = read_outcome(w, 1, NULL);
+    assert_int_equal(o.delivery, 7);
+    assert_int_equal(o.outcome, OUTCOME_FAILED);
+    assert_true(bytes_equal(o.error, B("not sent: not connected to 127.0.0.1: loopback; "
+                                       "desk.allow_private lists the networks that endpoints may "
+                                       "lead to all the same")));
+    assert_int_equal(metric_get(METRIC_GUARD_REFUSED), 1);
+    serve(w, "we_1", 8, 1, &plain);
+    a.failed = PLACE(CLOSED, "nobody there");
+    answer(w, first_fetch(w), &a);
+    assert_int_equal(metric_get(METRIC_GUARD_REFUSED), 1);
+}
+
+static void nothing_is_put_into_an_endpoints_url(void **state) {
+    struct world *w = *state;
+    struct job job = plain;
+    job.account = B("acct_9");
+    set_endpoint(w, "we_1", "https://shop.example/{account}/{site}");
+    serve(w, "we_1", 1, 1, &job);
+    assert_string_equal(first_fetch(w)->request->url, "https://shop.example/{account}/{site}");
+    answer_first(w, 200);
 }
 
 static void an_unknown_destination_is_asked_for_again_later(void **state) {
@@ -730,7 +849,7 @@ static void closing_cuts_what_is_still_under_way(void **state) {
 static void set_tables(struct world *w, uint32_t concurrency) {
     struct target t = target_of("books", concurrency);
     t.kind = KIND_TABLES;
-    dispatch_set_targets(w->dispatch, &t, 1, 9);
+    set_all(w, &t, 1, 9);
 }
 
 static void what_is_for_tables_has_succeeded_at_the_next_tick(void **state) {
@@ -759,7 +878,7 @@ static void tables_that_left_end_what_they_have_begun(void **state) {
     struct world *w = *state;
     set_tables(w, 2);
     serve(w, "books", 5, 3, &plain);
-    dispatch_set_targets(w->dispatch, NULL, 0, 10);
+    set_all(w, NULL, 0, 10);
     assert_int_equal(given_back_count, 1);
     dispatch_tick(w->dispatch);
     run_journal(w);
@@ -803,6 +922,11 @@ int main(void) {
         TEST(a_take_that_answers_too_late_is_given_back),
         TEST(a_target_that_comes_back_has_one_take),
         TEST(a_new_target_counts_from_the_next_attempt_on),
+        TEST(each_set_of_targets_is_replaced_by_itself),
+        TEST(sets_do_not_meet_where_names_do),
+        TEST(the_guard_judges_endpoints_alone),
+        TEST(what_the_guard_refuses_has_failed_and_is_counted),
+        TEST(nothing_is_put_into_an_endpoints_url),
         TEST(an_unknown_destination_is_asked_for_again_later),
         TEST(draining_ends_what_is_under_way_and_begins_nothing),
         TEST(a_journal_that_stays_full_does_not_keep_it_from_stopping),

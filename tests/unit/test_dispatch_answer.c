@@ -49,6 +49,7 @@ static void retry_after_is_seconds_or_a_date(void **state) {
 
 static const struct place timed_out = {.code = FAIL_TIMEOUT, .text = "it took too long"};
 static const struct place refused = {.code = FAIL_REFUSED, .text = "TLS"};
+static const struct place judged = {.code = FAIL_INVALID, .text = "no address to connect to"};
 static const struct place closed = {.code = FAIL_CLOSED, .text = "the peer left"};
 
 static const struct {
@@ -70,6 +71,9 @@ static const struct {
     {&timed_out, "Timeout was reached", 0, OUTCOME_FAILED, "no answer within 30s"},
     {&refused, "self-signed certificate", 0, OUTCOME_FAILED,
      "certificate refused: self-signed certificate"},
+    {&judged, "not connected to 10.0.0.1: private", 0, OUTCOME_FAILED,
+     "not sent: not connected to 10.0.0.1: private; desk.allow_private lists the networks that "
+     "endpoints may lead to all the same"},
     {&closed, "Connection refused", 0, OUTCOME_FAILED, "no answer: Connection refused"},
     {&closed, "", 0, OUTCOME_FAILED, "no answer: the peer left"},
     {&closed, "a\nb", 0, OUTCOME_FAILED, "no answer: a\\x0ab"},
