@@ -132,8 +132,6 @@ static void table_keys(struct text *out) {
         const struct key_row *row = &keys[i];
         OWN(text_drop)
         struct text expected = {0}, variable = {0};
-        if (row->type == KEY_LATER)
-            continue;
         key_expected(row, &expected);
         key_variable(row, B("0"), &variable);
         text_adds(out, "\n*");

@@ -82,6 +82,9 @@ struct retarget *gateway_targets(const struct config *c, uint64_t generation) {
     r->targets.generation = generation;
     arena_init(&r->memory, TARGETS_MEMORY_MAX);
     struct targets *all = &r->targets;
+    all->allowed = arena_take(&r->memory, (c->allow_private_count + 1) * sizeof *all->allowed);
+    for (; all->allowed_count < c->allow_private_count; all->allowed_count++)
+        all->allowed[all->allowed_count] = c->allow_private[all->allowed_count];
     all->list = arena_take(&r->memory, (c->destination_count + 1) * sizeof *all->list);
     for (size_t i = 0; i < c->destination_count; i++) {
         const struct config_destination *d = &c->destinations[i];

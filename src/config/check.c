@@ -5,6 +5,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "rules/guard.h"
 
 #define NAME_MAX_BYTES 64
 #define SECRET_FILE_MAX 4096
@@ -119,6 +120,21 @@ static bool may_say_nothing(const struct node *n) {
            (n->row == &keys[KEY_DESTINATION_RUN] && n->parent->shape == NODE_LIST && n->index > 0);
 }
 
+static void check_network(struct reading *r, struct node *n) {
+    struct guard_range range;
+    result parsed = guard_range_parse(n->text, &range);
+    if (parsed == OK) {
+        if (range.bits == 0)
+            warn(r, n, "this is every address of IPv%c: endpoints may lead anywhere",
+                 range.n == 4 ? '4' : '6');
+        return;
+    }
+    OWN(text_drop)
+    struct text found = {0};
+    show_value(n, &found);
+    complain(r, n, "found %s; expected a network: %s", text_str(&found), parsed->text);
+}
+
 static result check_scalar(struct reading *r, struct node *n) {
     if (n->shape != NODE_SCALAR || (n->raw.n == 0 && !n->quoted)) {
         complain_expected(r, n);
@@ -132,6 +148,7 @@ static result check_scalar(struct reading *r, struct node *n) {
     case KEY_NAME: check_name(r, n); return OK;
     case KEY_CHOICE: check_choice(r, n); return OK;
     case KEY_TIME: check_time(r, n); return OK;
+    case KEY_NETWORKS: check_network(r, n); return OK;
     case KEY_INTEGER:
     case KEY_SIZE:
     case KEY_DURATION:
@@ -151,8 +168,8 @@ static result check_scalar(struct reading *r, struct node *n) {
 static result check_scalars(struct reading *r, struct node *n) {
     if (n->shape != NODE_LIST)
         return check_scalar(r, n);
-    bool may_be_empty =
-        n->row->type == KEY_DURATIONS || n->row == &keys[KEY_DESTINATION_ENVIRONMENT];
+    bool may_be_empty = n->row->type == KEY_DURATIONS || n->row->type == KEY_NETWORKS ||
+                        n->row == &keys[KEY_DESTINATION_ENVIRONMENT];
     if (n->count == 0 && !may_be_empty)
         complain(r, n, "found an empty list; write what is meant or remove the key");
     for (struct node *entry = n->first; entry != NULL; entry = entry->next) {
@@ -212,8 +229,8 @@ static result check_node(struct reading *r, struct node *n) {
     case KEY_WHERE: return check_where(r, n);
     case KEY_TEXTS:
     case KEY_ADDRESSES:
+    case KEY_NETWORKS:
     case KEY_DURATIONS: return check_scalars(r, n);
-    case KEY_LATER: complain(r, n, "not in this version; remove it"); return OK;
     default: return check_scalar(r, n);
     }
 }
@@ -251,7 +268,7 @@ static void complain_unknown(struct reading *r, struct node *n, const struct key
     struct text known = {0};
     bytes nearest = key_nearest(map_row, n->key);
     for (size_t i = 0; i < KEYS; i++) {
-        if (!key_inside(&keys[i], map_row) || keys[i].type == KEY_LATER)
+        if (!key_inside(&keys[i], map_row))
             continue;
         text_adds(&known, known.n > 0 ? ", " : "");
         text_add(&known, key_name(&keys[i]));

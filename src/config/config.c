@@ -82,6 +82,15 @@ static result bind_ledger(struct binding *b) {
     return OK;
 }
 
+static result bind_networks(struct binding *b, struct node *of) {
+    struct config *c = b->c;
+    TRY(bind_take(b, bind_count(of), sizeof *c->allow_private, &c->allow_private));
+    for (struct node *n = bind_first(of); n != NULL; n = bind_next(of, n))
+        if (!n->bad)
+            TRY(guard_range_parse(n->text, &c->allow_private[c->allow_private_count++]));
+    return OK;
+}
+
 static result bind_places(struct binding *b) {
     struct config *c = b->c;
     struct node *journal = tree_get(b->root, KEY_JOURNAL);
@@ -89,6 +98,7 @@ static result bind_places(struct binding *b) {
     TRY(bind_texts(b, b->root, KEY_LISTEN, &c->listen, &c->listen_count));
     TRY(bind_texts(b, desk, KEY_DESK_LISTEN, &c->desk_listen, &c->desk_listen_count));
     c->account_metrics = (uint32_t)bind_number(desk, KEY_DESK_ACCOUNT_METRICS);
+    TRY(bind_networks(b, tree_get(desk, KEY_DESK_ALLOW_PRIVATE)));
     TRY(bind_text(b, tls, KEY_TLS_CERTIFICATE, &c->certificate));
     TRY(bind_text(b, tls, KEY_TLS_KEY, &c->key));
     TRY(bind_text(b, tree_get(b->root, KEY_TRUST), KEY_TRUST_CA_FILE, &c->ca_file));

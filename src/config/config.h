@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "rules/guard.h"
 #include "rules/handler.h"
 #include "rules/plan.h"
 
@@ -56,6 +57,8 @@ struct config {
     bytes *desk_listen;
     size_t desk_listen_count;
     uint32_t account_metrics;
+    struct guard_range *allow_private; // the guard's exceptions
+    size_t allow_private_count;
     bytes certificate, key; // paths, empty without TLS
     bytes ledger_path;      // of sqlite:PATH
     bytes journal_path;

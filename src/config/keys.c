@@ -44,7 +44,7 @@ bytes key_nearest(const struct key_row *map, bytes name) {
     size_t least = name.n / 3 < 4 ? name.n / 3 + 1 : 5;
     bytes nearest = NO_BYTES;
     for (size_t i = 0; i < KEYS; i++) {
-        if (!key_inside(&keys[i], map) || keys[i].type == KEY_LATER)
+        if (!key_inside(&keys[i], map))
             continue;
         size_t distance = text_distance(key_name(&keys[i]), name);
         if (distance < least) {
@@ -62,6 +62,7 @@ enum key_form key_form(const struct key_row *row) {
     case KEY_WHERE: return FORM_FREE;
     case KEY_TEXTS:
     case KEY_ADDRESSES:
+    case KEY_NETWORKS:
     case KEY_DURATIONS: return FORM_SCALARS;
     case KEY_TEXT:
     case KEY_NAME:
@@ -70,8 +71,7 @@ enum key_form key_form(const struct key_row *row) {
     case KEY_SIZE:
     case KEY_DURATION:
     case KEY_TIME:
-    case KEY_SECRET:
-    case KEY_LATER: break;
+    case KEY_SECRET: break;
     }
     return FORM_SCALAR;
 }
@@ -118,6 +118,7 @@ static const char *const type_words[] = {
     [KEY_TEXT] = "a text",
     [KEY_TEXTS] = "a text or a list of them",
     [KEY_ADDRESSES] = "an address or a list of them",
+    [KEY_NETWORKS] = "a network or a list of them (10.1.0.0/16, fd00:1::/32)",
     [KEY_NAME] = "a name: 1 to 64 of a-z 0-9 _ -",
     [KEY_CHOICE] = "one of ",
     [KEY_INTEGER] = "a whole number",
@@ -127,7 +128,6 @@ static const char *const type_words[] = {
     [KEY_TIME] = "a time with its offset (2026-11-27T18:00:00Z), in whole seconds",
     [KEY_SECRET] = "a secret",
     [KEY_WHERE] = "a map from paths into the event to a value or a list of values",
-    [KEY_LATER] = "nothing in this version",
 };
 
 void key_expected(const struct key_row *row, struct text *out) {
@@ -141,8 +141,6 @@ void key_expected(const struct key_row *row, struct text *out) {
 void config_describe(struct text *out) {
     for (size_t i = 0; i < KEYS; i++) {
         const struct key_row *row = &keys[i];
-        if (row->type == KEY_LATER)
-            continue;
         text_addf(out, "%s: ", row->path);
         key_expected(row, out);
         if (key_required(row))

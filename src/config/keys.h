@@ -13,6 +13,7 @@ enum key_type {
     KEY_TEXT,      // a scalar
     KEY_TEXTS,     // a scalar or a list of them
     KEY_ADDRESSES, // the same, of addresses to listen on
+    KEY_NETWORKS,  // the same, of networks: 10.1.0.0/16
     KEY_NAME,      // 1 to 64 of a-z 0-9 _ -
     KEY_CHOICE,    // one of the words in `allowed`
     KEY_INTEGER,   //
@@ -22,7 +23,6 @@ enum key_type {
     KEY_TIME,      // 2026-11-27T18:00:00Z
     KEY_SECRET,    // never shown; file:PATH is read
     KEY_WHERE,     // free keys, each with a scalar or a list of them
-    KEY_LATER,     // known, but not in this version
 };
 
 // What its value looks like.

@@ -307,7 +307,7 @@ static size_t find_nearest(bytes name, struct text *out) {
         size_t head = sizeof(PREFIX) - 1;
         size_t far = text_distance(bytes_slice(text_bytes(&mine), head, mine.n),
                                    bytes_slice(text_bytes(&theirs), head, theirs.n));
-        if (far >= least || (i < KEYS && keys[i].type == KEY_LATER))
+        if (far >= least)
             continue;
         least = far;
         text_reset(out);

@@ -130,7 +130,8 @@ static inline void fixture_drop(struct config **c) { config_free(*c); }
 static const char fixture_full[] = //
     "listen: [http://127.0.0.1:4242, 'https://[::]:443', unix:in.sock]\n"
     "tls: {certificate: cert.pem, key: key.pem}\n"
-    "desk: {listen: [http://127.0.0.1:4243, unix:hookkeep.sock]}\n"
+    "desk: {listen: [http://127.0.0.1:4243, unix:hookkeep.sock], allow_private: [10.1.0.0/16, "
+    "'fd00:1::/32']}\n"
     "ledger: sqlite:books.db\n"
     "journal: {path: books.journal, size: 64MiB}\n"
     "log: {format: json, level: warning, file: hookkeep.log}\n"

@@ -47,7 +47,6 @@ static void keys_are_found_in_their_map_alone(void **state) {
     bytes nearest = key_nearest(&keys[KEY_DESTINATIONS], B("concurency"));
     assert_true(bytes_equal(nearest, B("concurrency")));
     assert_int_equal(key_nearest(&keys[KEY_DESTINATIONS], B("zebra_crossing")).n, 0);
-    assert_int_equal(key_nearest(&keys[KEY_DESK], B("allow_privat")).n, 0);
 }
 
 static void the_description_has_every_key(void **state) {
@@ -58,8 +57,8 @@ static void the_description_has_every_key(void **state) {
         OWN(text_drop)
         struct text line = {0};
         text_addf(&line, "%s: ", keys[i].path);
-        assert_int_equal(strstr(text_str(&t), text_str(&line)) != NULL, keys[i].type != KEY_LATER);
-        assert_int_equal(strstr(text_str(&t), keys[i].meaning) != NULL, keys[i].type != KEY_LATER);
+        assert_non_null(strstr(text_str(&t), text_str(&line)));
+        assert_non_null(strstr(text_str(&t), keys[i].meaning));
     }
     assert_non_null(strstr(text_str(&t), "destinations[].timeout: a duration (200ms, 5s, 5m, 2h, "
                                          "90d) from 1s to 5m; default 30s\n    An attempt"));

@@ -29,6 +29,11 @@ static void every_key_arrives(void **state) {
     EQUAL(c->listen[1], "https://[::]:443");
     EQUAL(c->listen[2], "unix:in.sock");
     assert_int_equal(c->desk_listen_count, 2);
+    assert_int_equal(c->allow_private_count, 2);
+    assert_int_equal(c->allow_private[0].bits, 16);
+    assert_memory_equal(c->allow_private[0].address, "\x0a\x01", 2);
+    assert_int_equal(c->allow_private[1].bits, 32);
+    assert_int_equal(c->allow_private[1].n, 16);
     EQUAL(c->desk_listen[1], "unix:hookkeep.sock");
     EQUAL(c->certificate, "cert.pem");
     EQUAL(c->key, "key.pem");
@@ -233,6 +238,7 @@ static void absent_keys_have_their_defaults(void **state) {
     EQUAL(c->listen[0], "http://127.0.0.1:4242");
     assert_int_equal(c->desk_listen_count, 2);
     EQUAL(c->desk_listen[0], "http://127.0.0.1:4243");
+    assert_int_equal(c->allow_private_count, 0);
     EQUAL(c->ledger_path, "hookkeep.db");
     EQUAL(c->journal_path, "hookkeep.journal");
     assert_int_equal(c->journal_size, 256 << 20);

@@ -280,7 +280,9 @@ static void messages_name_the_variable(void **state) {
             "HOOKKEEP_DESTINATIONS has the same name");
     refused(READ("", "HOOKKEEP_JOURNAL_SIZE=64MiB"), "t.yaml: sources is missing");
     refused(READ(SMALL, "HOOKKEEP_DESTINATIONS_0_MATCH_0_TYPES=a, ,b"), "[1]: is empty");
-    refused(READ(SMALL, "HOOKKEEP_DESK_ALLOW_PRIVATE=10.0.0.0/8"), "not in this version");
+    refused(
+        READ(SMALL, "HOOKKEEP_DESK_ALLOW_PRIVATE=10.1.0.0/8"),
+        "HOOKKEEP_DESK_ALLOW_PRIVATE: desk.allow_private: found `10.1.0.0/8`; expected a network");
 }
 
 static void an_unknown_variable_is_refused_with_the_nearest(void **state) {
