@@ -16,51 +16,12 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78 };
 
-#define CONNECTIONS_KEPT 64
 #define DESK_CONNECTIONS_MAX 256 // few people ask; who does may hold a body before his key is known
 #define FILES_OWN 192 // the books, the journal, the threads' loops, keepers, and some to spare
 #define FILES_EACH 4  // of an attempt: a socket, or a program's pipes
 #define KEY_SCRATCH_MAX (64u << 10)
 #define TAIL_BYTES (4u << 20)
 #define TAIL_MEMORY_MAX (128u << 20)
-
-// --- dispatch's loop
-
-static void dispatch_wake_at(void *ctx, int64_t mono_us) {
-    struct gateway *g = ctx;
-    int64_t ms = (mono_us - clock_mono_us(&clock_real) + 999) / 1000;
-    timer_set(g->dispatch_timer, ms < 0 ? 0 : ms);
-}
-
-static void dispatch_stop_if_idle(struct gateway *g) {
-    if (g->dispatch_ending && dispatch_idle(g->dispatch))
-        loop_stop(g->dispatch_loop);
-}
-
-static void on_dispatch_timer(void *ctx) {
-    struct gateway *g = ctx;
-    dispatch_tick(g->dispatch);
-    dispatch_stop_if_idle(g);
-}
-
-// Sites that take too long to answer do not keep us: their deliveries are due at the next start.
-static void on_dispatch_deadline(void *ctx) {
-    struct gateway *g = ctx;
-    loop_stop(g->dispatch_loop);
-}
-
-static void on_dispatch_mail(void *ctx, struct mail *m) {
-    struct gateway *g = ctx;
-    if (m == &g->dispatch_stop) {
-        g->dispatch_ending = true;
-        dispatch_drain(g->dispatch);
-        timer_set(g->dispatch_deadline, g->config->limits.drain_ms);
-    } else
-        dispatch_mail(g->dispatch, m);
-    dispatch_stop_if_idle(g);
-}
-
-static void run_loop(void *loop) { loop_run(loop); }
 
 // --- starting: one function a step, in the order of the table below
 
@@ -180,31 +141,6 @@ static result start_threads(struct gateway *g) {
     return thread_start("slow queries", queries_run, g->slow_queries, &g->slow_thread);
 }
 
-static result start_dispatch(struct gateway *g) {
-    TRY(loop_open(&g->dispatch_loop));
-    g->dispatch_mailbox = loop_mailbox(g->dispatch_loop, on_dispatch_mail, g);
-    g->dispatch_timer = timer_open(g->dispatch_loop, on_dispatch_timer, g);
-    g->dispatch_deadline = timer_open(g->dispatch_loop, on_dispatch_deadline, g);
-    char *ca_file = g->config->ca_file.n == 0 ? NULL : bytes_strdup(g->config->ca_file);
-    struct fetch_options f = {.connections_kept = CONNECTIONS_KEPT, .ca_file = ca_file};
-    result opened = fetcher_open(g->dispatch_loop, &f, &g->fetcher);
-    free(ca_file);
-    TRY(opened);
-    TRY(processes_open(g->dispatch_loop, &g->processes));
-    g->dispatch = dispatch_open(&(struct dispatch_options){
-        .clock = &clock_real,
-        .fetcher = g->fetcher,
-        .processes = g->processes,
-        .journal = g->journal,
-        .ledger = g->ledger,
-        .mailbox = g->dispatch_mailbox,
-        .wake_at = dispatch_wake_at,
-        .wake_ctx = g,
-    });
-    mailbox_post(g->dispatch_mailbox, &gateway_targets(g->config, g->plan->generation)->mail);
-    return thread_start("dispatch", run_loop, g->dispatch_loop, &g->dispatch_thread);
-}
-
 static result parse_addresses(const bytes *in, size_t n, struct net_address *out,
                               struct text *why) {
     for (size_t i = 0; i < n; i++)
@@ -232,7 +168,7 @@ static struct server_limits limits_of(const struct config *c) {
 // Strangers must not take the last file: the books, the desk and deliveries need theirs.
 static result start_files(struct gateway *g) {
     const struct config *c = g->config;
-    uint64_t own = FILES_OWN + CONNECTIONS_KEPT + DESK_CONNECTIONS_MAX;
+    uint64_t own = FILES_OWN + GATEWAY_CONNECTIONS_KEPT + DESK_CONNECTIONS_MAX;
     for (size_t i = 0; i < c->plan->destination_count; i++)
         own += FILES_EACH * c->plan->destinations[i].concurrency;
     uint64_t wanted = own + c->limits.connections_max, allowed = files_allow(wanted);
@@ -518,13 +454,14 @@ static const struct step {
     {"the sealing key", start_sealing},
     {"the journal", start_journal},
     {"the ledger's migration", start_migrated},
+    {"the loop for deliveries", gateway_open_dispatch_loop},
     {"booking", start_ledger},
     {"the plan", start_plan},
     {"the operator's key", start_key},
     {"listening for Stripe", start_intake},
     {"the threads of journal and ledger", start_threads},
     {"listening for operators", start_desk},
-    {"deliveries", start_dispatch},
+    {"deliveries", gateway_start_dispatch},
     {"answering", start_answering},
 };
 
@@ -541,26 +478,13 @@ static void stop(struct gateway *g) {
     if (g->serving)
         desk_stop(g->desk);
     gateway_drain_desk_mail(g);
-    if (g->dispatch_thread != NULL) {
-        mailbox_post(g->dispatch_mailbox, &g->dispatch_stop);
-        thread_join(g->dispatch_thread);
-    }
+    gateway_stop_dispatch(g);
     if (g->journal_thread != NULL)
         journal_stop(g->journal);
     thread_join(g->journal_thread);
     if (g->ledger_thread != NULL)
         ledger_stop(g->ledger);
     thread_join(g->ledger_thread);
-}
-
-// What came back to dispatch after its loop ended.
-static void drain_dispatch_mail(struct gateway *g) {
-    struct mail *m = g->dispatch == NULL ? NULL : mailbox_drain(g->dispatch_mailbox);
-    while (m != NULL) {
-        struct mail *next = m->next;
-        on_dispatch_mail(g, m);
-        m = next;
-    }
 }
 
 static void end_queries(struct queries *q, struct thread *thread) {
@@ -573,16 +497,13 @@ static void end_queries(struct queries *q, struct thread *thread) {
 // Each room tells those that wait for it that it closes, so they go after it.
 static void free_rooms(struct gateway *g) {
     intake_close(g->intake);
-    drain_dispatch_mail(g); // its jobs go back to the ledger while there is one
+    gateway_drain_dispatch(g); // its jobs go back to the ledger while there is one
     journal_close(g->journal);
     if (g->ledger != NULL && g->ledger_thread == NULL)
         ledger_leave(g->ledger);
     ledger_close(g->ledger);
-    drain_dispatch_mail(g);
-    dispatch_close(g->dispatch);
-    fetcher_close(g->fetcher);
-    processes_close(g->processes);
-    loop_close(g->dispatch_loop);
+    gateway_drain_dispatch(g);
+    gateway_close_dispatch(g);
     desk_close(g->desk);
     end_queries(g->queries, g->queries_thread);
     end_queries(g->slow_queries, g->slow_thread);

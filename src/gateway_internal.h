@@ -15,6 +15,8 @@
 #include "port/log.h"
 #include "rules/record.h"
 
+#define GATEWAY_CONNECTIONS_KEPT 64 // idle ones, to destinations
+
 struct gateway {
     const char *config_path;
     struct config *config;
@@ -65,6 +67,13 @@ struct desk_source *gateway_desk_sources(const struct config *c);
 void gateway_desk_sources_free(struct desk_source *all, size_t n);
 // A message for dispatch, to be given away.
 struct retarget *gateway_targets(const struct config *c, uint64_t generation);
+// Deliveries (gateway_dispatch.c). Their mailbox stands before the ledger can book, which tells of
+// endpoints.
+must result gateway_open_dispatch_loop(struct gateway *g);
+must result gateway_start_dispatch(struct gateway *g);
+void gateway_stop_dispatch(struct gateway *g);  // what is under way ends, or is cut after drain_ms
+void gateway_drain_dispatch(struct gateway *g); // what came back after its loop ended
+void gateway_close_dispatch(struct gateway *g);
 // Null for an empty path; `t` owns the text.
 const char *gateway_path(struct text *t, bytes path);
 

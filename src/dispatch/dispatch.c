@@ -280,8 +280,7 @@ void dispatch_set_targets(struct dispatch *d, const struct targets *t) {
 
 static void wipe(bytes b) { memory_wipe((void *)(uintptr_t)b.p, b.n); }
 
-static void take_retarget(struct dispatch *d, struct retarget *r) {
-    dispatch_set_targets(d, &r->targets);
+void retarget_free(struct retarget *r) {
     for (size_t i = 0; i < r->targets.count; i++) {
         const struct target *t = &r->targets.list[i];
         wipe(t->secret);
@@ -292,6 +291,11 @@ static void take_retarget(struct dispatch *d, struct retarget *r) {
     }
     arena_drop(&r->memory);
     free(r);
+}
+
+static void take_retarget(struct dispatch *d, struct retarget *r) {
+    dispatch_set_targets(d, &r->targets);
+    retarget_free(r);
 }
 
 static void give_back_job(struct dispatch *d, const struct job *job) {

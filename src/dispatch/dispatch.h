@@ -92,6 +92,7 @@ struct retarget {
     struct targets targets;
     struct arena memory;
 };
+void retarget_free(struct retarget *r); // of one that was not given away; wipes as well
 enum dispatch_mail {
     DISPATCH_TAKE = 1,
     DISPATCH_OUTCOME,
