@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/ensure.h"
 #include "config/bind.h"
+#include "rules/endpoint.h"
 #include "rules/url_names.h"
 #include "stripe/types.h"
 
@@ -198,6 +199,10 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
     if (kind == KIND_HTTP)
         check_http(b->r, map);
     TRY(bind_text(b, map, KEY_DESTINATION_NAME, &out->name));
+    if (endpoint_id(out->name))
+        complain(b->r, tree_get(map, KEY_DESTINATION_NAME),
+                 "it begins as the ids of endpoints do that are made through the API; give it a "
+                 "name that begins with neither we_ nor ed_");
     TRY(bind_text(b, map, KEY_DESTINATION_URL, &out->url));
     TRY(bind_text(b, map, KEY_DESTINATION_SECRET, &out->secret));
     *plan = (struct plan_destination){

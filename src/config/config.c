@@ -99,6 +99,10 @@ static result bind_places(struct binding *b) {
     TRY(bind_texts(b, desk, KEY_DESK_LISTEN, &c->desk_listen, &c->desk_listen_count));
     c->account_metrics = (uint32_t)bind_number(desk, KEY_DESK_ACCOUNT_METRICS);
     TRY(bind_networks(b, tree_get(desk, KEY_DESK_ALLOW_PRIVATE)));
+    b->plan.endpoints = (struct plan_endpoints){
+        (uint32_t)bind_number(desk, KEY_DESK_ENDPOINTS_MAX),
+        bind_number(desk, KEY_DESK_ENDPOINTS_DISABLE_AFTER),
+    };
     TRY(bind_text(b, tls, KEY_TLS_CERTIFICATE, &c->certificate));
     TRY(bind_text(b, tls, KEY_TLS_KEY, &c->key));
     TRY(bind_text(b, tree_get(b->root, KEY_TRUST), KEY_TRUST_CA_FILE, &c->ca_file));

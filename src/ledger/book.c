@@ -16,6 +16,7 @@ void book_close(struct book *b) {
     book_sites_forget(b);
     book_tables_forget(b);
     book_rebuild_forget(b);
+    book_endpoints_forget(b);
     book_forget_names(b);
     b->unapplied = NULL;
     b->beside.failed = OK;
@@ -71,6 +72,7 @@ result book_undone(struct book *b, const struct store_state *before) {
     book_sites_forget(b);
     book_tables_forget(b);
     book_rebuild_forget(b);
+    book_endpoints_forget(b);
     plan_free(b->older); // it may be one that was undone
     b->older = NULL;
     uint64_t generation = b->plan == NULL ? 0 : b->plan->generation;
@@ -257,7 +259,7 @@ result book_owe_matching(struct book *b, const struct owing *o, struct arena *a,
             continue;
         TRY(owe_one(b, o, to, &d, a, owed));
     }
-    return OK;
+    return book_endpoints_owe(b, o, a, owed);
 }
 
 static void note(struct book *b, enum sighting kind, bytes whose, bytes what, bool livemode,
@@ -389,8 +391,9 @@ static result outcome_rule(struct book *b, const struct record *r, const struct 
     const struct plan *plan = NULL;
     TRY(book_plan(b, r->generation, &plan));
     bytes to;
+    bool enabled;
     TRY(book_destination_name(b, d->destination, &to));
-    *out = plan_destination_find(plan, to);
+    *out = endpoint_id(to) ? book_endpoint_as(b, to, &enabled) : plan_destination_find(plan, to);
     return OK;
 }
 
@@ -434,6 +437,7 @@ static result book_outcome(struct book *b, const struct record *r, struct arena 
     TRY(outcome_rule(b, r, &d, &rule));
     bool open = delivery_state_open(d.state); // else cancelled while it was under way
     bool applies = rule != NULL && rule->kind == KIND_TABLES && in.outcome == OUTCOME_DONE;
+    bool settles = true;
     const char *refused = NULL;
     if (open && applies)
         TRY(apply_outcome(b, rule, &d, a, &refused));
@@ -449,10 +453,14 @@ static result book_outcome(struct book *b, const struct record *r, struct arena 
     } else if (in.outcome == OUTCOME_DONE && !applies) {
         apply_verdict(&d, &in, NULL, r->time_ms);
     } else {
-        return b->store->delivery_update(b->store, &d);
+        settles = false;
     }
     TRY(b->store->delivery_update(b->store, &d));
-    return delivery_state_open(d.state) ? OK : book_settle(b, d.event_seq, a);
+    if (settles && !delivery_state_open(d.state))
+        TRY(book_settle(b, d.event_seq, a));
+    bytes to;
+    TRY(book_destination_name(b, d.destination, &to));
+    return endpoint_id(to) ? book_endpoint_ended(b, to, in.outcome, r->time_ms, a) : OK;
 }
 
 // Rows for destinations that the plan names, and none present that it does not name.
@@ -462,6 +470,8 @@ static result place_destinations(struct book *b, int64_t now_ms, struct arena *a
     size_t n = 0;
     TRY(s->destinations(s, a, &rows, &n));
     for (size_t i = 0; i < n; i++) {
+        if (endpoint_id(rows[i].name))
+            continue; // none of the plan's
         rows[i].present = plan_destination_find(b->plan, rows[i].name) != NULL;
         TRY(s->destination_put(s, &rows[i]));
         TRY(book_cancel_misfits(b, &rows[i], now_ms));
@@ -502,6 +512,7 @@ static result book_adoption(struct book *b, const struct record *r, struct arena
 }
 
 result book_apply(struct book *b, const struct record *r, struct arena *a) {
+    TRY(book_endpoints_ready(b));
     switch ((enum record_kind)r->kind) {
     case RECORD_EVENT: return book_receipt(b, r, a);
     case RECORD_OUTCOME: return book_outcome(b, r, a);

@@ -21,9 +21,11 @@ struct book_tally {
     // Events applied to tables: that changed a row, that said nothing new, that could not be, that
     // hold more objects than are read; and rows that events left undecided.
     uint32_t tables_applied, tables_known, tables_failed, tables_cut, tables_undecided;
-    uint32_t tables_rebuilt; // rebuilds of tables that came to their end
-    uint32_t recalls;        // holds and cancellations: what was handed out may not go out any more
-    uint64_t last_dead;      // the delivery that died last
+    uint32_t tables_rebuilt;     // rebuilds of tables that came to their end
+    uint32_t endpoints_changed;  // made, changed, deleted, disabled
+    uint32_t endpoints_disabled; // by nothing but failures
+    uint32_t recalls;   // holds and cancellations: what was handed out may not go out any more
+    uint64_t last_dead; // the delivery that died last
     uint32_t left_out[SIGHTING_KINDS]; // sightings that found no room
 };
 
@@ -46,7 +48,8 @@ struct book {
         result failed; // OK: nothing stands against any
         uint64_t event;
     } beside;
-    bytes *names; // of destinations, by number from 1; null: not read yet
+    struct book_endpoints *endpoints; // all that there are; null: not read yet
+    bytes *names;                     // of destinations, by number from 1; null: not read yet
     size_t name_count;
     struct arena names_memory;
     // Told to the ledger: this destination may have something due now, is held, or is gone.
@@ -76,6 +79,10 @@ must result book_commit(struct book *b);
 must result book_undone(struct book *b, const struct store_state *before);
 // After a rollback: state and plan as the store has them.
 must result book_reload(struct book *b);
+// Reads the endpoints, unless they are in memory; and then, until the next record, all that are not
+// deleted.
+must result book_endpoints_ready(struct book *b);
+size_t book_endpoint_rows(const struct book *b, const struct endpoint_row **rows);
 // How many objects of Stripe's it keeps in memory now (for tests).
 size_t book_sites_at_hand(const struct book *b);
 // Is this failure the store's, not the record's: wait and try again?

@@ -111,6 +111,28 @@ static result replay_receipt(const struct asked *q, struct reaching *r, uint64_t
     return OK;
 }
 
+// Endpoints get what was owed to them when it came.
+static result replay_to_endpoints(const struct asked *q, const struct event_row *row,
+                                  struct text *made, struct text *refused) {
+    struct book *b = q->book;
+    const struct endpoint_row *rows;
+    struct delivery_row *before = NULL;
+    size_t n = 0, count = book_endpoint_rows(b, &rows);
+    if (count > 0)
+        TRY(b->store->deliveries_of(b->store, row->seq, q->scratch, &before, &n));
+    for (size_t i = 0; i < n; i++) {
+        bool first = true;
+        bytes name;
+        bool enabled = false;
+        for (size_t k = 0; k < i; k++)
+            first = first && before[k].destination != before[i].destination;
+        TRY(book_destination_name(b, before[i].destination, &name));
+        if (first && endpoint_id(name) && book_endpoint_as(b, name, &enabled) != NULL && enabled)
+            TRY(replay_to(q, row, before[i].receipt_seq, name, made, refused));
+    }
+    return OK;
+}
+
 static result replay_to_matching(const struct asked *q, const struct event_row *row,
                                  struct text *made, struct text *refused) {
     struct book *b = q->book;
@@ -126,6 +148,7 @@ static result replay_to_matching(const struct asked *q, const struct event_row *
     TRY(replay_receipt(q, &r, row->seq));
     for (size_t i = 0; i < n; i++)
         TRY(replay_receipt(q, &r, later[i]));
+    TRY(replay_to_endpoints(q, row, made, refused));
     if (made->n == made_before && refused->n == refused_before)
         add_refused(refused, row->seq, NO_BYTES,
                     r.any_counts ? B("it matches no destination")
@@ -424,6 +447,33 @@ static result do_listen_attempts(const struct asked *q) {
         q, book_listen_attempts(q->book, json_get(q->fields, "attempts"), q->answer, &why), &why);
 }
 
+static result do_endpoint_create(const struct asked *q) {
+    OWN(text_drop)
+    struct text why = {0};
+    return answer_or(
+        q,
+        book_endpoint_create(q->book, json_get(q->fields, "endpoint"), q->scratch, q->answer, &why),
+        &why);
+}
+
+static result do_endpoint_update(const struct asked *q) {
+    OWN(text_drop)
+    struct text why = {0};
+    return answer_or(
+        q,
+        book_endpoint_update(q->book, q->fields, q->record->time_ms, q->scratch, q->answer, &why),
+        &why);
+}
+
+static result do_endpoint_delete(const struct asked *q) {
+    OWN(text_drop)
+    struct text why = {0};
+    return answer_or(
+        q,
+        book_endpoint_delete(q->book, q->fields, q->record->time_ms, q->scratch, q->answer, &why),
+        &why);
+}
+
 static result carry_out(const struct asked *q) {
     static result (*const run[COMMANDS])(const struct asked *) = {
         [COMMAND_REPLAY] = do_replay,
@@ -440,6 +490,9 @@ static result carry_out(const struct asked *q) {
         [COMMAND_TABLES_REBUILD] = do_tables_rebuild,
         [COMMAND_TABLES_STEP] = do_tables_step,
         [COMMAND_LISTEN_ATTEMPTS] = do_listen_attempts,
+        [COMMAND_ENDPOINT_CREATE] = do_endpoint_create,
+        [COMMAND_ENDPOINT_UPDATE] = do_endpoint_update,
+        [COMMAND_ENDPOINT_DELETE] = do_endpoint_delete,
     };
     enum command c = command_find(string_field(q, "do"));
     return c == COMMANDS ? refuse(q, "no command has this name") : run[c](q);
@@ -460,7 +513,18 @@ static result known_before(const struct asked *q, const struct answer_row *row, 
     if (memcmp(before.sha256, row->sha256, SHA256_SIZE) != 0)
         return refuse(q, "this idempotency key came with another command before; each command "
                          "takes a key of its own");
-    text_add(q->answer, before.json);
+    bool says_so = string_field(q, "asked").n > 0 && bytes_ends(before.json, B("}"));
+    text_add(q->answer, bytes_slice(before.json, 0, before.json.n - says_so));
+    text_adds(q->answer, says_so ? ",\"replayed\":true}" : "");
+    return OK;
+}
+
+// What a key is compared by: what was asked, if the command says that, else all of it.
+static result digest_asked(const struct asked *q, uint8_t out[SHA256_SIZE]) {
+    bytes asked = string_field(q, "asked");
+    if (asked.n > 0)
+        return bytes_from_hex(asked, out, SHA256_SIZE);
+    digest_sha256(&q->record->payload, 1, out);
     return OK;
 }
 
@@ -474,7 +538,7 @@ result book_command(struct book *b, const struct record *r, struct arena *a) {
     struct answer_row row = {.position = r->position, .time_ms = r->time_ms};
     row.idempotency_key = string_field(&q, "idempotency_key");
     if (row.idempotency_key.n > 0)
-        digest_sha256(&r->payload, 1, row.sha256);
+        TRY(digest_asked(&q, row.sha256));
     TRY(b->store->answers_drop(b->store, r->time_ms - ANSWERS_KEPT_MS, ANSWERS_DROPPED));
     bool known;
     TRY(known_before(&q, &row, &known));
@@ -482,7 +546,8 @@ result book_command(struct book *b, const struct record *r, struct arena *a) {
         TRY(carry_out(&q));
     NEED(!answer.failed, INVALID, "a command's answer is too large");
     row.json = text_bytes(&answer);
-    if (known) { // the first one has the key
+    bool refused = string_field(&q, "asked").n > 0 && bytes_starts(row.json, B("{\"error\":"));
+    if (known || refused) { // the first one has the key; what was refused has none
         row.idempotency_key = NO_BYTES;
         memset(row.sha256, 0, sizeof row.sha256);
     }

@@ -44,13 +44,22 @@ result book_destination_name(struct book *b, uint32_t number, bytes *out) {
     return OK;
 }
 
-bool book_may_deliver(const struct book *b, bytes destination, bool livemode, const char **why) {
-    const struct plan_destination *d =
-        b->plan == NULL ? NULL : plan_destination_find(b->plan, destination);
-    if (d == NULL) {
+// What it is today; null, with the reason: it is not there, or disabled.
+static const struct plan_destination *today(const struct book *b, bytes name, const char **why) {
+    if (!endpoint_id(name)) {
         *why = "its destination left the configuration";
-        return false;
+        return b->plan == NULL ? NULL : plan_destination_find(b->plan, name);
     }
+    bool enabled = true;
+    const struct plan_destination *d = book_endpoint_as(b, name, &enabled);
+    *why = enabled ? "its endpoint was deleted" : "its endpoint is disabled; enable it first";
+    return enabled ? d : NULL;
+}
+
+bool book_may_deliver(const struct book *b, bytes destination, bool livemode, const char **why) {
+    const struct plan_destination *d = today(b, destination, why);
+    if (d == NULL)
+        return false;
     if (!mode_fits(d->livemode, livemode)) {
         *why = livemode ? "its destination takes test events only, this one is live"
                         : "its destination takes live events only, this one is test";

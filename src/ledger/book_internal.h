@@ -7,6 +7,7 @@
 #define LEDGER_BOOK_INTERNAL_H
 
 #include "ledger/book.h"
+#include "rules/endpoint.h"
 #include "rules/match.h"
 #include "stripe/event.h"
 
@@ -57,6 +58,24 @@ must result book_site_assign(struct book *b, uint64_t object, bytes site, int64_
                              const char **refused);
 must result book_sites_write(struct book *b); // what the store has not been told yet
 void book_sites_forget(struct book *b);       // what is kept in memory
+
+// Endpoints (book_endpoint.c), which are in memory while a record is booked. What one is, deleted
+// ones excepted; null: there is none of this name.
+const struct plan_destination *book_endpoint_as(const struct book *b, bytes name, bool *enabled);
+// To those that are enabled, as book_owe_matching.
+must result book_endpoints_owe(struct book *b, const struct owing *o, struct arena *a, bool *owed);
+// The commands (rules/commands.def), as book_rebuild_start.
+must result book_endpoint_create(struct book *b, json endpoint, struct arena *a,
+                                 struct text *answer, struct text *why);
+must result book_endpoint_update(struct book *b, json fields, int64_t now_ms, struct arena *a,
+                                 struct text *answer, struct text *why);
+must result book_endpoint_delete(struct book *b, json fields, int64_t now_ms, struct arena *a,
+                                 struct text *answer, struct text *why);
+// An attempt at a destination of this name has ended: an endpoint that does nothing but fail is
+// disabled. What book_endpoint_as gave is gone.
+must result book_endpoint_ended(struct book *b, bytes name, enum outcome outcome, int64_t now_ms,
+                                struct arena *a);
+void book_endpoints_forget(struct book *b); // what is kept in memory
 
 // Inserts a delivery that is over: done, or dead for this reason.
 must result book_over(struct book *b, const struct event_row *e, uint64_t receipt,

@@ -55,6 +55,8 @@ struct ledger {
     uint64_t *released; // by the batch under way; taken no more once it is committed
     size_t released_count, released_cap;
 
+    bool endpoints_due; // they are to be told
+
     int64_t wait_us, wait_until_us; // while the store cannot be written
     struct serve *serve;
     struct await *waiting; // chain by mail.next
@@ -89,6 +91,7 @@ result ledger_open(const struct ledger_options *o, struct ledger **out) {
     l->gifts = mailbox_open(NULL, NULL);
     l->awaits = mailbox_open(NULL, NULL);
     l->starting = true;
+    l->endpoints_due = o->endpoints != NULL;
     arena_init(&l->batch_memory, BATCH_MEMORY_MAX);
     l->serve = serve_open(o->store, o->clock);
     l->book.touched = on_touched;
@@ -468,6 +471,10 @@ static void count_batch(struct ledger *l, const struct record *last, int64_t beg
 #undef SIGHTING
     count_sites(t);
     count_tables(t);
+    metric_add(METRIC_ENDPOINTS_DISABLED, t->endpoints_disabled);
+    if (t->endpoints_disabled > 0)
+        log_event(LOG_ENDPOINT_DISABLED, log_i("endpoints", t->endpoints_disabled));
+    l->endpoints_due = l->endpoints_due || (t->endpoints_changed > 0 && l->o.endpoints != NULL);
     atomic_fetch_add(&l->recalls, t->recalls);
     if (t->dead > 0)
         log_event(LOG_DELIVERY_DEAD, log_i("deliveries", t->dead), log_i("last", t->last_dead));
@@ -554,9 +561,22 @@ static bool book_batch(struct ledger *l) {
 // What a dead process sent must not go out again while its outcome waits to be booked.
 static bool may_serve(const struct ledger *l) { return ledger_booked(l) >= l->tail; }
 
+// Before who waits for a command is answered: what it made is known to dispatch by then.
+static bool tell_endpoints(struct ledger *l) {
+    if (!l->endpoints_due || !may_serve(l) || reload(l) != OK ||
+        book_endpoints_ready(&l->book) != OK)
+        return false;
+    const struct endpoint_row *rows;
+    size_t n = book_endpoint_rows(&l->book, &rows);
+    l->o.endpoints(l->o.endpoints_ctx, rows, n);
+    l->endpoints_due = false;
+    return true;
+}
+
 bool ledger_step(struct ledger *l) {
     bool any = handle_mail(l);
     any = book_batch(l) || any;
+    any = tell_endpoints(l) || any;
     any = answer_awaits(l) || any;
     return (may_serve(l) && serve_step(l->serve, ledger_recalls(l))) || any;
 }
@@ -565,6 +585,8 @@ int64_t ledger_due_us(const struct ledger *l) {
     int64_t due = may_serve(l) ? serve_due_us(l->serve) : INT64_MAX;
     if (l->wait_until_us != 0 && l->wait_until_us < due)
         due = l->wait_until_us;
+    if (l->endpoints_due && may_serve(l) && due == INT64_MAX) // the store could not be read
+        due = clock_mono_us(l->o.clock) + WAIT_FIRST_US;
     return due;
 }
 

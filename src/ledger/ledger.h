@@ -67,6 +67,11 @@ struct ledger_options {
     struct journal *journal;       // told what is booked
     struct journal_store *records; // where the records are read
     size_t batch_max;              // most records of one commit; 0: 512
+    // Which endpoints there are (rules/endpoint.h), deleted ones excepted: told once when all that
+    // the journal held at the opening is booked, and after each commit that changed one. On the
+    // ledger's thread; the rows are gone afterwards. Null: nobody wants to know.
+    void (*endpoints)(void *ctx, const struct endpoint_row *rows, size_t n);
+    void *endpoints_ctx;
 };
 
 // Books nothing yet.

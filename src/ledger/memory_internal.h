@@ -17,6 +17,7 @@ enum table_id {
     ATTEMPTS,
     LISTEN_ATTEMPTS,
     DESTINATIONS,
+    ENDPOINTS,
     SUSPENDED,
     KEYS,
     ANSWERS,
@@ -75,5 +76,6 @@ void memory_tables_dump(struct memory *m, struct text *out);
 void memory_site_operations(struct store *s);
 void memory_table_operations(struct store *s);
 void memory_rebuild_operations(struct store *s);
+void memory_endpoint_operations(struct store *s);
 
 #endif

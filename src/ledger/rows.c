@@ -84,6 +84,14 @@ static const struct field destination_fields[] = {
 SHAPE(destination, "destination");
 #undef ROW
 
+#define ROW struct endpoint_row
+static const struct field endpoint_fields[] = {
+    F(destination, U32), F(id, BYTES),          F(livemode, BOOL),
+    F(json, BYTES),      F(failing_since, I64), F(deleted_at, I64),
+};
+SHAPE(endpoint, "endpoint");
+#undef ROW
+
 #define ROW struct suspense_row
 static const struct field suspense_fields[] = {
     F(position, U64),   F(kind, U8),        F(time_ms, I64),  F(seed, U64),

@@ -43,6 +43,7 @@ result sqlite_dump(sqlite3 *db, struct text *out) {
         {&shape_attempt, "delivery, number"},
         {&shape_listen_attempt, "event_seq, number"},
         {&shape_destination, "number"},
+        {&shape_endpoint, "destination"},
         {&shape_suspense, "position"},
         {&shape_key, "id"},
         {&shape_answer, "position"},

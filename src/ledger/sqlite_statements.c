@@ -76,6 +76,9 @@ const char *const sqlite_statements[STATEMENTS] = {
     [DESTINATION_PUT] = "INSERT INTO destination ({destination,}) VALUES ({destination?})"
                         " ON CONFLICT (number) DO UPDATE SET {destination=}",
     [DESTINATIONS] = "SELECT {destination} FROM destination ORDER BY number",
+    [ENDPOINT_PUT] = "INSERT INTO endpoint ({endpoint,}) VALUES ({endpoint?})"
+                     " ON CONFLICT (destination) DO UPDATE SET {endpoint=}",
+    [ENDPOINTS] = "SELECT {endpoint} FROM endpoint WHERE deleted_at = 0 ORDER BY destination",
     [SUSPENSE_PUT] = "INSERT INTO suspended ({suspended,}) VALUES ({suspended?})"
                      " ON CONFLICT (position) DO UPDATE SET {suspended=}",
     [SUSPENSE_GET] = "SELECT {suspended} FROM suspended WHERE position = ?1",

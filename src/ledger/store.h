@@ -118,6 +118,17 @@ struct destination_row {
     int64_t held_at;
 };
 
+// An endpoint (rules/endpoint.h), beside its row among the destinations.
+struct endpoint_row {
+    uint32_t destination; // number of that
+    bytes id;
+    bool livemode;
+    bytes json; // as rules/endpoint.h has it
+    int64_t
+        failing_since;  // ms, time of the outcome's record: nothing but failures since; 0: not so
+    int64_t deleted_at; // ms; 0: it is there
+};
+
 struct site_row {
     int64_t number; // from 1, for ever the same name
     bytes name;
@@ -311,6 +322,12 @@ struct store {
         struct store *s, const struct destination_row *row); // by number; inserts or replaces
     must result (*destinations)(struct store *s, struct arena *a, struct destination_row **out,
                                 size_t *n); // by number
+
+    must result (*endpoint_put)(struct store *s,
+                                const struct endpoint_row *row); // by destination
+    // That are not deleted, by destination.
+    must result (*endpoints)(struct store *s, struct arena *a, struct endpoint_row **out,
+                             size_t *n);
 
     must result (*site_put)(struct store *s, const struct site_row *row); // by number
     must result (*sites)(struct store *s, struct arena *a, struct site_row **out,

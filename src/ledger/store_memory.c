@@ -11,9 +11,9 @@
 
 static const struct shape *const shapes[TABLES] = {
     &shape_state,    &shape_plan,    &shape_event,          &shape_receipt,     &shape_body,
-    &shape_delivery, &shape_attempt, &shape_listen_attempt, &shape_destination, &shape_suspense,
-    &shape_key,      &shape_answer,  &shape_sighting,       &shape_site,        &shape_object,
-    &shape_link,     &shape_rebuild, &shape_table_row,
+    &shape_delivery, &shape_attempt, &shape_listen_attempt, &shape_destination, &shape_endpoint,
+    &shape_suspense, &shape_key,     &shape_answer,         &shape_sighting,    &shape_site,
+    &shape_object,   &shape_link,    &shape_rebuild,        &shape_table_row,
 };
 
 // next_at may be negative; the order stays.
@@ -687,6 +687,7 @@ struct store *store_memory(void) {
         .close = close_memory,
     };
     memory_site_operations(&m->store);
+    memory_endpoint_operations(&m->store);
     memory_table_operations(&m->store);
     memory_rebuild_operations(&m->store);
     return &m->store;

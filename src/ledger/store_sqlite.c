@@ -383,6 +383,15 @@ static result destinations(struct store *s, struct arena *a, struct destination_
     return sqlite_all(q, &shape_destination, a, (void **)out, n);
 }
 
+static result endpoint_put(struct store *s, const struct endpoint_row *row) {
+    return sqlite_put(s, ENDPOINT_PUT, &shape_endpoint, row);
+}
+
+static result endpoints(struct store *s, struct arena *a, struct endpoint_row **out, size_t *n) {
+    STATEMENT(q, s, ENDPOINTS);
+    return sqlite_all(q, &shape_endpoint, a, (void **)out, n);
+}
+
 static result suspense_put(struct store *s, const struct suspense_row *row) {
     return sqlite_put(s, SUSPENSE_PUT, &shape_suspense, row);
 }
@@ -498,6 +507,8 @@ static const struct store operations = {
     .destination_find = destination_find,
     .destination_put = destination_put,
     .destinations = destinations,
+    .endpoint_put = endpoint_put,
+    .endpoints = endpoints,
     .suspense_put = suspense_put,
     .suspense_get = suspense_get,
     .key_put = key_put,

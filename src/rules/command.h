@@ -3,6 +3,9 @@
 // command is a journal record whose payload is {"do":NAME, …, "by":KEY_ID}; the ledger's answer is
 // a JSON object kept with its position. With "idempotency_key" it is carried out once: the same
 // payload again gets the same answer and changes nothing, another payload under its key is refused.
+// Where a command has "asked", a SHA-256 in hexadecimal, that is compared instead of the payload,
+// which may hold what was made for it; an answer given again then says "replayed":true, and what
+// was refused leaves its key free, as Stripe does.
 #ifndef RULES_COMMAND_H
 #define RULES_COMMAND_H
 

@@ -13,15 +13,13 @@
 //   goes on; enabled after it, the delivery is cancelled then. Deleting cancels all that is open.
 // - An endpoint gets what was owed to it when the event came, or what a replay names it for.
 // - Of test mode it is tried three times more within hours, live for about three days.
-// - After endpoint_limits.disable_after_ms of nothing but failures it is disabled, told by
+// - After plan_endpoints.disable_after_ms of nothing but failures it is disabled, told by
 // `because`. Pure.
 #ifndef RULES_ENDPOINT_H
 #define RULES_ENDPOINT_H
 
 #include "base/json.h"
 #include "rules/plan.h"
-
-enum endpoint_payload { ENDPOINT_SNAPSHOT, ENDPOINT_THIN }; // which of Stripe's two kinds of events
 
 struct endpoint {
     bytes id; // "we_…" of /v1/webhook_endpoints, "ed_…" of /v2/core/event_destinations
@@ -32,7 +30,7 @@ struct endpoint {
     bytes *types; // exact, or "*"
     size_t type_count;
     enum scope scope; // account: events without an account; connect: those with one; any: both
-    enum endpoint_payload payload;
+    enum plan_payload payload;                         // snapshot or thin
     bytes name, description, api_version, application; // may be empty
     bytes metadata;                                    // a JSON object of strings, compact
     int64_t created_s, updated_ms;
@@ -41,13 +39,14 @@ struct endpoint {
 
 #define ENDPOINT_URL_MAX 2048
 #define ENDPOINT_TYPES_MAX 512
-#define ENDPOINT_METADATA_MAX 50 // keys; each 40 bytes at most, its value 500, as Stripe's
-#define ENDPOINT_JSON_MAX (64u << 10)
+#define ENDPOINT_METADATA_MAX 50 // keys; as Stripe's, like the next two
+#define ENDPOINT_METADATA_KEY_MAX 40
+#define ENDPOINT_METADATA_VALUE_MAX 500
 
 // The JSON of commands and of the ledger:
 // {"id","livemode","enabled","because","url","types":[],"scope","payload":"snapshot|thin","name",
 //  "description","api_version","application","metadata":{},"created_s","updated_ms","sealed"}
-// All of it stands there. INVALID: it is not of this form. Points into the JSON's memory and `a`.
+// All of it stands there. INVALID: it is not of this form. Copied into `a`; MEMORY.
 must result endpoint_read(json in, struct arena *a, struct endpoint *out);
 void endpoint_write(const struct endpoint *e, struct text *out);
 // Whom it is for, as matching and retrying take it; points into the endpoint and `a`.

@@ -141,12 +141,27 @@ static bool where_holds(const struct plan_where *where, json event, struct why *
     return false;
 }
 
+static bool is_thin(json event) {
+    return bytes_equal(json_string(json_get(event, "object")), B("v2.core.event"));
+}
+
+static bool payload_holds(enum plan_payload payload, json event, struct why *w) {
+    if (payload == PAYLOAD_ANY)
+        return true;
+    bool thin = is_thin(event), held = thin == (payload == PAYLOAD_THIN);
+    if (!held) {
+        say_key(w, "payload");
+        say(w, thin ? "thin is not snapshot" : "snapshot is not thin");
+    }
+    return held;
+}
+
 static bool rule_holds(const struct plan_rule *r, const struct match_facts *f, struct why *w) {
     bytes account = f->account.n > 0 ? f->account : B("platform");
     bytes site = f->site.n > 0 ? f->site : B(SITE_UNCLAIMED);
     if (!types_hold(r, f->type, w) ||
         !list_holds("accounts", r->accounts, r->account_count, account, w) ||
-        !scope_holds(r->scope, f->account, w) ||
+        !scope_holds(r->scope, f->account, w) || !payload_holds(r->payload, f->event, w) ||
         !list_holds("sources", r->sources, r->source_count, f->source, w) ||
         !list_holds("secrets", r->secrets, r->secret_count, f->secret, w) ||
         !list_holds("sites", r->sites, r->site_count, site, w))
@@ -197,7 +212,7 @@ static bool rules_hold(const struct plan_destination *d, const struct match_fact
 // Has the event something for tables? They are kept from snapshots of objects that are not
 // somebody else's.
 static bool tables_take(const struct plan_destination *d, json event, struct why *w) {
-    if (bytes_equal(json_string(json_get(event, "object")), B("v2.core.event"))) {
+    if (is_thin(event)) {
         say(w, "a thin event holds no object for tables");
         return false;
     }

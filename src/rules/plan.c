@@ -320,11 +320,25 @@ static result read_sites(json root, struct plan *p) {
     return OK;
 }
 
+static result read_endpoints(json root, struct plan_endpoints *e) {
+    json v = json_get(root, "endpoints");
+    int64_t max = 0;
+    *e = (struct plan_endpoints){PLAN_ENDPOINTS_MAX, PLAN_ENDPOINTS_DISABLE_MS};
+    if (json_type(v) == JSON_ABSENT)
+        return OK;
+    TRY(need_object(v, 2));
+    TRY(json_i64(json_get(v, "max"), &max));
+    NEED(max >= 0 && max <= UINT32_MAX, INVALID, "a number in the plan is out of range");
+    e->max = (uint32_t)max;
+    return read_number(v, "disable_after_ms", INT64_MAX, &e->disable_after_ms);
+}
+
 static result read_root(json root, struct plan *p) {
     struct arena *a = &p->memory;
     json array, v;
-    TRY(need_object(root, 2 + has(root, "sites")));
+    TRY(need_object(root, 2 + has(root, "sites") + has(root, "endpoints")));
     TRY(read_sites(root, p));
+    TRY(read_endpoints(root, &p->endpoints));
     TRY(read_array(a, root, "sources", sizeof(*p->sources), &array, &p->sources, &p->source_count));
     for (size_t i = 0, at = 0; json_element(array, &at, &v); i++)
         TRY(read_source(a, v, &p->sources[i]));
@@ -579,6 +593,10 @@ void plan_write(const struct plan *p, struct text *out) {
         text_adds(out, ",\"sites\":");
         write_sites(out, p);
     }
+    const struct plan_endpoints *e = &p->endpoints;
+    if (e->max != PLAN_ENDPOINTS_MAX || e->disable_after_ms != PLAN_ENDPOINTS_DISABLE_MS)
+        text_addf(out, ",\"endpoints\":{\"max\":%u,\"disable_after_ms\":%lld}", e->max,
+                  (long long)e->disable_after_ms);
     text_addc(out, '}');
 }
 

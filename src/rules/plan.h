@@ -64,14 +64,18 @@ struct plan_site {
     size_t claim_count;
 };
 
+// Which of Stripe's two kinds of events: those that hold the object, or the thin ones of its v2.
+enum plan_payload { PAYLOAD_ANY, PAYLOAD_SNAPSHOT, PAYLOAD_THIN };
+
 // One rule; every list that is given must contain the event's value, an empty list says nothing.
 struct plan_rule {
-    bytes *types;     // exact, "customer.*" (that prefix), or "*"
-    bytes *accounts;  // "platform" stands for an event without an account
-    bytes *sources;   // paths
-    bytes *secrets;   // labels
-    bytes *sites;     // names; "unclaimed" stands for an event without a site
-    enum scope scope; // connect: only events with an account; account: only those without
+    bytes *types;              // exact, "customer.*" (that prefix), or "*"
+    bytes *accounts;           // "platform" stands for an event without an account
+    bytes *sources;            // paths
+    bytes *secrets;            // labels
+    bytes *sites;              // names; "unclaimed" stands for an event without a site
+    enum scope scope;          // connect: only events with an account; account: only those without
+    enum plan_payload payload; // endpoints' alone (rules/endpoint.h): not in the JSON
     struct plan_where *wheres;
     size_t type_count, account_count, source_count, secret_count, site_count, where_count;
 };
@@ -115,6 +119,14 @@ struct plan_destination {
     uint32_t concurrency;
 };
 
+// What endpoints made through the API may be (rules/endpoint.h).
+struct plan_endpoints {
+    uint32_t max; // of each livemode
+    int64_t disable_after_ms;
+};
+#define PLAN_ENDPOINTS_MAX 100                            // unless the plan says another
+#define PLAN_ENDPOINTS_DISABLE_MS (INT64_C(5) * 86400000) // the same
+
 struct plan {
     uint64_t generation; // journal position of its record; 0: not adopted yet
     struct plan_source *sources;
@@ -123,6 +135,7 @@ struct plan {
     size_t destination_count;
     struct plan_site *sites; // in the configuration's order, which decides between claims
     size_t site_count;
+    struct plan_endpoints endpoints;
     bytes json;          // canonical: the same configuration gives the same text
     struct arena memory; // owns all of the above, this struct itself excepted
 };
@@ -142,9 +155,11 @@ struct plan {
 //     "where":[{"path","values":[]}],"sites":[]}] or null,
 //   "timeout_ms","retry_ms":[],"concurrency"}],
 //  "sites":[{"name","late":"route|leave",
-//    "claims":[{"where":[{"path","values":[]}]} or {"prices":[]} or another of rules/claims.def]}]}
+//    "claims":[{"where":[{"path","values":[]}]} or {"prices":[]} or another of rules/claims.def]}],
+//  "endpoints":{"max","disable_after_ms"}}
 // A secret's livemode is left out where it is both, its times where there is no limit, "rolled"
 // where it is false, "older" and "handlers" and a destination's "description" where there is none.
+// "endpoints" is left out where both numbers are the usual ones.
 // "sites" stands in neither place where there are none, as in plans of before there were sites.
 // INVALID when it is not of this form.
 must result plan_read(bytes json, uint64_t generation, struct plan **out);

@@ -300,6 +300,45 @@ static void test_listen_attempts(void **state) {
     assert_int_equal(last, 2);
 }
 
+static void test_endpoints(void **state) {
+    struct store *s = of(state);
+    struct arena *a = arena_of(state);
+    struct endpoint_row row = {.destination = 3,
+                               .id = B("we_1"),
+                               .livemode = true,
+                               .json = B("{\"a\":1}"),
+                               .failing_since = 5};
+    struct endpoint_row *all;
+    size_t n = 9;
+    assert_ok(s->begin(s));
+    assert_ok(s->endpoints(s, a, &all, &n));
+    assert_int_equal(n, 0);
+    assert_ok(s->endpoint_put(s, &row));
+    row.destination = 2;
+    assert_code(s->endpoint_put(s, &row), EXISTS); // another has this id
+    row.id = B("we_2"), row.livemode = false;
+    assert_ok(s->endpoint_put(s, &row));
+    row.failing_since = 0;
+    assert_ok(s->endpoint_put(s, &row));
+    assert_ok(s->commit(s));
+    assert_ok(s->endpoints(s, a, &all, &n));
+    assert_int_equal(n, 2);
+    assert_bytes(all[0].id, "we_2");
+    assert_int_equal(all[0].failing_since, 0);
+    assert_true(all[1].livemode && all[1].destination == 3 && all[1].failing_since == 5);
+    assert_bytes(all[1].json, "{\"a\":1}");
+    assert_ok(s->begin(s));
+    row.deleted_at = 7;
+    assert_ok(s->endpoint_put(s, &row));
+    assert_ok(s->commit(s));
+    assert_ok(s->endpoints(s, a, &all, &n));
+    assert_int_equal(n, 1);
+    OWN(text_drop)
+    struct text dump = {0};
+    assert_ok(s->dump(s, &dump));
+    assert_non_null(strstr(text_str(&dump), "endpoint destination=2 id=\"we_2\" livemode=0 "));
+}
+
 static bool skip_these(void *ctx, uint64_t delivery) {
     for (const uint64_t *p = ctx; *p != 0; p++)
         if (*p == delivery)
@@ -925,6 +964,7 @@ int main(void) {
         ON_BOTH(test_receipts_later),
         ON_BOTH(test_deliveries),
         ON_BOTH(test_listen_attempts),
+        ON_BOTH(test_endpoints),
         ON_BOTH(test_due),
         ON_BOTH(test_due_of_a_site),
         ON_BOTH(test_due_of_another_receipt),
