@@ -41,9 +41,10 @@ UNDO = {
        "('CREATE VIEW events AS SELECT seq FROM event')",
     6: "VALUES ('ALTER TABLE link DROP COLUMN more')",
     7: "VALUES ('DROP TABLE rebuild')",
-    10: "VALUES ('DROP VIEW endpoints'), ('DROP TABLE endpoint')",
-    9: "VALUES ('DROP VIEW listen_attempts'), ('DROP TABLE listen_attempt')",
     8: "VALUES ('UPDATE event SET status = 1 WHERE status = 3')",
+    9: "VALUES ('DROP VIEW listen_attempts'), ('DROP TABLE listen_attempt')",
+    10: "VALUES ('DROP VIEW endpoints'), ('DROP TABLE endpoint')",
+    11: "VALUES ('DROP TABLE event_block'), ('DROP INDEX event_pending')",
 }
 
 

@@ -3,8 +3,6 @@
 
 #include "stripe/event_shown.h"
 
-#define CLOCKS_APART_MS (86400 * INT64_C(1000)) // of Stripe's and ours, at most
-
 enum { P_AFTER = 1, P_BEFORE, P_LIVEMODE, P_ACCOUNT, P_MIN, P_MAX, P_ID, P_TYPES };
 
 // Whose events a question sees: a thin one is of another API.
@@ -124,56 +122,107 @@ static void bind_types(sqlite3_stmt *q, const struct event_query *f) {
 }
 
 void reader_history_sql(const struct event_query *f, struct text *sql) {
-    text_adds(sql, "SELECT seq FROM event NOT INDEXED WHERE seq > ?1 AND seq < ?2 AND created >= ?5"
-                   " AND created <= ?6 AND" SEEN);
-    add_types(f, sql);
-    if (f->delivered == UNDELIVERED)
-        text_adds(sql, " AND status IN (0, 2)");
-    else if (f->delivered == DELIVERED)
-        text_adds(sql, " AND status NOT IN (0, 2)");
+    static const char *const where[] = {[DELIVERED_OR_NOT] = "NOT INDEXED WHERE",
+                                        [DELIVERED] = "NOT INDEXED WHERE status NOT IN (0, 2) AND"};
+    static const char *const undelivered[] = {"INDEXED BY event_pending WHERE status = 0 AND",
+                                              "INDEXED BY event_failed WHERE status = 2 AND"};
+    bool two = f->delivered == UNDELIVERED;
+    for (size_t i = 0; i < 1 + (size_t)two; i++) {
+        text_addf(sql,
+                  "%sSELECT seq FROM event %s seq > ?1 AND seq < ?2 AND created >= ?5 AND created"
+                  " <= ?6 AND" SEEN,
+                  i > 0 ? " UNION ALL " : "", two ? undelivered[i] : where[f->delivered]);
+        add_types(f, sql);
+    }
     text_addf(sql, " ORDER BY seq%s LIMIT %zu", f->before.n > 0 ? "" : " DESC", f->limit + 1);
 }
 
-// The cursor's own failure is ABSENT. Of live events none can have come before it was made; test
-// clocks make events of other times.
-static result bounds(struct reader *r, const struct history_view *v, const struct event_query *f,
-                     int64_t *low, int64_t *high) {
-    *low = 0;
-    *high = INT64_MAX;
-    if (f->after.n > 0)
-        TRY(find(r, v, f->after, high));
-    if (f->before.n > 0)
-        TRY(find(r, v, f->before, low));
-    int64_t from = 0;
-    if (v->livemode && f->created_min > 0 && f->created_min < INT64_MAX / 1000) {
-        TRY(reader_event_from(r, f->created_min * 1000 - CLOCKS_APART_MS, &from));
-        *low = from - 1 > *low ? from - 1 : *low;
+// Blocks of positions in which something may pass, in the direction of the walk.
+void reader_history_blocks_sql(const struct event_query *f, struct text *sql) {
+    text_adds(sql, "SELECT DISTINCT block FROM event_block WHERE block >= ?1 AND block <= ?2 AND"
+                   " livemode = ?3 AND created_max >= ?5 AND created_min <= ?6");
+    add_types(f, sql);
+    text_adds(sql, f->before.n > 0 ? " ORDER BY block" : " ORDER BY block DESC");
+}
+
+struct page {
+    const struct event_query *f;
+    sqlite3_stmt *events, *blocks;
+    int64_t low, high; // seqs between these
+    int64_t *seqs;
+    size_t n;
+};
+
+static void page_drop(struct page *p) {
+    sqlite3_finalize(p->events);
+    sqlite3_finalize(p->blocks);
+}
+
+static bool is_full(const struct page *p) { return p->n > p->f->limit; }
+
+// What passes of the positions from `first` on, before `end`.
+static result take(struct page *p, int64_t first, int64_t end) {
+    if (is_full(p))
+        return OK;
+    sqlite3_reset(p->events);
+    sqlite3_bind_int64(p->events, P_AFTER, first > p->low ? first - 1 : p->low);
+    sqlite3_bind_int64(p->events, P_BEFORE, end < p->high ? end : p->high);
+    for (bool row = true; !is_full(p); p->n++) {
+        TRY(reader_step(p->events, &row));
+        if (!row)
+            break;
+        p->seqs[p->n] = sqlite3_column_int64(p->events, 0);
     }
     return OK;
 }
 
-static result page(struct reader *r, const struct history_view *v, const struct event_query *f,
-                   int64_t *seqs, size_t *n) {
-    OWN(text_drop)
-    struct text sql = {0};
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    int64_t low, high;
-    TRY(bounds(r, v, f, &low, &high));
-    reader_history_sql(f, &sql);
-    TRY(reader_prepare(r, text_str(&sql), &q));
-    bind_view(q, v);
-    sqlite3_bind_int64(q, P_AFTER, low);
-    sqlite3_bind_int64(q, P_BEFORE, high);
-    sqlite3_bind_int64(q, P_MIN, f->created_min);
-    sqlite3_bind_int64(q, P_MAX, f->created_max);
-    bind_types(q, f);
-    for (bool row = true; *n <= f->limit; (*n)++) {
-        TRY(reader_step(q, &row));
+// Which blocks there are to look into is known but for the last.
+static result take_blocks(struct reader *r, struct page *p) {
+    int64_t open = 0, block;
+    bool row = true, newest_first = p->f->before.n == 0;
+    TRY(sqlite_number(r->db, "SELECT ifnull(max(block), -1) + 1 FROM event_block", &open));
+    if (newest_first)
+        TRY(take(p, open << EVENT_BLOCK_BITS, INT64_MAX));
+    sqlite3_bind_int64(p->blocks, P_AFTER, p->low >> EVENT_BLOCK_BITS);
+    sqlite3_bind_int64(p->blocks, P_BEFORE, p->high >> EVENT_BLOCK_BITS);
+    while (!is_full(p)) {
+        TRY(reader_step(p->blocks, &row));
         if (!row)
             break;
-        seqs[*n] = sqlite3_column_int64(q, 0);
+        block = sqlite3_column_int64(p->blocks, 0);
+        TRY(take(p, block << EVENT_BLOCK_BITS, (block + 1) << EVENT_BLOCK_BITS));
     }
+    return newest_first ? OK : take(p, open << EVENT_BLOCK_BITS, INT64_MAX);
+}
+
+static result prepare(struct reader *r, const struct history_view *v, const struct event_query *f,
+                      void (*say)(const struct event_query *f, struct text *sql),
+                      sqlite3_stmt **out) {
+    OWN(text_drop)
+    struct text sql = {0};
+    say(f, &sql);
+    TRY(reader_prepare(r, text_str(&sql), out));
+    bind_view(*out, v);
+    sqlite3_bind_int64(*out, P_MIN, f->created_min);
+    sqlite3_bind_int64(*out, P_MAX, f->created_max);
+    bind_types(*out, f);
+    return OK;
+}
+
+// The cursor's own failure is ABSENT.
+static result page(struct reader *r, const struct history_view *v, const struct event_query *f,
+                   int64_t *seqs, size_t *n) {
+    OWN(page_drop)
+    struct page p = {.f = f, .high = INT64_MAX, .seqs = seqs};
+    if (f->after.n > 0)
+        TRY(find(r, v, f->after, &p.high));
+    if (f->before.n > 0)
+        TRY(find(r, v, f->before, &p.low));
+    TRY(prepare(r, v, f, reader_history_sql, &p.events));
+    TRY(prepare(r, v, f, reader_history_blocks_sql, &p.blocks));
+    bool all = f->type_count == 0 && f->created_min == INT64_MIN && f->created_max == INT64_MAX;
+    TRY(all ? take(&p, 0, INT64_MAX) : take_blocks(r, &p));
+    *n = p.n;
     return OK;
 }
 

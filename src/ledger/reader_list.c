@@ -66,6 +66,8 @@ static const char *event_index(const struct list_filter *f) {
         return "INDEXED BY event_object";
     if (bytes_equal(f->status, B("failed")))
         return "INDEXED BY event_failed";
+    if (bytes_equal(f->status, B("pending")))
+        return "INDEXED BY event_pending";
     if (bytes_equal(f->site, B(SITE_UNCLAIMED)))
         return "INDEXED BY event_unclaimed";
     return "NOT INDEXED";

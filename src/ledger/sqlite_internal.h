@@ -11,6 +11,7 @@
 
 #define LEDGER_APPLICATION_ID 0x486b6b70 // "Hkkp"
 #define LEDGER_PAGE_SIZE 16384
+#define EVENT_BLOCK_BITS 12 // of positions, as event_object and event_block have them
 
 struct migration {
     int version;

@@ -29,6 +29,12 @@ const char *const sqlite_statements[STATEMENTS] = {
     [EVENT_GET] = "SELECT {event} FROM event WHERE seq = ?1",
     [EVENT_INSERT] = "INSERT INTO event ({event,}) VALUES ({event?})",
     [EVENTS_AFTER] = "SELECT seq FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [BLOCK_OPEN] = "SELECT ifnull(max(block), -1) + 1 FROM event_block",
+    [BLOCK_EVENTS] = "SELECT seq >> 12, livemode, type, created FROM event NOT INDEXED"
+                     " WHERE seq >= ?1 << 12 ORDER BY seq",
+    [BLOCK_PUT] = "INSERT INTO event_block VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (block,"
+                  " livemode, type) DO UPDATE SET created_min = min(created_min, ?4),"
+                  " created_max = max(created_max, ?5)",
     [EVENT_STATUS] = "UPDATE event SET status = ?2, error = ?3 WHERE seq = ?1",
     [EVENT_SITE] = "UPDATE event SET object = ?2, site = ?3 WHERE seq = ?1",
     [UNCLAIMED_OF] = "SELECT seq FROM event INDEXED BY event_waiting WHERE site = -1"

@@ -88,12 +88,14 @@ static result begin(struct store *s) {
     ensure(!sqlite_store_of(s)->begun);
     TRY(sqlite_run_kept(s, BEGIN));
     sqlite_store_of(s)->begun = true;
+    sqlite_store_of(s)->block.written = false;
     return OK;
 }
 
 static void rollback(struct store *s) {
     struct sqlite_store *m = sqlite_store_of(s);
     m->begun = m->marked = false;
+    sqlite_block_undone(m);
     links_drop(&m->links);
     sqlite_beside_forget(m);
     for (unsigned i = 0; i < STATEMENTS; i++)
@@ -140,6 +142,7 @@ static result unmark(struct store *s) {
 static result undo(struct store *s) {
     ensure(sqlite_store_of(s)->marked);
     sqlite_store_of(s)->marked = false;
+    sqlite_block_undone(sqlite_store_of(s));
     sqlite_beside_forget(sqlite_store_of(s));
     if (sqlite_store_of(s)->links_at_mark == SIZE_MAX)
         links_drop(&sqlite_store_of(s)->links);
@@ -188,7 +191,8 @@ static result event_get(struct store *s, uint64_t seq, struct arena *a, struct e
 }
 
 static result event_insert(struct store *s, const struct event_row *row) {
-    return sqlite_put(s, EVENT_INSERT, &shape_event, row);
+    TRY(sqlite_put(s, EVENT_INSERT, &shape_event, row));
+    return sqlite_block_note(s, row);
 }
 
 static result event_status(struct store *s, uint64_t seq, enum event_status status, bytes error) {
@@ -466,6 +470,7 @@ static void close_sqlite(struct store *s) {
     if (s == NULL)
         return;
     rollback(s);
+    sqlite_block_drop(sqlite_store_of(s));
     for (unsigned i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(sqlite_store_of(s)->prepared[i]);
     sqlite_tables_forget(sqlite_store_of(s));
@@ -560,6 +565,7 @@ result store_sqlite_with(const struct sqlite_options *o, const struct migration 
     m->options.path = m->path;
     m->migrations = migrations;
     m->migration_count = n;
+    m->block.number = -1;
     failed = prepare(m, why);
     if (failed == OK)
         *out = &m->store;

@@ -6,12 +6,21 @@
 
 #include "base/ensure.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "ledger/sqlite_links.h"
 #include "ledger/sqlite_statements.h"
 #include "ledger/sqlite_tables.h"
 
 struct table_statements {
     sqlite3_stmt *kept[TABLE_STATEMENTS];
+};
+
+// The types of the events in the block of positions that is being filled, each with its lowest and
+// highest `created`: rows of event_block once it is full. One too many costs a list a look in vain.
+struct type_block {
+    int64_t number;      // -1: not known
+    struct map types[2]; // by livemode
+    bool written;        // rows, in this transaction
 };
 
 struct sqlite_store {
@@ -22,6 +31,7 @@ struct sqlite_store {
     bool reads_widely; // its cache is large
     struct links links;
     size_t links_at_mark;
+    struct type_block block;
     struct table_statements *tables; // by number of the table, that beside it behind it; null: none
     struct table_columns columns;    // scratch
     // While migrations wait:
@@ -62,6 +72,11 @@ static inline int64_t sqlite_limit(size_t max) {
     return max < INT64_MAX ? (int64_t)max : INT64_MAX;
 }
 
+// store_sqlite_blocks.c: notes of an event that was inserted in which block it lies; forgets what
+// it may have written in vain; forgets all.
+must result sqlite_block_note(struct store *s, const struct event_row *row);
+void sqlite_block_undone(struct sqlite_store *m);
+void sqlite_block_drop(struct sqlite_store *m);
 // store_sqlite_site.c: writes the links of the transaction, and sets its operations.
 must result sqlite_links_write(struct store *s);
 void sqlite_site_operations(struct store *s);

@@ -403,6 +403,7 @@ static void test_plans(void **state) {
         {.object_id = B("x")},
         {.object_id = B("x"), .id = B("y")},
         {.status = B("failed")},
+        {.status = B("pending"), .type = B("b")},
         {.site = B("unclaimed")},
         {.site = B("shop"), .type = B("a.*")},
         {.status = B("pending"), .account = B("x"), .livemode = B("true")},
@@ -418,6 +419,8 @@ static void test_plans(void **state) {
     };
     for (size_t i = 0; i < sizeof histories / sizeof histories[0]; i++) {
         reader_history_sql(&histories[i], &sql);
+        assert_indexed(l, &sql);
+        reader_history_blocks_sql(&histories[i], &sql);
         assert_indexed(l, &sql);
     }
     const char *states[] = {"",     "due",  "waiting",   "taken",  "held",
@@ -454,6 +457,8 @@ static void test_verify_finds(void **state) {
          "event 3 has a status that does not follow from its deliveries\n"},
         {"UPDATE event SET status = 3 WHERE seq = 2", "UPDATE event SET status = 1 WHERE seq = 2",
          "event 2 has a status"},
+        {"INSERT INTO event_block VALUES (0, 0, 'x', 0, 0)", "DELETE FROM event_block",
+         "event 1 is of a type or a time that is not noted of its block\n"},
         {"UPDATE delivery SET event_seq = 99 WHERE seq = 2",
          "UPDATE delivery SET event_seq = 2 WHERE seq = 2", "delivery 2 has no event"},
         {"UPDATE delivery SET receipt_seq = 3 WHERE seq = 2",
