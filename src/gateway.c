@@ -78,6 +78,8 @@ static result start_ledger(struct gateway *g) {
         .store = g->books.ledger,
         .journal = g->journal,
         .records = g->books.journal,
+        .endpoints = gateway_endpoints,
+        .endpoints_ctx = g,
     };
     TRY(ledger_open(&o, &g->ledger));
     atomic_store(&g->woken, g->ledger);

@@ -2,6 +2,8 @@
 // Deliveries: dispatch, on a loop and a thread of its own.
 #include <stdlib.h>
 
+#include "base/metrics.h"
+#include "gateway_endpoints.h"
 #include "gateway_internal.h"
 #include "port/thread.h"
 
@@ -68,6 +70,17 @@ result gateway_start_dispatch(struct gateway *g) {
     });
     mailbox_post(g->dispatch_mailbox, &gateway_targets(g->config, g->plan->generation)->mail);
     return thread_start("dispatch", run_loop, g->dispatch_loop, &g->dispatch_thread);
+}
+
+void gateway_endpoints(void *ctx, const struct endpoint_row *rows, size_t n) {
+    struct gateway *g = ctx;
+    size_t sealed, before = g->endpoints_sealed;
+    mailbox_post(g->dispatch_mailbox, &endpoint_targets(g->sealing_key, rows, n, &sealed)->mail);
+    g->endpoints_sealed = sealed;
+    metric_set(METRIC_ENDPOINTS_SEALED, (int64_t)sealed);
+    if (sealed > 0 && sealed != before)
+        log_event(LOG_ENDPOINTS_SEALED, log_i("endpoints", (int64_t)sealed),
+                  log_i("of", (int64_t)n));
 }
 
 void gateway_stop_dispatch(struct gateway *g) {

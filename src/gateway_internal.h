@@ -46,7 +46,8 @@ struct gateway {
     struct processes *processes;
     struct dispatch *dispatch;
     struct mail dispatch_stop;
-    bool dispatch_ending; // of dispatch's thread: it heard of the stop
+    size_t endpoints_sealed; // of the ledger's thread: that could not be opened when last told of
+    bool dispatch_ending;    // of dispatch's thread: it heard of the stop
 
     uint64_t connections_max; // of Stripe's side; what files there are allow
     uint64_t tail;            // the journal's last position at start; ready once it is booked
@@ -71,6 +72,8 @@ struct retarget *gateway_targets(const struct config *c, uint64_t generation);
 // endpoints.
 must result gateway_open_dispatch_loop(struct gateway *g);
 must result gateway_start_dispatch(struct gateway *g);
+// What the ledger tells of endpoints, on its thread.
+void gateway_endpoints(void *ctx, const struct endpoint_row *rows, size_t n);
 void gateway_stop_dispatch(struct gateway *g);  // what is under way ends, or is cut after drain_ms
 void gateway_drain_dispatch(struct gateway *g); // what came back after its loop ended
 void gateway_close_dispatch(struct gateway *g);

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 
 const SHORTEST = 16; // shorter ones are refused by the gateway, and words would look like them
-const TELLS = /^POST \/api\/(keys|destinations\/[^/]+\/roll)$/;
+const TELLS = /^POST \/(api\/(keys|destinations\/[^/]+\/roll)|v1\/webhook_endpoints)$/;
 const TELLS_COMMAND = /^(keys create|destinations roll)\b/;
 // What the gateway writes, but for the files that are there to hold secrets.
 const WRITTEN = /\.(db|journal|log)\b|^core\b/;
@@ -53,7 +53,7 @@ export class Canaries {
   answer(method, to, answer) {
     if (TELLS.test(`${method} ${to}`) && answer.status === 200) {
       this.add("a key that was made", answer.body?.key);
-      this.add("a secret that was rolled", answer.body?.secret);
+      this.add("a secret that was rolled, or an endpoint's", answer.body?.secret);
     } else {
       this.said.push([`${method} ${to}`, answer.text]);
     }
