@@ -90,13 +90,13 @@ static result start_ledger(struct gateway *g) {
 // among it.
 static result start_plan(struct gateway *g) {
     OWN(text_drop)
-    struct text json = {0};
+    struct text said = {0};
     uint64_t generation = 0;
     if (g->plan != NULL) // adopted while migrations waited
         return OK;
-    TRY(ledger_plan(g->ledger, &json, &generation));
+    TRY(ledger_plan(g->ledger, &said, &generation));
     if (generation != 0 && ledger_booked(g->ledger) >= g->tail)
-        TRY(plan_read(text_bytes(&json), generation, &g->plan));
+        TRY(plan_read(text_bytes(&said), generation, &g->plan));
     return gateway_adopt(g, g->config);
 }
 
@@ -265,9 +265,9 @@ static result adopt_unmigrated(struct gateway *g) {
     arena_init(&a, PLAN_MEMORY_MAX);
     TRY(s->state_get(s, &state));
     if (state.generation != 0) {
-        bytes json;
-        TRY(s->plan_get(s, state.generation, &a, &json));
-        TRY(plan_read(json, state.generation, &g->plan));
+        bytes said;
+        TRY(s->plan_get(s, state.generation, &a, &said));
+        TRY(plan_read(said, state.generation, &g->plan));
     }
     if (state.booked < g->tail)
         TRY(last_plan(g, state.booked));

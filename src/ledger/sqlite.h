@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "ledger/store.h"
+#include "rules/endpoint.h"
 #include "rules/plan.h"
 
 struct sqlite_options {
@@ -129,6 +130,29 @@ must result reader_history(struct reader *r, const struct history_view *v,
                            const struct event_query *f, struct text *out, bool *more);
 // ABSENT: nothing of this event was ever owed to a destination of this name.
 must result reader_history_sent(struct reader *r, uint64_t seq, bytes destination);
+// Endpoints made through the API (rules/endpoint.h) that are not deleted, with an empty "sealed".
+// By when they were made, newest first. A cursor is an endpoint that the question sees.
+struct endpoint_query {
+    bool livemode;
+    bytes prefix;        // of their ids, "we_" or "ed_"; empty: all
+    bytes after, before; // ids: made before this one, after it; at most one is not empty
+    size_t limit;        // at most 100
+};
+// Appends an array of their JSON; of those made after `before` the ones next to it. Are there more
+// in that direction? ABSENT: not the cursor.
+must result reader_endpoints(struct reader *r, const struct endpoint_query *q, struct text *out,
+                             bool *more);
+// Appends the JSON of one of a livemode. ABSENT.
+must result reader_endpoint(struct reader *r, bool livemode, bytes id, struct text *out);
+// All of both livemodes, as explaining and matching take them; in the order in which they were
+// made, in `a`.
+struct endpoint_known {
+    struct endpoint says; // its secret is empty
+    struct plan_destination as;
+    int64_t failing_since; // ms; 0: it does not do nothing but fail
+};
+must result reader_endpoints_known(struct reader *r, struct arena *a, struct endpoint_known **out,
+                                   size_t *n);
 // A consistent copy into a new file; EXISTS if it is there. Never stalls the writer.
 must result reader_backup(struct reader *r, const char *file, struct text *why);
 // SQLite's integrity check, hashes of bodies, invariants of the books; a line for each problem,
