@@ -385,6 +385,8 @@ static result start_desk(struct gateway *g) {
         .source_addresses = text_str(&addresses),
         .first_key = g->first_key_made ? g->first_key : NULL,
         .sealing_key = g->sealing_key,
+        .allowed = c->allow_private,
+        .allowed_count = c->allow_private_count,
         .ready = is_ready,
         .ready_ctx = g,
         .roller = g->main_mailbox,

@@ -235,6 +235,7 @@ result gateway_in_force(struct gateway *g, const struct config *c) {
     TRY(set);
     mailbox_post(g->dispatch_mailbox, &gateway_targets(c, g->plan->generation)->mail);
     desk_set_generation(g->desk, g->plan->generation);
+    desk_set_allowed(g->desk, c->allow_private, c->allow_private_count);
     struct desk_source *sources = gateway_desk_sources(c);
     desk_set_sources(g->desk, sources, c->source_count);
     gateway_desk_sources_free(sources, c->source_count);

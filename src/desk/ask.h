@@ -41,8 +41,10 @@ struct desk {
     struct list tails;
     struct timer *tail_timer;
     struct auth_cache keys;
-    struct signing *signing; // desk/signing.h
-    struct text addresses;   // of the sources
+    struct signing *signing;     // desk/signing.h
+    struct guard_range *allowed; // the guard's exceptions
+    size_t allowed_count;
+    struct text addresses; // of the sources
     int64_t started_us;
     _Atomic uint64_t generation;
     // Known from the first query on, to interrupt it when the desk closes.
@@ -60,6 +62,7 @@ enum desk_mail {
     DESK_QUIT,
     DESK_TLS,
     DESK_SOURCES,
+    DESK_ALLOWED,
     DESK_ROLLED
 };
 

@@ -55,6 +55,25 @@ static void take_sources(struct desk *d, struct signing *fresh) {
     d->signing = fresh;
 }
 
+struct new_allowed {
+    struct mail mail;
+    size_t count;
+    struct guard_range ranges[];
+};
+
+static void copy_allowed(struct desk *d, const struct guard_range *allowed, size_t n) {
+    free(d->allowed);
+    d->allowed = NEW_ARRAY(struct guard_range, n + 1);
+    for (size_t i = 0; i < n; i++)
+        d->allowed[i] = allowed[i];
+    d->allowed_count = n;
+}
+
+static void take_allowed(struct desk *d, struct new_allowed *n) {
+    copy_allowed(d, n->ranges, n->count);
+    free(n);
+}
+
 static void on_mail(void *ctx, struct mail *m) {
     struct desk *d = ctx;
     if (m == &d->stop) {
@@ -67,6 +86,10 @@ static void on_mail(void *ctx, struct mail *m) {
     }
     if (m->kind == DESK_SOURCES) {
         take_sources(d, CONTAINER(m, struct signing, mail));
+        return;
+    }
+    if (m->kind == DESK_ALLOWED) {
+        take_allowed(d, CONTAINER(m, struct new_allowed, mail));
         return;
     }
     if (m == &d->quit) {
@@ -113,6 +136,7 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
         auth_expect(&d->keys, o->first_key, d->started_us);
     d->stopped = mailbox_open(NULL, NULL);
     d->signing = signing_open(o->sources, o->source_count);
+    copy_allowed(d, o->allowed, o->allowed_count);
     text_adds(&d->addresses, o->source_addresses != NULL ? o->source_addresses : "[]");
     result opened = loop_open(&d->loop);
     if (opened == OK) {
@@ -143,6 +167,15 @@ void desk_set_generation(struct desk *d, uint64_t generation) {
 
 void desk_set_sources(struct desk *d, const struct desk_source *sources, size_t n) {
     mailbox_post(d->mailbox, &signing_open(sources, n)->mail);
+}
+
+void desk_set_allowed(struct desk *d, const struct guard_range *allowed, size_t n) {
+    struct new_allowed *fresh = memory_new(1, sizeof *fresh + n * sizeof *allowed);
+    fresh->mail.kind = DESK_ALLOWED;
+    fresh->count = n;
+    for (size_t i = 0; i < n; i++)
+        fresh->ranges[i] = allowed[i];
+    mailbox_post(d->mailbox, &fresh->mail);
 }
 
 result desk_set_tls(struct desk *d, const char *certificate, const char *key, struct text *why) {
@@ -178,6 +211,7 @@ void desk_close(struct desk *d) {
     loop_close(d->loop);
     mailbox_close(d->stopped);
     signing_close(d->signing);
+    free(d->allowed);
     text_drop(&d->addresses);
     free(d->ports);
     free(d);

@@ -14,6 +14,7 @@
 #include "journal/journal.h"
 #include "ledger/ledger.h"
 #include "port/clock.h"
+#include "rules/guard.h"
 #include "rules/key_mode.h"
 #include "rules/plan.h"
 
@@ -71,6 +72,8 @@ struct desk_options {
     // has just started a gateway has it. Null: none.
     const uint8_t *first_key;
     const uint8_t *sealing_key; // SEAL_KEY_SIZE bytes: what endpoints' secrets are sealed with
+    const struct guard_range *allowed; // where endpoints may lead all the same; copied
+    size_t allowed_count;
     // Is the gateway ready? False with the reason for /readyz. Any thread.
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;
@@ -94,6 +97,8 @@ must result desk_start(struct desk *d);
 void desk_set_generation(struct desk *d, uint64_t generation);
 // The sources of a new configuration (any thread); they are copied.
 void desk_set_sources(struct desk *d, const struct desk_source *sources, size_t n);
+// Where endpoints may lead all the same, by a new configuration (any thread); copied.
+void desk_set_allowed(struct desk *d, const struct guard_range *allowed, size_t n);
 // A new certificate for connections from now on (any thread). Harmless if no address is https.
 must result desk_set_tls(struct desk *d, const char *certificate, const char *key,
                          struct text *why);
