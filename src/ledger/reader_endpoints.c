@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/ensure.h"
 #include "ledger/reader_internal.h"
+#include "rules/endpoint.h"
 
 #define PAGE_MAX 100
 
@@ -114,10 +115,13 @@ static result know_one(sqlite3_stmt *s, struct arena *a, struct endpoint_known *
     OWN(json_close)
     struct json_doc *doc = NULL;
     TRY(json_parse(sqlite_bytes(s, 0), &doc));
-    TRY(endpoint_read(json_root(doc), a, &out->says));
-    TRY(endpoint_destination(&out->says, a, &out->as));
-    out->failing_since = sqlite3_column_int64(s, 1);
-    return OK;
+    struct endpoint e;
+    TRY(endpoint_read(json_root(doc), a, &e));
+    *out = (struct endpoint_known){.enabled = e.enabled,
+                                   .because = e.because,
+                                   .created_s = e.created_s,
+                                   .failing_since = sqlite3_column_int64(s, 1)};
+    return endpoint_destination(&e, a, &out->as);
 }
 
 static result know(struct reader *r, struct arena *a, struct endpoint_known **out, size_t *n) {

@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 
 #include "ledger/store.h"
-#include "rules/endpoint.h"
 #include "rules/plan.h"
 
 struct sqlite_options {
@@ -147,8 +146,10 @@ must result reader_endpoint(struct reader *r, bool livemode, bytes id, struct te
 // All of both livemodes, as explaining and matching take them; in the order in which they were
 // made, in `a`.
 struct endpoint_known {
-    struct endpoint says; // its secret is empty
     struct plan_destination as;
+    bool enabled;
+    bytes because;         // why it is not, other than by its owner
+    int64_t created_s;     // Unix seconds
     int64_t failing_since; // ms; 0: it does not do nothing but fail
 };
 must result reader_endpoints_known(struct reader *r, struct arena *a, struct endpoint_known **out,
