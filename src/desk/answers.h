@@ -68,6 +68,12 @@ void v1_events_list(struct ask *a); // desk/v1.h
 void v1_events_show(struct ask *a);
 void v1_events_retry(struct ask *a);
 
+void v1_endpoints_list(struct ask *a); // v1_endpoints.c
+void v1_endpoints_create(struct ask *a);
+void v1_endpoints_show(struct ask *a);
+void v1_endpoints_update(struct ask *a);
+void v1_endpoints_delete(struct ask *a);
+
 void listen_attempts(struct ask *a); // listen_attempts.c
 
 void ledger_backup(struct ask *a);

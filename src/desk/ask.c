@@ -259,6 +259,7 @@ static bool books_agree(struct ask *a) {
         return false;
     }
     json error = json_get(json_root(doc), "error");
+    a->replayed = json_true(json_get(json_root(doc), "replayed"));
     if (json_type(error) == JSON_ABSENT)
         return true;
     bytes why = json_string(error);

@@ -13,6 +13,7 @@
 #include "desk/auth.h"
 #include "desk/desk.h"
 #include "desk/routes.h"
+#include "port/fetch.h"
 #include "rules/command.h"
 #include "stripe/event_query.h"
 
@@ -42,6 +43,7 @@ struct desk {
     struct timer *tail_timer;
     struct auth_cache keys;
     struct signing *signing;     // desk/signing.h
+    struct fetcher *fetcher;     // desk/leads.h
     struct guard_range *allowed; // the guard's exceptions
     size_t allowed_count;
     struct text addresses; // of the sources
@@ -108,6 +110,7 @@ struct ask {
     // Of Stripe's API (desk/v1.h).
     bool v1;
     bytes version, account;     // Stripe-Version and Stripe-Account
+    bool replayed;              // the answer was given before, for the same Idempotency-Key
     bytes told_idempotency_key; // as it came; what the books know it by is another
     struct event_query history;
 

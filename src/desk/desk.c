@@ -139,6 +139,8 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
     copy_allowed(d, o->allowed, o->allowed_count);
     text_adds(&d->addresses, o->source_addresses != NULL ? o->source_addresses : "[]");
     result opened = loop_open(&d->loop);
+    if (opened == OK)
+        opened = fetcher_open(d->loop, &(struct fetch_options){0}, &d->fetcher);
     if (opened == OK) {
         d->mailbox = loop_mailbox(d->loop, on_mail, d);
         d->interrupter = timer_open(d->loop, hurry, d);
@@ -208,6 +210,7 @@ void desk_close(struct desk *d) {
     ensure(list_empty(&d->asks));
     timer_close(d->interrupter);
     timer_close(d->tail_timer);
+    fetcher_close(d->fetcher);
     loop_close(d->loop);
     mailbox_close(d->stopped);
     signing_close(d->signing);

@@ -85,6 +85,11 @@ static const struct work works[ROUTES] = {
     [ROUTE_VERIFY] = {ledger_verify, NULL, NULL},
     [ROUTE_V1_EVENTS] = {v1_events_list, NULL, NULL}, // reads its parameters itself (desk/v1.h)
     [ROUTE_V1_EVENT] = {v1_events_show, NULL, NULL},
+    [ROUTE_V1_ENDPOINTS] = {v1_endpoints_list, NULL, NULL},
+    [ROUTE_V1_ENDPOINT_CREATE] = {v1_endpoints_create, NULL, NULL},
+    [ROUTE_V1_ENDPOINT] = {v1_endpoints_show, NULL, NULL},
+    [ROUTE_V1_ENDPOINT_UPDATE] = {v1_endpoints_update, NULL, NULL},
+    [ROUTE_V1_ENDPOINT_DELETE] = {v1_endpoints_delete, NULL, NULL},
     [ROUTE_V1_RETRY] = {v1_events_retry, NULL, NULL},
 };
 

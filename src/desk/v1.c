@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "desk/v1.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "stripe/form.h"
 
 #define VERSION_MAX 128
@@ -36,9 +38,8 @@ void v1_fail_path(struct ask *a, bytes method, bytes path) {
     struct text shown = {0};
     text_add_printable(&shown, path, 64);
     v1_fail(a, API_ERROR_PATH_UNKNOWN, NULL,
-            "Unrecognized request URL (%.*s: %s). This gateway answers GET /v1/events, GET "
-            "/v1/events/ID and POST /v1/events/ID/retry; what is not here has to be asked of "
-            "Stripe itself.",
+            "Unrecognized request URL (%.*s: %s). This gateway answers for /v1/events and "
+            "/v1/webhook_endpoints; what is not here has to be asked of Stripe itself.",
             BYTES_ARG(ask_short(method)), text_str(&shown));
 }
 
@@ -74,7 +75,18 @@ void v1_fail_access(struct ask *a) {
 }
 
 void v1_fail_command(struct ask *a, bytes why) {
-    if (bytes_starts(why, B("this idempotency key")))
+    OWN(text_drop)
+    struct text shown = {0};
+    text_add_printable(&shown, a->arg, 64);
+    if (bytes_starts(why, B("there is no such endpoint")))
+        v1_fail(a, API_ERROR_MISSING, "webhook_endpoint", "No such webhook endpoint: '%s'",
+                text_str(&shown));
+    else if (bytes_starts(why, B("there are as many endpoints")))
+        v1_fail(a, API_ERROR_INVALID, NULL,
+                "You have reached the maximum of %s webhook endpoints: %.*s. Delete one, or have "
+                "the limit raised.",
+                key_mode_live(a->caller.mode) ? "live" : "test", BYTES_ARG(why));
+    else if (bytes_starts(why, B("this idempotency key")))
         v1_fail(a, API_ERROR_IDEMPOTENCY, NULL,
                 "This Idempotency-Key came with another request before; each request takes one of "
                 "its own, and only the same request again the same one.");
@@ -150,6 +162,56 @@ static void own_idempotency_key(struct ask *a) {
     a->idempotency_key = arena_copy(&a->memory, text_bytes(&own));
 }
 
+static int by_key(const void *x, const void *y) {
+    return bytes_compare(*(const bytes *)x, *(const bytes *)y);
+}
+
+// The parameters with each object's members in order: a client may write them in any.
+static void write_sorted(json v, struct text *out) {
+    json one;
+    if (json_type(v) == JSON_ARRAY) {
+        text_addc(out, '[');
+        for (size_t at = 0; json_element(v, &at, &one); text_addc(out, ','))
+            write_sorted(one, out);
+        text_addc(out, ']');
+    } else if (json_type(v) == JSON_OBJECT) {
+        bytes *keys = memory_new(json_size(v) + 1, sizeof *keys);
+        size_t n = 0;
+        for (size_t at = 0; json_member(v, &at, &keys[n], &one);)
+            n++;
+        qsort(keys, n, sizeof *keys, by_key);
+        text_addc(out, '{');
+        for (size_t i = 0; i < n; i++) {
+            text_add_json(out, keys[i]);
+            write_sorted(json_getb(v, keys[i]), out);
+        }
+        text_addc(out, '}');
+        free(keys);
+    } else {
+        json_write(v, out);
+    }
+}
+
+void v1_command_post(struct ask *a, void (*then)(struct ask *a)) {
+    OWN(text_drop)
+    struct text params = {0};
+    uint8_t hash[SHA256_SIZE];
+    write_sorted(json_root(a->doc), &params);
+    bytes parts[] = {bytes_of(a->route->method),
+                     bytes_of(a->route->path),
+                     B("\n"),
+                     a->arg,
+                     B("\n"),
+                     a->account,
+                     B("\n"),
+                     text_bytes(&params)};
+    digest_sha256(parts, sizeof parts / sizeof parts[0], hash);
+    text_adds(&a->payload, ",\"asked\":\"");
+    text_add_hex(&a->payload, bytes_from(hash, sizeof hash));
+    text_addc(&a->payload, '"');
+    ask_command_post(a, then);
+}
+
 bool v1_head(struct ask *a, const struct http_request *r) {
     if (a->idempotency_key.n > 0)
         own_idempotency_key(a);
@@ -194,6 +256,8 @@ size_t v1_headers(struct ask *a, const char *lines[V1_HEADERS_MAX]) {
         lines[n++] = line(a, "Stripe-Version", a->version);
     if (a->told_idempotency_key.n > 0)
         lines[n++] = line(a, "Idempotency-Key", a->told_idempotency_key);
+    if (a->replayed)
+        lines[n++] = "Idempotent-Replayed: true";
     for (size_t i = n; i > 0; i--)
         if (lines[i - 1] == NULL) // the ask's memory is full
             n = i - 1;

@@ -15,7 +15,7 @@
 #include "stripe/api_error.h"
 #include "stripe/event_query.h"
 
-#define V1_HEADERS_MAX 3
+#define V1_HEADERS_MAX 4
 
 // Under /v1, or under /v2, where there is nothing yet but refusals of the same shape.
 bool v1_path(bytes path);
@@ -25,6 +25,11 @@ bool v1_head(struct ask *a, const struct http_request *r);
 bool v1_params(struct ask *a);
 // Lines of the answer's head, which live as long as the ask; their number.
 size_t v1_headers(struct ask *a, const char *lines[V1_HEADERS_MAX]);
+
+// As ask_command_post, with what was asked: method, path and parameters, whichever their order. So
+// an Idempotency-Key stands for that, not for what was made for it; what is answered for a key that
+// was known is marked in the answer's head.
+void v1_command_post(struct ask *a, void (*then)(struct ask *a));
 
 // Fills the answer, as ask_fail does.
 void v1_fail(struct ask *a, enum api_error e, const char *param, const char *format, ...)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "rules/endpoint.h"
 
+#include "base/json.h"
 #include "stripe/event.h"
 
 #define TIMEOUT_MS INT64_C(30000)

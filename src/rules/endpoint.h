@@ -18,8 +18,8 @@
 #ifndef RULES_ENDPOINT_H
 #define RULES_ENDPOINT_H
 
-#include "base/json.h"
 #include "rules/plan.h"
+#include "stripe/endpoint_limits.h"
 
 struct endpoint {
     bytes id; // "we_…" of /v1/webhook_endpoints, "ed_…" of /v2/core/event_destinations
@@ -37,17 +37,12 @@ struct endpoint {
     bytes sealed; // its secret (base/seal.h), sealed for its id, in hexadecimal
 };
 
-#define ENDPOINT_URL_MAX 2048
-#define ENDPOINT_TYPES_MAX 512
-#define ENDPOINT_METADATA_MAX 50 // keys; as Stripe's, like the next two
-#define ENDPOINT_METADATA_KEY_MAX 40
-#define ENDPOINT_METADATA_VALUE_MAX 500
-
 // The JSON of commands and of the ledger:
 // {"id","livemode","enabled","because","url","types":[],"scope","payload":"snapshot|thin","name",
 //  "description","api_version","application","metadata":{},"created_s","updated_ms","sealed"}
 // All of it stands there. INVALID: it is not of this form. Copied into `a`; MEMORY.
-must result endpoint_read(json in, struct arena *a, struct endpoint *out);
+struct json; // base/json.h
+must result endpoint_read(struct json in, struct arena *a, struct endpoint *out);
 void endpoint_write(const struct endpoint *e, struct text *out);
 // Whom it is for, as matching and retrying take it; points into the endpoint and `a`.
 must result endpoint_destination(const struct endpoint *e, struct arena *a,
