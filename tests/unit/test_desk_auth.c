@@ -69,8 +69,8 @@ static void expect_access(const struct house *h, const char *key, enum access le
         OWN(reply_drop)
         struct reply r;
         call_with(h, rows[i].method, path_of(i), key, NULL, &r);
-        bool may =
-            rows[i].access == ACCESS_NOBODY || (rows[i].access >= least && rows[i].access <= most);
+        bool may = rows[i].access == ACCESS_NOBODY || rows[i].access == ACCESS_KEY ||
+                   (rows[i].access >= least && rows[i].access <= most);
         if ((r.status != 403) != may || r.status == 401 || r.status >= 500)
             fail_msg("%s %s: %d", rows[i].method, rows[i].path, r.status);
     }
