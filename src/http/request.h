@@ -29,4 +29,8 @@ struct http_request {
 // than one: false, and *twice is set (may be null).
 bool http_header_get(const struct http_request *r, const char *name, bytes *value, bool *twice);
 
+// Is it a Host by its form (RFC 9110 §7.2): letters, digits, dots, hyphens and underscores, or an
+// IPv6 address in brackets, and a port or none; at most 255 bytes before it?
+bool http_host_formed(bytes host);
+
 #endif

@@ -125,6 +125,7 @@ static void *on_open(void *ctx, struct conn *c) {
     l->session = session_open(&s->limits->http, s->handler, s->handler_ctx, &out_conn, l,
                               has_part ? &l->address->budget : s->budget, loop_now_us(s->loop));
     session_set_peer(l->session, conn_peer(c));
+    session_set_tls(l->session, conn_tls(c));
     list_push(&s->links, &l->in_server);
     s->connections++;
     metric_add(METRIC_CONN_ACCEPTED, 1);

@@ -234,3 +234,7 @@ struct http_budget *session_budget(const struct session *s) {
 bytes session_peer(const struct session *s) { return s->peer; }
 
 void session_set_peer(struct session *s, bytes peer) { s->peer = peer; }
+
+bool session_tls(const struct session *s) { return s->tls; }
+
+void session_set_tls(struct session *s, bool tls) { s->tls = tls; }

@@ -125,6 +125,8 @@ void *session_user(const struct session *s);
 struct http_budget *session_budget(const struct session *s);
 bytes session_peer(const struct session *s); // address without port, set by the server
 void session_set_peer(struct session *s, bytes peer);
+bool session_tls(const struct session *s); // likewise: does the peer speak https?
+void session_set_tls(struct session *s, bool tls);
 
 // Answers the request under way, at any time after its head: before its body is whole the session
 // closes after the answer. `headers` are full lines without line ends, e.g. "Allow: POST";

@@ -47,6 +47,7 @@ struct session {
     struct http_budget *budget;
     void *handler_ctx, *out_ctx, *request_ctx, *user;
     bytes peer;
+    bool tls;
     struct head *head; // while a request is under way
     struct waiting waiting;
     llhttp_t parser;

@@ -335,6 +335,8 @@ void conn_close(struct conn *c, int64_t linger_ms) {
 
 bytes conn_peer(const struct conn *c) { return bytes_of(c->peer); }
 
+bool conn_tls(const struct conn *c) { return c->tls != NULL; }
+
 static bool name_peer(struct conn *c) {
     if (c->uv.handle.type == UV_NAMED_PIPE) {
         memcpy(c->peer, "unix", sizeof "unix");

@@ -67,6 +67,7 @@ void listener_close(struct listener *l);          // accepts no more; null is al
 // The peer's address without its port ("127.0.0.1", "::1", "unix"); valid as long as the
 // connection.
 bytes conn_peer(const struct conn *c);
+bool conn_tls(const struct conn *c);
 // Queues a copy and sends in order. A failure shows as `closed`.
 void conn_write(struct conn *c, bytes b);
 size_t conn_unsent(const struct conn *c);    // bytes queued and not yet given to the system
