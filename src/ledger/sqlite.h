@@ -154,6 +154,23 @@ struct endpoint_known {
 };
 must result reader_endpoints_known(struct reader *r, struct arena *a, struct endpoint_known **out,
                                    size_t *n);
+// Events to push to one who listens, by seq, with their first receipt's bytes: at most `max`, and
+// no more bytes than max_bytes but for the first; those that no source takes are left out. *out
+// lies in the arena, which owns them. *more: there are others up to `upto`.
+struct push_question {
+    bool livemode;
+    uint64_t after, upto;
+    size_t max, max_bytes;
+};
+struct push_event {
+    uint64_t seq;
+    bool thin;
+    bytes id, api_version, body; // an api_version may be empty
+};
+must result reader_pushes(struct reader *r, const struct push_question *p, struct arena *a,
+                          struct push_event **out, size_t *n, bool *more);
+// Appends the API version that came last in this livemode; nothing where none did.
+must result reader_version(struct reader *r, bool livemode, struct text *out);
 // A consistent copy into a new file; EXISTS if it is there. Never stalls the writer.
 must result reader_backup(struct reader *r, const char *file, struct text *why);
 // SQLite's integrity check, hashes of bodies, invariants of the books; a line for each problem,
