@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+// Endpoints made through Stripe's API: the official SDKs and the official CLI make, change and delete
+// them, and what they receive is verified with the secret that they were told.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { suite, test } from "node:test";
+import Stripe from "stripe";
+import { Gateway } from "./lib/gateway.mjs";
+import { deskPort, makeKey, sdk, stripeCli } from "./lib/official.mjs";
+import { must } from "./lib/process.mjs";
+import { startSite } from "./lib/site.mjs";
+import { idOf, snapshot, thin } from "./lib/stripe.mjs";
+import { waitFor } from "./lib/wait.mjs";
+
+const { errors } = Stripe;
+const start = (t, desk = {}) => Gateway.start(t, {
+  desk: { listen: ["unix:desk.sock", "http://127.0.0.1:0"], allow_private: ["127.0.0.0/8"], ...desk },
+});
+
+async function refused(promise, kind, more) {
+  const e = await promise.then(() => assert.fail("it was not refused"), (x) => x);
+  assert.ok(e instanceof kind, `${e.type}: ${e.message}`);
+  for (const [name, value] of Object.entries(more)) assert.equal(e[name], value, e.message);
+  assert.match(e.requestId, /^req_\w+$/);
+  return e;
+}
+
+suite("the official SDK", { concurrency: 4 }, () => {
+  test("makes an endpoint, and what it receives is signed with its secret", async (t) => {
+    const site = await startSite(t);
+    const g = await start(t);
+    const stripe = sdk(g, await makeKey(g, "test"));
+    const before = snapshot();
+    await g.accept(before);
+    await g.waitBooked();
+    const made = await stripe.webhookEndpoints.create({
+      url: site.url, enabled_events: ["customer.created", "charge.refunded"], description: "shop",
+      metadata: { site: "shop", "two words": "ä" }, api_version: "2026-10-28.endive",
+    });
+    assert.match(made.id, /^we_\w{24}$/);
+    assert.match(made.secret, /^whsec_\w{32}$/);
+    assert.deepEqual(Object.keys(made), ["id", "object", "api_version", "application", "created",
+      "description", "enabled_events", "livemode", "metadata", "secret", "status", "url"]);
+    assert.deepEqual({ ...made.metadata }, { site: "shop", "two words": "ä" });
+    g.canaries.add("an endpoint's secret", made.secret);
+    site.secret = made.secret;
+    const got = await stripe.webhookEndpoints.retrieve(made.id);
+    const { secret, ...rest } = made;
+    assert.deepEqual({ ...got }, { ...rest });
+
+    const sent = [snapshot({ type: "customer.created" }), snapshot({ type: "charge.refunded" })];
+    for (const body of [...sent, snapshot({ type: "payout.paid" }), thin(),
+                        snapshot({ type: "customer.created", account: "acct_1" }),
+                        snapshot({ type: "customer.created", livemode: true })])
+      await g.accept(body);
+    await site.waitGot(2);
+    await g.waitCount(2, "deliveries", "state = 'done'");
+    assert.deepEqual(site.ids().sort(), sent.map(idOf).sort());
+    assert.equal(site.got[0].url, "/stripe");
+
+    // Disabled: what comes meanwhile is not sent, not later either.
+    const off = await stripe.webhookEndpoints.update(made.id, { disabled: true });
+    assert.equal(off.status, "disabled");
+    await g.accept(snapshot({ type: "customer.created" }));
+    await g.waitBooked();
+    const on = await stripe.webhookEndpoints.update(made.id,
+      { disabled: false, enabled_events: ["*"], description: "", metadata: { site: "", b: "2" } });
+    assert.equal(on.status, "enabled");
+    assert.equal(on.description, null);
+    assert.deepEqual({ ...on.metadata }, { "two words": "ä", b: "2" });
+    const last = snapshot({ type: "payout.paid" });
+    await g.accept(last);
+    await site.waitGot(3);
+    assert.equal(site.ids()[2], idOf(last));
+    await g.waitCount(3, "deliveries");
+    // What was owed can be asked for again, and only that.
+    const again = (id) => stripe.rawRequest("POST", `/v1/events/${id}/retry`,
+                                            { webhook_endpoint: made.id });
+    assert.equal((await again(idOf(sent[0]))).id, idOf(sent[0]));
+    await site.waitGot(4);
+    await refused(again(idOf(before)), errors.StripeInvalidRequestError,
+                  { statusCode: 404, param: "webhook_endpoint" });
+    assert.ok(site.got.every((x) => x.error === undefined));
+
+    const gone = await stripe.webhookEndpoints.del(made.id);
+    assert.deepEqual({ ...gone }, { id: made.id, object: "webhook_endpoint", deleted: true });
+    await g.accept(snapshot());
+    await g.waitBooked();
+    await refused(stripe.webhookEndpoints.retrieve(made.id), errors.StripeInvalidRequestError,
+                  { statusCode: 404, code: "resource_missing", param: "webhook_endpoint" });
+    await g.waitCount(4, "deliveries");
+  });
+
+  test("a Connect endpoint gets the events of accounts alone", async (t) => {
+    const site = await startSite(t);
+    const g = await start(t);
+    const stripe = sdk(g, await makeKey(g, "live"));
+    const made = await stripe.webhookEndpoints.create(
+      { url: site.url, enabled_events: ["*"], connect: true });
+    assert.match(made.application, /^ca_\w+$/);
+    assert.equal(made.livemode, true);
+    site.secret = made.secret;
+    const connected = snapshot({ account: "acct_1", livemode: true });
+    await g.accept(snapshot({ livemode: true }));
+    await g.accept(connected);
+    await site.waitGot(1);
+    await g.waitBooked();
+    await g.waitCount(1, "deliveries");
+    assert.deepEqual(site.ids(), [idOf(connected)]);
+    assert.equal(site.got[0].headers["stripe-account"], "acct_1");
+  });
+
+  test("pages both ways over hundreds of endpoints", async (t) => {
+    const g = await start(t, { endpoints_max: 250 });
+    const stripe = sdk(g, await makeKey(g, "test"));
+    const other = sdk(g, await makeKey(g, "live"));
+    const ids = [];
+    for (let i = 0; i < 220; i++) {
+      const url = `https://127.0.0.1:1/${i}`;
+      ids.unshift((await stripe.webhookEndpoints.create({ url, enabled_events: ["*"] })).id);
+    }
+    const hidden = await other.webhookEndpoints.create({ url: "https://127.0.0.1:1/",
+                                                         enabled_events: ["*"] });
+    const all = async (list) => {
+      const seen = [];
+      for await (const e of list) seen.push(e.id);
+      return seen;
+    };
+    assert.deepEqual(await all(stripe.webhookEndpoints.list({ limit: 100 })), ids);
+    assert.deepEqual(await all(stripe.webhookEndpoints.list()), ids);
+    assert.deepEqual(await all(stripe.webhookEndpoints.list({ limit: 7, ending_before: ids[219] })),
+                     ids.slice(0, 219).reverse());
+    assert.deepEqual(await all(other.webhookEndpoints.list()), [hidden.id]);
+    await refused(stripe.webhookEndpoints.list({ starting_after: hidden.id }),
+                  errors.StripeInvalidRequestError,
+                  { statusCode: 400, code: "resource_missing", param: "starting_after" });
+    await refused(stripe.webhookEndpoints.del(hidden.id), errors.StripeInvalidRequestError,
+                  { statusCode: 404 });
+    for (let i = 0; i < 30; i++)
+      await stripe.webhookEndpoints.create({ url: "https://127.0.0.1:1/", enabled_events: ["*"] });
+    const e = await refused(stripe.webhookEndpoints.create(
+      { url: "https://127.0.0.1:1/", enabled_events: ["*"] }),
+      errors.StripeInvalidRequestError, { statusCode: 400 });
+    assert.match(e.message, /^You have reached the maximum of test webhook endpoints.* 250/);
+  });
+
+  test("gets each class of error that applies", async (t) => {
+    const g = await start(t);
+    const stripe = sdk(g, await makeKey(g, "test"));
+    const good = { url: "https://127.0.0.1:1/", enabled_events: ["*"] };
+    const bad = [
+      [{ ...good, url: "shop.example/hook" }, { param: "url", code: "url_invalid" }],
+      [{ ...good, url: "https://10.0.0.1/" }, { param: "url", code: "url_invalid" }],
+      [{ ...good, enabled_events: ["charge.refundet"] }, { param: "enabled_events[0]" }],
+      [{ enabled_events: ["*"] }, { param: "url", code: "parameter_missing" }],
+      [{ url: good.url }, { param: "enabled_events", code: "parameter_missing" }],
+      [{ ...good, api_version: "new" }, { param: "api_version" }],
+      [{ ...good, secret: "whsec_mine" }, { param: "secret", code: "parameter_unknown" }],
+    ];
+    for (const [params, more] of bad)
+      await refused(stripe.webhookEndpoints.create(params), errors.StripeInvalidRequestError,
+                    { statusCode: 400, ...more });
+    const made = await stripe.webhookEndpoints.create(good);
+    await refused(stripe.webhookEndpoints.update(made.id, { connect: true }),
+                  errors.StripeInvalidRequestError, { param: "connect" });
+    const reading = sdk(g, await makeKey(g, "test", "--read-only"));
+    assert.equal((await reading.webhookEndpoints.list()).data.length, 1);
+    await refused(reading.webhookEndpoints.create(good), errors.StripePermissionError,
+                  { statusCode: 403 });
+    await refused(sdk(g, "sk_test_none").webhookEndpoints.list(), errors.StripeAuthenticationError,
+                  { statusCode: 401 });
+    const key = { idempotencyKey: "mine" };
+    const first = await stripe.webhookEndpoints.create(good, key);
+    const second = await stripe.webhookEndpoints.create(good, key);
+    assert.deepEqual({ ...second }, { ...first });
+    assert.equal(second.lastResponse.headers["idempotent-replayed"], "true");
+    assert.equal(first.lastResponse.headers["idempotent-replayed"], undefined);
+    await refused(stripe.webhookEndpoints.create({ ...good, description: "x" }, key),
+                  errors.StripeIdempotencyError, { statusCode: 400 });
+    // The same key of another caller is another one.
+    const other = sdk(g, await makeKey(g, "test"));
+    assert.notEqual((await other.webhookEndpoints.create(good, key)).id, first.id);
+    await g.waitCount(3, "endpoints");
+  });
+
+  test("an answer that is lost after the commit makes no second endpoint", async (t) => {
+    const g = await start(t);
+    const key = await makeKey(g, "test");
+    let cuts = 1;
+    const proxy = net.createServer((client) => {
+      const up = net.connect(deskPort(g), "127.0.0.1");
+      client.pipe(up);
+      up.on("data", (piece) => {
+        if (cuts-- > 0) client.destroy();
+        else if (!client.destroyed) client.write(piece);
+      });
+      for (const s of [client, up]) s.on("error", () => {}).on("close", () => {
+        client.destroy();
+        up.destroy();
+      });
+    }).listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    t.after(() => proxy.close());
+    const stripe = sdk(g, key, { port: proxy.address().port, maxNetworkRetries: 2 });
+    const made = await stripe.webhookEndpoints.create({ url: "https://127.0.0.1:1/",
+                                                        enabled_events: ["*"] });
+    assert.equal(made.lastResponse.headers["idempotent-replayed"], "true");
+    assert.match(made.secret, /^whsec_\w{32}$/);
+    assert.deepEqual((await sdk(g, key).webhookEndpoints.list()).data.map((e) => e.id), [made.id]);
+    await g.waitCount(1, "endpoints");
+  });
+
+  test("an endpoint outlives kill -9, and its secret signs on", async (t) => {
+    const site = await startSite(t);
+    const g = await start(t);
+    const stripe = sdk(g, await makeKey(g, "test"));
+    const made = await stripe.webhookEndpoints.create({ url: site.url, enabled_events: ["*"] });
+    site.secret = made.secret;
+    await g.kill();
+    await g.start();
+    await g.accept(snapshot());
+    await site.waitGot(1);
+    assert.equal(site.got[0].error, undefined);
+  });
+});
+
+suite("the official CLI", { concurrency: 4 }, () => {
+  for (const unix of [false, true])
+    test(`makes, changes and deletes by ${unix ? "the unix socket" : "--api-base"}`, async (t) => {
+      const g = await start(t);
+      const key = await makeKey(g, "test");
+      const cli = async (...args) => {
+        const r = await stripeCli(g, key, args, { unix });
+        assert.equal(r.code, 0, r.stdout + r.stderr);
+        return JSON.parse(r.stdout.slice(r.stdout.indexOf("{"))); // a deletion is announced
+      };
+      const made = await cli("webhook_endpoints", "create", "--url", "https://127.0.0.1:1/h",
+        "--enabled-events", "charge.refunded", "--enabled-events", "payout.paid",
+        "--description", "shop", "-d", "metadata[site]=shop");
+      assert.match(made.secret, /^whsec_/);
+      assert.deepEqual(made.enabled_events, ["charge.refunded", "payout.paid"]);
+      assert.equal((await cli("webhook_endpoints", "retrieve", made.id)).description, "shop");
+      assert.equal((await cli("get", made.id)).id, made.id);
+      const changed = await cli("webhook_endpoints", "update", made.id, "--disabled=true",
+                                "--description", "");
+      assert.equal(changed.status, "disabled");
+      assert.equal(changed.description, null);
+      assert.deepEqual((await cli("webhook_endpoints", "list", "--limit", "3")).data
+        .map((e) => e.id), [made.id]);
+      assert.equal((await cli("webhook_endpoints", "delete", made.id, "--confirm")).deleted, true);
+      const e = await cli("webhook_endpoints", "retrieve", made.id);
+      assert.equal(e.error.message, `No such webhook endpoint: '${made.id}'`);
+    });
+});
+
+test("python3-stripe makes an endpoint and verifies what it receives", async (t) => {
+  const site = await startSite(t);
+  const g = await start(t);
+  const key = await makeKey(g, "test");
+  const base = `
+import os, sys, stripe
+stripe.api_key = os.environ["API_KEY"]
+stripe.api_base = os.environ["API_BASE"]
+stripe.max_network_retries = 0
+`;
+  const python = async (program, env = {}) => (await must("/usr/bin/python3",
+    ["-c", base + program],
+    { env: { API_KEY: key, API_BASE: `http://127.0.0.1:${deskPort(g)}`, ...env } })).stdout.trim();
+  const made = JSON.parse(await python(`
+e = stripe.WebhookEndpoint.create(url="${site.url}", enabled_events=["*"], metadata={"a": "1"})
+stripe.WebhookEndpoint.modify(e.id, description="from python")
+print(str(e))
+`));
+  const body = snapshot();
+  await g.accept(body);
+  await site.waitGot(1);
+  const [got] = site.got;
+  assert.equal(await python(`
+event = stripe.Webhook.construct_event(os.environ["BODY"], os.environ["HEADER"],
+                                       os.environ["SECRET"])
+print(event.id, stripe.WebhookEndpoint.retrieve("${made.id}").description)
+stripe.WebhookEndpoint.delete("${made.id}")
+`, { BODY: got.body.toString(), HEADER: got.headers["stripe-signature"], SECRET: made.secret }),
+  `${idOf(body)} from python`);
+  await waitFor(async () => (await g.count("endpoints", "status = 'deleted'")) === 1,
+                () => "its end");
+});
