@@ -137,6 +137,46 @@ void bytes_to_hex(const uint8_t *p, size_t n, char *out) {
     }
 }
 
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void bytes_to_base64(bytes b, char *out) {
+    for (size_t i = 0; i < b.n; i += 3) {
+        uint32_t three = 0;
+        for (size_t k = 0; k < 3; k++)
+            three = three << 8 | (i + k < b.n ? b.p[i + k] : 0u);
+        for (size_t k = 0; k < 4; k++)
+            *out++ = i + k > b.n ? '=' : base64_digits[three >> (18 - 6 * k) & 63];
+    }
+}
+
+static int base64_value(uint8_t c) {
+    const char *at = c == 0 ? NULL : strchr(base64_digits, c);
+    return at == NULL ? -1 : (int)(at - base64_digits);
+}
+
+size_t bytes_from_base64(bytes in, uint8_t *out, size_t max) {
+    while (in.n > 0 && in.p[in.n - 1] == '=')
+        in.n--;
+    if (in.n * 3 / 4 > max)
+        return 0;
+    uint32_t gathered = 0;
+    unsigned bits = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < in.n; i++) {
+        int value = base64_value(in.p[i]);
+        if (value < 0)
+            return 0;
+        gathered = gathered << 6 | (uint32_t)value;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            out[n++] = (uint8_t)(gathered >> bits);
+        }
+    }
+    return n;
+}
+
 size_t bytes_utf8_at(bytes b, size_t at) {
     if (at >= b.n)
         return 0;

@@ -57,6 +57,12 @@ must result bytes_from_hex(bytes hex, uint8_t *out, size_t n);
 // Writes 2*n lower-case digits, no NUL.
 void bytes_to_hex(const uint8_t *p, size_t n, char *out);
 
+// RFC 4648 §4. Writes BASE64_SIZE(n) characters, no NUL.
+#define BASE64_SIZE(n_) (((n_) + 2) / 3 * 4)
+void bytes_to_base64(bytes b, char *out);
+// The number of bytes, 0 if it is no base64 or more than `max`; padding is optional.
+size_t bytes_from_base64(bytes in, uint8_t *out, size_t max);
+
 // Well-formed UTF-8 (RFC 3629: no surrogates, nothing over U+10FFFF, no overlong forms)?
 bool bytes_utf8(bytes b);
 // The length, 1 to 4, of the well-formed sequence that starts at this index; 0 if none does.

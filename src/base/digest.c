@@ -52,6 +52,11 @@ void digest_sha256(const bytes *parts, size_t n, uint8_t out[SHA256_SIZE]) {
     EVP_MD_CTX_free(ctx);
 }
 
+void digest_sha1(bytes b, uint8_t out[SHA1_SIZE]) {
+    size_t n = 0;
+    ensure(EVP_Q_digest(NULL, "SHA1", NULL, b.p, b.n, out, &n) == 1 && n == SHA1_SIZE);
+}
+
 void digest_xxh3(bytes b, uint64_t seed, uint8_t out[XXH3_SIZE]) {
     XXH128_canonical_t canonical;
     _Static_assert(sizeof canonical.digest == XXH3_SIZE, "128 bits");

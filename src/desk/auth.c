@@ -9,36 +9,6 @@
 // More than any credentials with a key as user and a short password.
 #define CREDENTIALS_MAX 512
 
-static int sextet(uint8_t c) {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c == 0 ? NULL : strchr(alphabet, c);
-    return at == NULL ? -1 : (int)(at - alphabet);
-}
-
-// RFC 4648 §4, padding optional. The number of bytes, 0 if it is no base64 or too long.
-static size_t base64_decode(bytes in, uint8_t *out, size_t max) {
-    while (in.n > 0 && in.p[in.n - 1] == '=')
-        in.n--;
-    if (in.n * 3 / 4 > max)
-        return 0;
-    uint32_t gathered = 0;
-    unsigned bits = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < in.n; i++) {
-        int value = sextet(in.p[i]);
-        if (value < 0)
-            return 0;
-        gathered = gathered << 6 | (uint32_t)value;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            out[n++] = (uint8_t)(gathered >> bits);
-        }
-    }
-    return n;
-}
-
 static const char *foreign_prefix(bytes key) {
     static const char *const prefixes[] = {"sk_live_", "sk_test_", "rk_live_",
                                            "rk_test_", "pk_live_", "pk_test_"};
@@ -68,7 +38,8 @@ void auth_read(const struct http_request *r, struct caller *out) {
         take_key(value, out);
     } else if (bytes_equal_nocase(scheme, B("Basic"))) {
         uint8_t credentials[CREDENTIALS_MAX];
-        bytes user = bytes_from(credentials, base64_decode(value, credentials, CREDENTIALS_MAX));
+        bytes user =
+            bytes_from(credentials, bytes_from_base64(value, credentials, CREDENTIALS_MAX));
         take_key(bytes_slice(user, 0, bytes_find(user, ':')), out);
         memory_wipe(credentials, sizeof credentials);
     }

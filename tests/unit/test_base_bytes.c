@@ -138,6 +138,35 @@ static void reads_hex(void **state) {
         assert_true(failed_as(bytes_from_hex(bytes_of(bad[k]), back, 1), FAIL_INVALID));
 }
 
+// RFC 4648 §10.
+static void reads_base64(void **state) {
+    static const char *const rows[][2] = {{"", ""},
+                                          {"f", "Zg=="},
+                                          {"fo", "Zm8="},
+                                          {"foo", "Zm9v"},
+                                          {"foob", "Zm9vYg=="},
+                                          {"fooba", "Zm9vYmE="},
+                                          {"foobar", "Zm9vYmFy"},
+                                          {"\xfb\xff\xbf", "+/+/"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char out[16] = {0};
+        uint8_t back[6];
+        bytes in = bytes_of(rows[i][0]), text = bytes_of(rows[i][1]);
+        bytes_to_base64(in, out);
+        assert_string_equal(rows[i][1], out);
+        assert_int_equal(BASE64_SIZE(in.n), text.n);
+        assert_int_equal(in.n, bytes_from_base64(text, back, sizeof back));
+        assert_memory_equal(in.p, back, in.n);
+        assert_int_equal(
+            in.n, bytes_from_base64(bytes_slice(text, 0, (in.n * 8 + 5) / 6), back, sizeof back));
+    }
+    uint8_t one[1];
+    assert_int_equal(0, bytes_from_base64(B("Zm8="), one, sizeof one));
+    assert_int_equal(0, bytes_from_base64(B("Z-=="), one, sizeof one));
+    assert_int_equal(0, bytes_from_base64(B("Z\0=="), one, sizeof one));
+    assert_int_equal(0, bytes_from_base64(B("=g=="), one, sizeof one));
+}
+
 static void judges_utf8(void **state) {
     const bytes good[] = {
         {NULL, 0},
@@ -233,6 +262,7 @@ int main(void) {
         cmocka_unit_test(cuts),
         cmocka_unit_test(reads_numbers),
         cmocka_unit_test(reads_hex),
+        cmocka_unit_test(reads_base64),
         cmocka_unit_test(judges_utf8),
         cmocka_unit_test(judges_every_code_point),
         cmocka_unit_test(finds_sequences),

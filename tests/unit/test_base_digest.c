@@ -30,6 +30,18 @@ static void sha256_of_known_texts(void **state) {
                         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
+// FIPS 180-4's example, and nothing at all.
+static void sha1_of_known_texts(void **state) {
+    uint8_t out[SHA1_SIZE];
+    char hex[2 * SHA1_SIZE + 1] = {0};
+    digest_sha1(B("abc"), out);
+    bytes_to_hex(out, sizeof out, hex);
+    assert_string_equal(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
+    digest_sha1(NO_BYTES, out);
+    bytes_to_hex(out, sizeof out, hex);
+    assert_string_equal(hex, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+}
+
 // The empty input's XXH3, as its specification lists it; another seed, another digest.
 static void xxh3_of_known_texts(void **state) {
     uint8_t out[XXH3_SIZE], other[XXH3_SIZE];
@@ -47,6 +59,7 @@ static void xxh3_of_known_texts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_of_known_texts),
+        cmocka_unit_test(sha1_of_known_texts),
         cmocka_unit_test(xxh3_of_known_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
