@@ -57,7 +57,7 @@ struct head *head_open(struct http_budget *b, size_t max) {
     h->in_name = false;
     h->request.target = h->request.path = h->request.query = NO_BYTES;
     h->request.header_count = 0;
-    h->request.has_length = false;
+    h->request.old = h->request.has_length = false;
     h->request.length = 0;
     return h;
 }

@@ -21,6 +21,7 @@ struct http_request {
     bytes query;  // behind '?', not decoded
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
+    bool old;        // HTTP/1.0
     bool has_length; // a Content-Length was given (never together with chunked: refused)
     uint64_t length;
 };

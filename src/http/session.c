@@ -37,6 +37,8 @@ static void finish(struct session *s) {
 }
 
 static void drop(struct session *s) {
+    if (s->taker != NULL)
+        s->taker->gone(s->taker_ctx);
     bool cut_short = s->input == INPUT_HEAD || s->input == INPUT_BODY;
     if (cut_short && !s->draining)
         s->handler->refused(s->handler_ctx, HTTP_PEER_LEFT);
@@ -95,8 +97,24 @@ void session_discard(struct session *s) {
     session_arm(s);
 }
 
+void session_release(struct session *s, bool cut) {
+    s->taker = NULL;
+    s->output = OUTPUT_GIVEN;
+    if (cut)
+        session_cut(s);
+    else
+        session_shut(s);
+    session_settle(s);
+}
+
 void session_settle(struct session *s) {
-    if (s->output != OUTPUT_GIVEN || s->in_handler)
+    if (s->in_handler)
+        return;
+    if (s->output == OUTPUT_TAKEN) {
+        finish(s);
+        s->held = !s->running && (s->ended || s->waiting.at < s->waiting.n);
+    }
+    if (s->output != OUTPUT_GIVEN)
         return;
     s->output = OUTPUT_NONE;
     finish(s);
@@ -120,6 +138,10 @@ void session_settle(struct session *s) {
 
 static int64_t after(const struct session *s, int64_t ms) { return s->now + ms * 1000; }
 
+int64_t session_after(const struct session *s, int64_t ms) {
+    return s->fresh ? after(s, ms) : UNARMED;
+}
+
 static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
 
 void session_arm(struct session *s) {
@@ -141,6 +163,7 @@ void session_arm(struct session *s) {
         s->input_due = earlier(s->since + l->answer_ms * 1000, s->now + LINGER_QUIET_US);
         break;
     case INPUT_WHOLE: s->input_due = l->owed_ms > 0 ? after(s, l->owed_ms) : NEVER; break;
+    case INPUT_TAKEN:
     case INPUT_CLOSED: s->input_due = NEVER; break;
     }
 }
@@ -161,6 +184,8 @@ int64_t session_due(const struct session *s) {
     int64_t due = s->input == INPUT_WHOLE && s->output != OUTPUT_OWED ? NEVER : s->input_due;
     if (s->input == INPUT_DISCARD && s->output != OUTPUT_NONE)
         due = NEVER; // a stream is still going out
+    if (s->input == INPUT_TAKEN)
+        due = s->taker->due(s->taker_ctx);
     if (s->input == INPUT_BODY && due != UNARMED)
         due = earlier(due, rate_due(s));
     if (s->held)
@@ -184,6 +209,10 @@ static bool watch_answer(struct session *s) {
 }
 
 static void watch_input(struct session *s) {
+    if (s->input == INPUT_TAKEN) {
+        s->taker->tick(s->taker_ctx);
+        return;
+    }
     if ((s->input == INPUT_WHOLE && s->output != OUTPUT_OWED) || s->input == INPUT_CLOSED)
         return;
     if (s->input_due == UNARMED) {
@@ -220,6 +249,8 @@ void session_drain(struct session *s) {
     s->draining = true;
     if (s->input == INPUT_IDLE)
         session_shut(s);
+    else if (s->input == INPUT_TAKEN)
+        s->taker->drain(s->taker_ctx);
     session_leave(s);
 }
 

@@ -12,7 +12,8 @@
 // other than chunked or in HTTP/1.0 400, no Host in HTTP/1.1 or two 400, no room in the budget 503.
 // After a refusal it closes: what still comes in is thrown away for a while (at most answer_ms, 1
 // MiB, or 1 s of silence), so that the peer reads the answer instead of a reset. While an answer is
-// owed, further pipelined bytes wait (reading is paused).
+// owed, further pipelined bytes wait (reading is paused). A connection that http/websocket.h takes
+// over is HTTP no more; the session keeps its socket, budget, time and end.
 #ifndef HTTP_SESSION_H
 #define HTTP_SESSION_H
 

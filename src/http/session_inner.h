@@ -24,6 +24,7 @@ enum input {
     INPUT_HEAD,
     INPUT_BODY,
     INPUT_WHOLE,   // the request is complete, or no more of it is wanted
+    INPUT_TAKEN,   // the connection is no more HTTP: the taker hears of what comes
     INPUT_DISCARD, // answered, and to be closed: what comes is thrown away
     INPUT_CLOSED,  // out->close was called
 };
@@ -32,12 +33,24 @@ enum output {
     OUTPUT_NONE, // no request
     OUTPUT_OWED,
     OUTPUT_STREAM,
+    OUTPUT_TAKEN,
     OUTPUT_GIVEN, // until `finished` was called
 };
 
 struct waiting { // pipelined bytes
     uint8_t *p;
     size_t at, n, cap; // unread: [at, n)
+};
+
+// Who has taken a connection over (session_upgrade), from its own thread's calls of the session. It
+// ends with session_release or `gone`, whichever comes first.
+struct session_taker {
+    void (*data)(void *ctx, bytes b);
+    void (*end)(void *ctx);          // the peer sends no more
+    int64_t (*due)(const void *ctx); // as session_due says it
+    void (*tick)(void *ctx);
+    void (*drain)(void *ctx);
+    void (*gone)(void *ctx); // the connection is
 };
 
 struct session {
@@ -48,6 +61,8 @@ struct session {
     void *handler_ctx, *out_ctx, *request_ctx, *user;
     bytes peer;
     bool tls;
+    const struct session_taker *taker; // with INPUT_TAKEN
+    void *taker_ctx;
     struct head *head; // while a request is under way
     struct waiting waiting;
     llhttp_t parser;
@@ -74,7 +89,7 @@ struct session {
     bool bodiless;        // HEAD: no body in the answer
     bool streams_bare;    // the stream has no chunks
     bool wants_continue;  // 100 is owed before the body comes
-    bool paused, held;    // reading; because the peer does not read
+    bool paused, held;    // reading; until a tick, for the peer does not read or for the taker
     bool ended, draining; // the peer sends no more; we are to close soon
     bool gone;            // session_close was called during a call
 };
@@ -90,6 +105,18 @@ void session_cut(struct session *s);   // closes at once
 // or the close.
 void session_settle(struct session *s);
 void session_discard(struct session *s); // enters INPUT_DISCARD
+// That long from now, UNARMED if nobody knows what time it is.
+int64_t session_after(const struct session *s, int64_t ms);
+// The taker goes: closes after what was written, or at once.
+void session_release(struct session *s, bool cut);
+
+// session_write.c
+// All parts, as one write where they are small.
+void session_write(struct session *s, const bytes *parts, size_t count);
+// Answers 101 with these headers to a request without a body, whose `finished` is not called. What
+// the peer has sent behind it comes to the taker once the call under way has returned.
+void session_upgrade(struct session *s, const char *const *headers, size_t header_count,
+                     const struct session_taker *taker, void *ctx);
 
 // session_read.c
 void session_resume(struct session *s); // goes on with what waits

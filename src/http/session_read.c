@@ -194,7 +194,7 @@ static bool admit_head(struct session *s) {
     r->method = bytes_of(llhttp_method_name((llhttp_method_t)s->parser.method));
     r->has_length = (s->parser.flags & F_CONTENT_LENGTH) != 0;
     r->length = r->has_length ? s->parser.content_length : 0;
-    s->old = s->parser.http_minor == 0;
+    r->old = s->old = s->parser.http_minor == 0;
     s->bodiless = s->parser.method == HTTP_HEAD;
     s->keep = llhttp_should_keep_alive(&s->parser) != 0;
     if (r->has_length)
@@ -235,7 +235,8 @@ static void begin_body(struct session *s) {
         s->handler->head(s->handler_ctx, s, &s->head->request, &s->request_ctx);
     s->in_handler = false;
     s->has_ctx = verdict == HTTP_READ_BODY;
-    ensure((verdict == HTTP_ANSWERED) == (s->output == OUTPUT_GIVEN));
+    bool answered = s->output == OUTPUT_GIVEN || s->output == OUTPUT_TAKEN;
+    ensure((verdict == HTTP_ANSWERED) == answered);
     if (s->gone || verdict == HTTP_ANSWERED)
         session_settle(s);
     else if (!has_body)
@@ -309,6 +310,10 @@ static bytes consume(struct session *s, bytes b) {
             discard(s, b.n);
             b = NO_BYTES;
             break;
+        case INPUT_TAKEN:
+            s->taker->data(s->taker_ctx, b);
+            b = NO_BYTES;
+            break;
         case INPUT_CLOSED: b = NO_BYTES; break;
         }
     }
@@ -371,16 +376,17 @@ static void at_end(struct session *s) {
         else if (s->output == OUTPUT_NONE)
             session_shut(s);
         break;
+    case INPUT_TAKEN: s->taker->end(s->taker_ctx); break;
     case INPUT_CLOSED: break;
     }
 }
 
 void session_resume(struct session *s) {
-    if (s->running || s->gone)
+    if (s->running || s->gone || s->input == INPUT_CLOSED)
         return;
     struct waiting *w = &s->waiting;
+    s->held = false;
     if (w->at < w->n) {
-        s->held = false;
         bytes rest = consume(s, bytes_from(w->p + w->at, w->n - w->at));
         if (s->gone || s->input == INPUT_CLOSED)
             return;

@@ -22,8 +22,7 @@ static void end_write(struct session *s) {
     s->answer_due = s->fresh ? s->now + s->limits->answer_ms * 1000 : UNARMED;
 }
 
-// All parts, as one write where they are small.
-static void write_parts(struct session *s, const bytes *parts, size_t count) {
+void session_write(struct session *s, const bytes *parts, size_t count) {
     char stack[JOIN_STACK];
     size_t n = 0;
     for (size_t i = 0; i < count; i++)
@@ -54,7 +53,7 @@ static void write_answer(struct session *s, struct answer_head *a, bytes body) {
     char *head = room <= sizeof stack ? stack : memory_grow(NULL, room, 1);
     size_t n = answer_head_write(a, head);
     begin_write(s);
-    write_parts(s, (bytes[]){bytes_from(head, n), body}, 2);
+    session_write(s, (bytes[]){bytes_from(head, n), body}, 2);
     end_write(s);
     if (head != stack)
         free(head);
@@ -113,10 +112,10 @@ void session_answer_piece(struct session *s, bytes piece) {
     char size[20];
     begin_write(s);
     if (s->streams_bare) {
-        write_parts(s, &piece, 1);
+        session_write(s, &piece, 1);
     } else {
         bytes head = bytes_from(size, answer_chunk_write(piece.n, size));
-        write_parts(s, (bytes[]){head, piece, B("\r\n")}, 3);
+        session_write(s, (bytes[]){head, piece, B("\r\n")}, 3);
     }
     end_write(s);
     if (!s->gone && s->out->unsent(s->out_ctx) > HTTP_UNSENT_MAX)
@@ -133,6 +132,28 @@ void session_answer_end(struct session *s) {
         end_write(s);
     }
     s->output = OUTPUT_GIVEN;
+    session_settle(s);
+    session_leave(s);
+}
+
+void session_upgrade(struct session *s, const char *const *headers, size_t header_count,
+                     const struct session_taker *taker, void *ctx) {
+    ensure(s->output == OUTPUT_OWED && s->input == INPUT_WHOLE);
+    session_enter(s);
+    s->taker = taker;
+    s->taker_ctx = ctx;
+    s->has_ctx = false;
+    s->keep = true;
+    s->input = INPUT_TAKEN;
+    s->output = OUTPUT_TAKEN;
+    if (!s->gone) {
+        struct answer_head a = {.status = 101,
+                                .headers = headers,
+                                .header_count = header_count,
+                                .framing = ANSWER_BARE};
+        write_answer(s, &a, NO_BYTES);
+    }
+    s->answer_due = NEVER; // how slowly it may be read is the taker's to say
     session_settle(s);
     session_leave(s);
 }
