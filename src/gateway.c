@@ -380,6 +380,7 @@ static result start_desk(struct gateway *g) {
         .limits = limits_of(c),
         .drain_ms = c->limits.drain_ms,
         .account_metrics = c->account_metrics,
+        .rate = c->desk_rate,
         .sources = sources,
         .source_count = c->source_count,
         .source_addresses = text_str(&addresses),

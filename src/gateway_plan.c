@@ -214,6 +214,7 @@ static void warn_restart(const struct config *old, const struct config *fresh) {
         {"listen", same_list(old->listen, old->listen_count, fresh->listen, fresh->listen_count)},
         {"desk.listen", same_list(old->desk_listen, old->desk_listen_count, fresh->desk_listen,
                                   fresh->desk_listen_count)},
+        {"desk.rate", old->desk_rate == fresh->desk_rate},
         {"desk.account_metrics", old->account_metrics == fresh->account_metrics},
         {"ledger", bytes_equal(old->ledger_path, fresh->ledger_path)},
         {"journal.path", bytes_equal(old->journal_path, fresh->journal_path)},

@@ -57,6 +57,7 @@ struct config {
     bytes *desk_listen;
     size_t desk_listen_count;
     uint32_t account_metrics;
+    uint32_t desk_rate;
     struct guard_range *allow_private; // the guard's exceptions
     size_t allow_private_count;
     bytes certificate, key; // paths, empty without TLS

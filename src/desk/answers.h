@@ -74,6 +74,17 @@ void v1_endpoints_show(struct ask *a);
 void v1_endpoints_update(struct ask *a);
 void v1_endpoints_delete(struct ask *a);
 
+void v2_events_list(struct ask *a); // v2_events.c
+void v2_events_show(struct ask *a);
+void v2_destinations_list(struct ask *a); // v2_destinations.c
+void v2_destinations_create(struct ask *a);
+void v2_destinations_show(struct ask *a);
+void v2_destinations_update(struct ask *a);
+void v2_destinations_delete(struct ask *a);
+void v2_destinations_enable(struct ask *a);
+void v2_destinations_disable(struct ask *a);
+void v2_destinations_ping(struct ask *a);
+
 void listen_attempts(struct ask *a); // listen_attempts.c
 
 void ledger_backup(struct ask *a);

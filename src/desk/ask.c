@@ -335,7 +335,22 @@ static bool may(enum key_mode mode, enum access access) {
     return key_mode_stripe(mode) == stripe && (!changes || key_mode_changes(mode));
 }
 
+static bool has_pace(struct ask *a) {
+    struct desk *d = a->desk;
+    if (!a->v1 || pace_take(&d->pace, a->caller.hash, clock_mono_us(d->o.clock)))
+        return true;
+    metric_add(METRIC_DESK_PACED, 1);
+    v1_fail(a, API_ERROR_RATE, NULL,
+            "This key made more than %u requests within a second, which is what desk.rate allows. "
+            "Ask again in a moment.",
+            d->pace.rate);
+    ask_send(a);
+    return false;
+}
+
 static void authorize(struct ask *a) {
+    if (!has_pace(a))
+        return;
     if (may(a->caller.mode, a->route->access)) {
         begin(a);
         return;

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "desk/auth.h"
 #include "desk/desk.h"
+#include "desk/pace.h"
 #include "desk/routes.h"
 #include "port/fetch.h"
 #include "rules/command.h"
@@ -42,7 +43,8 @@ struct desk {
     struct list tails;
     struct timer *tail_timer;
     struct auth_cache keys;
-    struct signing *signing;     // desk/signing.h
+    struct signing *signing; // desk/signing.h
+    struct pace pace;
     struct fetcher *fetcher;     // desk/leads.h
     struct guard_range *allowed; // the guard's exceptions
     size_t allowed_count;

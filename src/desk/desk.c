@@ -128,6 +128,7 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
     d->limits = o->limits;
     d->limits.http.body_max = PLAN_BODY_MAX;
     d->budget.max = BUDGET_MAX;
+    d->pace.rate = o->rate;
     list_init(&d->asks);
     d->stop.kind = DESK_STOP;
     d->quit.kind = DESK_QUIT;

@@ -63,6 +63,7 @@ struct desk_options {
     } tls;                       // null: no https address is among them
     struct server_limits limits; // but bodies have limits of their own, by route
     int64_t drain_ms;
+    uint32_t rate; // of one key's requests to Stripe's API a second; 0: as many as it likes
     size_t account_metrics; // connected accounts that /metrics counts each by itself
     const struct desk_source *sources;
     size_t source_count;

@@ -90,6 +90,16 @@ static const struct work works[ROUTES] = {
     [ROUTE_V1_ENDPOINT] = {v1_endpoints_show, NULL, NULL},
     [ROUTE_V1_ENDPOINT_UPDATE] = {v1_endpoints_update, NULL, NULL},
     [ROUTE_V1_ENDPOINT_DELETE] = {v1_endpoints_delete, NULL, NULL},
+    [ROUTE_V2_EVENTS] = {v2_events_list, NULL, NULL},
+    [ROUTE_V2_EVENT] = {v2_events_show, NULL, NULL},
+    [ROUTE_V2_DESTINATION_LIST] = {v2_destinations_list, NULL, NULL},
+    [ROUTE_V2_DESTINATION_CREATE] = {v2_destinations_create, NULL, NULL},
+    [ROUTE_V2_DESTINATION_SHOW] = {v2_destinations_show, NULL, NULL},
+    [ROUTE_V2_DESTINATION_UPDATE] = {v2_destinations_update, NULL, NULL},
+    [ROUTE_V2_DESTINATION_DELETE] = {v2_destinations_delete, NULL, NULL},
+    [ROUTE_V2_DESTINATION_ENABLE] = {v2_destinations_enable, NULL, NULL},
+    [ROUTE_V2_DESTINATION_DISABLE] = {v2_destinations_disable, NULL, NULL},
+    [ROUTE_V2_DESTINATION_PING] = {v2_destinations_ping, NULL, NULL},
     [ROUTE_V1_RETRY] = {v1_events_retry, NULL, NULL},
 };
 

@@ -38,8 +38,9 @@ void v1_fail_path(struct ask *a, bytes method, bytes path) {
     struct text shown = {0};
     text_add_printable(&shown, path, 64);
     v1_fail(a, API_ERROR_PATH_UNKNOWN, NULL,
-            "Unrecognized request URL (%.*s: %s). This gateway answers for /v1/events and "
-            "/v1/webhook_endpoints; what is not here has to be asked of Stripe itself.",
+            "Unrecognized request URL (%.*s: %s). This gateway answers for /v1/events, "
+            "/v1/webhook_endpoints, /v2/core/events and /v2/core/event_destinations; what is not "
+            "here has to be asked of Stripe itself.",
             BYTES_ARG(ask_short(method)), text_str(&shown));
 }
 
@@ -129,23 +130,31 @@ static bool take_version(struct ask *a, const struct http_request *r) {
     return false;
 }
 
+// A context names accounts, the nearest one last: acct_1/acct_2.
+static bytes last_segment(bytes context) {
+    bytes segment = NO_BYTES;
+    while (context.n > 0)
+        segment = bytes_cut(&context, '/');
+    return segment;
+}
+
 static bool take_account(struct ask *a, const struct http_request *r) {
     bytes v;
     bool twice = false;
-    if (http_header_get(r, "Stripe-Context", &v, &twice) || twice) {
-        v1_fail(a, API_ERROR_INVALID, NULL,
-                "The header Stripe-Context is not understood here; name the account by "
-                "Stripe-Account.");
-        return false;
-    }
-    if (!http_header_get(r, "Stripe-Account", &v, &twice) && !twice)
+    bool given = http_header_get(r, "Stripe-Context", &v, &twice);
+    if (given && !twice && account_formed(last_segment(v)))
+        v = last_segment(v);
+    else if (given || twice)
+        twice = true;
+    else if (!http_header_get(r, "Stripe-Account", &v, &twice) && !twice)
         return true;
     if (!twice && account_formed(v)) {
         a->account = arena_copy(&a->memory, v);
         return true;
     }
     v1_fail(a, API_ERROR_ACCOUNT_INVALID, NULL,
-            "The header Stripe-Account names no account; it takes one id, as acct_1234.");
+            "The header Stripe-Account, or Stripe-Context, names no account; it takes one id, as "
+            "acct_1234.");
     return false;
 }
 
@@ -218,7 +227,17 @@ bool v1_head(struct ask *a, const struct http_request *r) {
     return a->status == 0 && take_version(a, r) && take_account(a, r);
 }
 
+// Under /v2 a body is JSON.
+static bool json_body(struct ask *a) {
+    if (json_parse(text_bytes(&a->body), &a->doc) != OK ||
+        json_type(json_root(a->doc)) != JSON_OBJECT)
+        v1_fail(a, API_ERROR_INVALID, NULL, "The body is no JSON object; /v2 takes one.");
+    return a->status == 0;
+}
+
 bool v1_params(struct ask *a) {
+    if (a->body.n > 0 && bytes_starts(bytes_of(a->route->path), B("/v2/")))
+        return json_body(a);
     OWN(text_drop)
     struct text all = {.max = FORM_BYTES_MAX + 1};
     OWN(text_drop)
@@ -258,6 +277,8 @@ size_t v1_headers(struct ask *a, const char *lines[V1_HEADERS_MAX]) {
         lines[n++] = line(a, "Idempotency-Key", a->told_idempotency_key);
     if (a->replayed)
         lines[n++] = "Idempotent-Replayed: true";
+    if (a->status == 429)
+        lines[n++] = "Stripe-Should-Retry: true";
     for (size_t i = n; i > 0; i--)
         if (lines[i - 1] == NULL) // the ask's memory is full
             n = i - 1;

@@ -15,7 +15,7 @@
 #include "stripe/api_error.h"
 #include "stripe/event_query.h"
 
-#define V1_HEADERS_MAX 4
+#define V1_HEADERS_MAX 5
 
 // Under /v1, or under /v2, where there is nothing yet but refusals of the same shape.
 bool v1_path(bytes path);

@@ -4,7 +4,7 @@
 #include "stripe/event.h"
 
 static struct history_view view_of(const struct ask *a) {
-    return (struct history_view){key_mode_live(a->caller.mode), a->account};
+    return (struct history_view){.livemode = key_mode_live(a->caller.mode), .account = a->account};
 }
 
 static void fail_read(struct ask *a, result failed) {

@@ -3,12 +3,23 @@
 
 #include "stripe/event_shown.h"
 
-enum { P_AFTER = 1, P_BEFORE, P_LIVEMODE, P_ACCOUNT, P_MIN, P_MAX, P_ID, P_TYPES };
+enum {
+    P_AFTER = 1,
+    P_BEFORE,
+    P_LIVEMODE,
+    P_ACCOUNT,
+    P_MIN,
+    P_MAX,
+    P_ID,
+    P_THIN,
+    P_OBJECT,
+    P_TYPES
+};
 
-// Whose events a question sees: a thin one is of another API.
+// Whose events a question sees: thin ones are of another API.
 #define SEEN                                                                                       \
-    " thin = 0 AND livemode = ?3 AND iif(?4 = '', account = '', account = ?4 OR"                   \
-    " (account = '' AND owner = ?4))"
+    " thin = ?8 AND (?9 = '' OR object_id = ?9) AND livemode = ?3 AND"                             \
+    " iif(?4 = '', account = '', account = ?4 OR (account = '' AND owner = ?4))"
 
 // What book_settle calls pending or failed: to a destination something is owed, or what was owed
 // last is dead.
@@ -21,6 +32,8 @@ static const char pending_sql[] =
 static void bind_view(sqlite3_stmt *q, const struct history_view *v) {
     sqlite3_bind_int(q, P_LIVEMODE, v->livemode);
     sqlite_bind_bytes(q, P_ACCOUNT, v->account);
+    sqlite3_bind_int(q, P_THIN, v->thin);
+    sqlite_bind_bytes(q, P_OBJECT, v->object);
 }
 
 static result find(struct reader *r, const struct history_view *v, bytes id, int64_t *seq) {
@@ -41,6 +54,7 @@ static result find(struct reader *r, const struct history_view *v, bytes id, int
 
 struct showing {
     sqlite3_stmt *body, *pending;
+    bool thin; // as it came: it tells no number of deliveries
 };
 
 static void showing_drop(struct showing *s) {
@@ -48,7 +62,8 @@ static void showing_drop(struct showing *s) {
     sqlite3_finalize(s->pending);
 }
 
-static result showing_begin(struct reader *r, struct showing *s) {
+static result showing_begin(struct reader *r, const struct history_view *v, struct showing *s) {
+    s->thin = v->thin;
     TRY(reader_prepare(r, "SELECT payload FROM body WHERE receipt_seq = ?1", &s->body));
     return reader_prepare(r, pending_sql, &s->pending);
 }
@@ -62,6 +77,10 @@ static result show(struct showing *s, int64_t seq, struct text *out) {
     TRY(reader_step(s->pending, &counted));
     TRY(reader_step(s->body, &has_body));
     NEED(has_body && counted, CORRUPT, "an event has no body");
+    if (s->thin) {
+        text_add(out, sqlite_bytes(s->body, 0));
+        return OK;
+    }
     uint64_t pending = (uint64_t)sqlite3_column_int64(s->pending, 0);
     return event_show(sqlite_bytes(s->body, 0), pending, out);
 }
@@ -72,7 +91,7 @@ static result one(struct reader *r, const struct history_view *v, bytes id, uint
     struct showing s = {0};
     int64_t found = 0;
     TRY(find(r, v, id, &found));
-    TRY(showing_begin(r, &s));
+    TRY(showing_begin(r, v, &s));
     *seq = (uint64_t)found;
     return show(&s, found, out);
 }
@@ -234,7 +253,7 @@ static result list(struct reader *r, const struct history_view *v, const struct 
     int64_t seqs[EVENT_QUERY_LIMIT_MAX + 1];
     size_t n = 0;
     TRY(page(r, v, f, seqs, &n));
-    TRY(showing_begin(r, &s));
+    TRY(showing_begin(r, v, &s));
     *more = n > f->limit;
     n -= *more;
     text_addc(out, '[');

@@ -112,12 +112,15 @@ struct whatif_question {
 };
 must result reader_whatif(struct reader *r, const struct whatif_question *asked, struct text *out,
                           struct text *why);
-// Events as Stripe's API shows them (stripe/event_shown.h): snapshot events of one livemode, and of
-// the platform where `account` is empty, else of this connected account or of this owner. By seq,
-// newest first: so a page begins where the one before ended, whatever comes meanwhile.
+// Events as Stripe's API shows them (stripe/event_shown.h): of one livemode, and of the platform
+// where `account` is empty, else of this connected account or of this owner; snapshot events, or
+// thin ones, which are shown as they came. By seq, newest first: so a page begins where the one
+// before ended, whatever comes meanwhile.
 struct history_view {
     bool livemode;
     bytes account;
+    bool thin;
+    bytes object; // about the object of this id alone; empty: about any
 };
 struct event_query; // stripe/event_query.h
 // Appends one, and its seq. ABSENT.

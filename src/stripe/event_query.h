@@ -25,6 +25,7 @@ struct event_query {
     enum { DELIVERED_OR_NOT, DELIVERED, UNDELIVERED } delivered;
     size_t limit;
     bytes after, before; // ids: older than, newer than; at most one is not empty
+    bytes object;        // of /v2: about the object of this id; empty: about any
 };
 
 // Why something is refused; the message is one sentence.
@@ -46,5 +47,8 @@ bool api_text(json params, const char *name, bytes *out, struct api_refusal *why
 bool api_bool(json params, const char *name, bool *given, bool *out, struct api_refusal *why);
 
 bool event_query_read(json params, struct event_query *out, struct api_refusal *why);
+// The same for `GET /v2/core/events`: limit, object_id, types, created by bounds of RFC 3339. Its
+// page is for who takes the request.
+bool event_query_read_v2(json params, struct event_query *out, struct api_refusal *why);
 
 #endif

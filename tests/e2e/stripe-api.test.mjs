@@ -137,8 +137,6 @@ suite("the official SDK", { concurrency: 4 }, () => {
     await refused(stripe.events.retrieve("evt_none"), errors.StripeInvalidRequestError,
       { statusCode: 404, param: "id", code: "resource_missing" });
     await refused(stripe.charges.list(), errors.StripeInvalidRequestError, { statusCode: 404 });
-    await refused(stripe.v2.core.events.list({ object_id: "cus_1" }),
-      errors.StripeInvalidRequestError, { statusCode: 404 });
     await refused(stripe.events.list({}, { stripeAccount: "nobody" }),
       errors.StripePermissionError, { statusCode: 403, code: "account_invalid" });
     const resend = (who, to, options) =>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Endpoints made through Stripe's API: the official SDKs and the official CLI make, change and delete
+// Endpoints made through the API: the official SDKs and the official CLI make, change and delete
 // them, and what they receive is verified with the secret that they were told.
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -15,7 +15,8 @@ import { waitFor } from "./lib/wait.mjs";
 
 const { errors } = Stripe;
 const start = (t, desk = {}) => Gateway.start(t, {
-  desk: { listen: ["unix:desk.sock", "http://127.0.0.1:0"], allow_private: ["127.0.0.0/8"], ...desk },
+  desk: { listen: ["unix:desk.sock", "http://127.0.0.1:0"], allow_private: ["127.0.0.0/8"],
+          ...desk },
 });
 
 async function refused(promise, kind, more) {
@@ -184,6 +185,24 @@ suite("the official SDK", { concurrency: 4 }, () => {
     await g.waitCount(3, "endpoints");
   });
 
+  test("a key that asks too often is paced, and no other", async (t) => {
+    const g = await start(t, { rate: 5 });
+    const stripe = sdk(g, await makeKey(g, "test"));
+    const asks = await Promise.allSettled(
+      Array.from({ length: 30 }, () => stripe.webhookEndpoints.list()));
+    const paced = asks.filter((a) => a.status === "rejected").map((a) => a.reason);
+    assert.ok(paced.length >= 20, `${paced.length} of 30 were paced`);
+    for (const e of paced) {
+      assert.ok(e instanceof errors.StripeRateLimitError, e.message);
+      assert.deepEqual([e.statusCode, e.code], [429, "rate_limit"]);
+    }
+    await sdk(g, await makeKey(g, "test")).webhookEndpoints.list();
+    assert.equal((await g.metrics()).hookkeep_desk_paced_total, paced.length);
+    // Told to, the SDK asks again by itself.
+    const patient = sdk(g, await makeKey(g, "test"), { maxNetworkRetries: 3 });
+    await Promise.all(Array.from({ length: 8 }, () => patient.webhookEndpoints.list()));
+  });
+
   test("an answer that is lost after the commit makes no second endpoint", async (t) => {
     const g = await start(t);
     const key = await makeKey(g, "test");
@@ -222,6 +241,98 @@ suite("the official SDK", { concurrency: 4 }, () => {
     await g.accept(snapshot());
     await site.waitGot(1);
     assert.equal(site.got[0].error, undefined);
+  });
+});
+
+suite("the official SDK under /v2", { concurrency: 4 }, () => {
+  test("makes a destination of thin events, and fetches what it is told of", async (t) => {
+    const site = await startSite(t);
+    const g = await start(t);
+    const stripe = sdk(g, await makeKey(g, "test"));
+    const destinations = stripe.v2.core.eventDestinations;
+    const made = await destinations.create({
+      name: "shop", type: "webhook_endpoint", event_payload: "thin", enabled_events: ["*"],
+      events_from: ["@self", "@accounts"], metadata: { a: "1" },
+      webhook_endpoint: { url: site.url },
+      include: ["webhook_endpoint.url", "webhook_endpoint.signing_secret"],
+    });
+    assert.match(made.id, /^ed_\w{24}$/);
+    assert.equal(made.object, "v2.core.event_destination");
+    assert.deepEqual([made.status, made.event_payload, made.events_from, made.description],
+                     ["enabled", "thin", ["@self", "@accounts"], ""]);
+    assert.equal(made.webhook_endpoint.url, site.url);
+    site.secret = made.webhook_endpoint.signing_secret;
+    g.canaries.add("a destination's secret", site.secret);
+    const hidden = await destinations.retrieve(made.id);
+    assert.equal(hidden.webhook_endpoint.url, null);
+    assert.equal(hidden.webhook_endpoint.signing_secret, null);
+
+    const body = thin();
+    await g.accept(snapshot());
+    await g.accept(body);
+    await site.waitGot(1);
+    assert.equal(site.got[0].error, undefined);
+    const notice = stripe.parseEventNotification(site.got[0].body,
+      site.got[0].headers["stripe-signature"], site.secret);
+    const fetched = await notice.fetchEvent();
+    assert.equal(fetched.id, JSON.parse(body).id);
+    assert.equal(fetched.type, JSON.parse(body).type);
+    await refused(stripe.v2.core.events.retrieve("evt_none"), errors.StripeError,
+                  { statusCode: 404, code: "resource_missing" });
+
+    const off = await destinations.disable(made.id);
+    assert.deepEqual([off.status, off.status_details.disabled.reason], ["disabled", "user"]);
+    assert.equal((await destinations.enable(made.id)).status, "enabled");
+    const changed = await destinations.update(made.id, { name: "books", metadata: { a: null },
+      enabled_events: ["v1.billing.meter.no_meter_found"], include: ["webhook_endpoint.url"] });
+    assert.deepEqual([changed.name, { ...changed.metadata }, changed.webhook_endpoint.url],
+                     ["books", {}, site.url]);
+    await refused(destinations.update(made.id, { enabled_events: ["charge.refunded"] }),
+                  errors.StripeError, { statusCode: 400, param: "enabled_events[0]" });
+    await refused(destinations.ping(made.id), errors.StripeError, { statusCode: 400 });
+    assert.equal((await destinations.del(made.id)).id, made.id);
+    await refused(destinations.retrieve(made.id), errors.StripeError, { statusCode: 404 });
+  });
+
+  test("pages over thin events and destinations, with filters", async (t) => {
+    const g = await start(t);
+    const stripe = sdk(g, await makeKey(g, "test"));
+    const ids = [];
+    for (let i = 0; i < 45; i++) {
+      const body = JSON.parse(thin());
+      body.id = `evt_thin${i}`;
+      body.related_object.id = i % 3 ? "cus_1" : "cus_2";
+      body.created = `2026-11-2${i % 2}T10:00:00.500Z`;
+      await g.accept(JSON.stringify(body));
+      ids.unshift(body.id);
+    }
+    await g.accept(snapshot());
+    await g.waitCount(46, "events");
+    const all = async (params) => {
+      const seen = [];
+      for await (const e of stripe.v2.core.events.list(params)) seen.push(e.id);
+      return seen;
+    };
+    const where = (f) => ids.filter((_, i) => f(44 - i));
+    assert.deepEqual(await all({ limit: 7 }), ids);
+    assert.deepEqual(await all({}), ids);
+    assert.deepEqual(await all({ limit: 4, object_id: "cus_2" }), where((i) => i % 3 === 0));
+    assert.deepEqual(await all({ limit: 4, types: ["v1.nothing"] }), []);
+    assert.deepEqual(await all({ limit: 4, created: { gte: "2026-11-21T00:00:00Z" } }),
+                     where((i) => i % 2 === 1));
+    assert.deepEqual(await all({ created: { lt: "2026-11-20T10:00:00Z" } }), []);
+    const made = [];
+    for (let i = 0; i < 23; i++)
+      made.unshift((await stripe.v2.core.eventDestinations.create({
+        name: `n${i}`, type: "webhook_endpoint", event_payload: "snapshot",
+        enabled_events: ["charge.refunded"], webhook_endpoint: { url: "https://127.0.0.1:1/" },
+      })).id);
+    const seen = [];
+    for await (const d of stripe.v2.core.eventDestinations.list({ limit: 5 })) seen.push(d.id);
+    assert.deepEqual(seen, made);
+    assert.deepEqual((await stripe.webhookEndpoints.list()).data, []);
+    const bad = stripe.v2.core.events.list({ page: "00" });
+    await refused(bad, errors.StripeError, { statusCode: 400, param: "page" });
   });
 });
 
