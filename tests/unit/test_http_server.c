@@ -21,10 +21,14 @@
 
 #include "base/metrics.h"
 #include "http/server.h"
+#include "http/websocket.h"
 
 #define HOST "Host: a\r\n"
 #define GET "GET / HTTP/1.1\r\n" HOST "\r\n"
 #define GET_LATER "GET /later HTTP/1.1\r\n" HOST "\r\n"
+#define GET_SOCKET                                                                                 \
+    "GET /socket HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n"                \
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 #define ROUNDS 5000 // of a few ms, before the test gives up
 
 struct house {
@@ -35,9 +39,25 @@ struct house {
     struct server *server;
     uint16_t port;
     struct session *later; // owes an answer
+    struct websocket_limits socket_limits;
+    struct websocket *socket;
+    int socket_closed;
     int heads, finished, refused, drained;
     enum http_refusal why;
 };
+
+// A peer's messages are sent back to him.
+static void on_message(void *ctx, bytes text) {
+    websocket_send(((struct house *)ctx)->socket, text);
+}
+
+static void on_socket_closed(void *ctx) {
+    struct house *h = ctx;
+    h->socket_closed++;
+    h->socket = NULL;
+}
+
+static const struct websocket_handler socket_handler = {on_message, on_socket_closed};
 
 static enum http_verdict on_head(void *ctx, struct session *s, const struct http_request *r,
                                  void **request_ctx) {
@@ -46,6 +66,12 @@ static enum http_verdict on_head(void *ctx, struct session *s, const struct http
     *request_ctx = h;
     h->later = bytes_equal(r->path, B("/later")) ? s : NULL;
     assert_true(session_peer(s).n > 0);
+    if (bytes_equal(r->path, B("/socket"))) {
+        struct text why = {0};
+        assert_true(websocket_asked(r, &why));
+        h->socket = websocket_open(s, r, NULL, &h->socket_limits, &socket_handler, h);
+        return HTTP_ANSWERED;
+    }
     return HTTP_READ_BODY;
 }
 
@@ -96,6 +122,7 @@ static void house_open(struct house *h) {
                    .connections_max = 100,
                    .connections_address_max = 100},
         .budget = {.max = 16 << 20},
+        .socket_limits = {.message_max = 1 << 20, .unsent_max = 4 << 20, .silent_ms = 10000},
     };
     metrics_reset();
     assert_true(loop_open(&h->loop) == OK);
@@ -437,6 +464,144 @@ static void test_peer_that_does_not_read(void **state) {
     house_close(&h);
 }
 
+#define UNIX_PATH "test_http_server.sock"
+
+static void client_unix(struct client *c) {
+    struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = UNIX_PATH};
+    client_connect(c, (struct sockaddr *)&sa, sizeof sa, NULL);
+}
+
+static void socket_connect(struct client *c, struct house *h, bool by_unix) {
+    if (by_unix)
+        client_unix(c);
+    else
+        client_tcp(c, h, NULL);
+    client_sends(c, GET_SOCKET);
+    AWAIT(h, client_got(c, "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"));
+    text_reset(&c->got);
+    assert_non_null(h->socket);
+}
+
+// What is not taken at once is sent as the loop turns.
+static void client_sends_all(struct house *h, struct client *c, bytes b) {
+    while (b.n > 0) {
+        ssize_t n = send(c->fd, b.p, b.n, MSG_NOSIGNAL);
+        assert_true(n > 0 || errno == EAGAIN);
+        b = bytes_slice(b, n > 0 ? (size_t)n : 0, b.n);
+        turn(h);
+        client_read(c);
+    }
+}
+
+// Masked with zeros, so that the payload is as it is.
+#define BIG ((size_t)300000)
+#define BIG_HEADER "\x81\xff\0\0\0\0\0\x04\x93\xe0\0\0\0\0"
+#define PING_FRAME "\x89\x82\0\0\0\0hi"
+#define CLOSE_FRAME "\x88\x82\0\0\0\0\x03\xe9"
+
+static void test_websocket(void **state) {
+    char *big = calloc(1, BIG + 1);
+    memset(big, 'b', BIG);
+    for (int by_unix = 0; by_unix <= 1; by_unix++) {
+        struct house h;
+        struct client c;
+        house_open(&h);
+        house_listen(&h, by_unix ? "unix:" UNIX_PATH : "http://127.0.0.1:0");
+        socket_connect(&c, &h, by_unix);
+        client_sends_all(&h, &c, B(BIG_HEADER));
+        client_sends_all(&h, &c, bytes_from(big, BIG));
+        client_sends_all(&h, &c, B(PING_FRAME));
+        AWAIT(&h, (client_read(&c), c.got.n >= 10 + BIG + 4));
+        assert_true(bytes_starts(text_bytes(&c.got), B("\x81\x7f\0\0\0\0\0\x04\x93\xe0")));
+        assert_memory_equal(big, c.got.p + 10, BIG);
+        assert_string_equal("\x8a\x02hi", c.got.p + 10 + BIG);
+        client_sends_all(&h, &c, B(CLOSE_FRAME));
+        AWAIT(&h, client_closed(&c));
+        assert_false(c.reset);
+        assert_true(bytes_ends(text_bytes(&c.got), B("\x88\x02\x03\xe9")));
+        assert_int_equal(1, h.socket_closed);
+        assert_true(h.budget.used == 0);
+        client_drop(&c);
+        house_close(&h);
+        assert_int_equal(1, h.socket_closed);
+    }
+    free(big);
+}
+
+static void test_websocket_peer_does_not_read(void **state) {
+    char *big = calloc(1, BIG);
+    struct house h;
+    struct client c;
+    house_open(&h);
+    house_listen(&h, "http://127.0.0.1:0");
+    socket_connect(&c, &h, false);
+    for (int i = 0; h.socket != NULL; i++) {
+        assert_true(i < 100 && websocket_unsent(h.socket) <= h.socket_limits.unsent_max);
+        websocket_send(h.socket, bytes_from(big, BIG));
+        turn(&h);
+    }
+    assert_int_equal(1, h.socket_closed);
+    AWAIT(&h, server_connections(h.server) == 0);
+    assert_int_equal(1, metric_get(METRIC_WEBSOCKET_UNREAD));
+    AWAIT(&h, client_closed(&c));
+    client_drop(&c);
+    free(big);
+    house_close(&h);
+}
+
+static void test_websocket_drain(void **state) {
+    for (int answers = 0; answers <= 1; answers++) {
+        struct house h;
+        struct client c;
+        house_open(&h);
+        house_listen(&h, "http://127.0.0.1:0");
+        socket_connect(&c, &h, false);
+        server_drain(h.server, answers ? 60000 : 50, on_drained, &h);
+        AWAIT(&h, client_got(&c, "\x88\x02\x03\xe9"));
+        if (answers) {
+            assert_int_equal(0, h.drained + h.socket_closed);
+            client_sends_all(&h, &c, B(CLOSE_FRAME));
+        }
+        AWAIT(&h, client_closed(&c));
+        client_drop(&c);
+        AWAIT(&h, h.drained == 1);
+        assert_int_equal(1, h.socket_closed);
+        house_close(&h);
+    }
+}
+
+static void test_websocket_ends(void **state) {
+    struct house h;
+    struct client c;
+    house_open(&h); // the server is closed
+    house_listen(&h, "http://127.0.0.1:0");
+    socket_connect(&c, &h, false);
+    server_close(h.server);
+    h.server = NULL;
+    assert_int_equal(1, h.socket_closed);
+    AWAIT(&h, client_closed(&c));
+    client_drop(&c);
+    house_close(&h);
+
+    house_open(&h); // the peer goes, the peer is silent, and we drop him
+    h.socket_limits.silent_ms = 100;
+    house_listen(&h, "http://127.0.0.1:0");
+    socket_connect(&c, &h, false);
+    client_drop(&c);
+    AWAIT(&h, h.socket_closed == 1);
+    socket_connect(&c, &h, false);
+    AWAIT(&h, client_closed(&c));
+    assert_int_equal(2, h.socket_closed);
+    assert_int_equal(1, metric_get(METRIC_WEBSOCKET_SILENT));
+    client_drop(&c);
+    socket_connect(&c, &h, false);
+    websocket_drop(h.socket);
+    AWAIT(&h, client_closed(&c));
+    assert_int_equal(2, h.socket_closed);
+    client_drop(&c);
+    house_close(&h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
@@ -450,6 +615,10 @@ int main(void) {
         cmocka_unit_test(test_refusal_is_read),
         cmocka_unit_test(test_deadlines_run),
         cmocka_unit_test(test_peer_that_does_not_read),
+        cmocka_unit_test(test_websocket),
+        cmocka_unit_test(test_websocket_peer_does_not_read),
+        cmocka_unit_test(test_websocket_drain),
+        cmocka_unit_test(test_websocket_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -479,7 +479,10 @@ static void test_message_cap(void **state) {
     memset(big, 'x', sizeof big);
     struct house h;
     house_connect(&h);
-    send_frame(&h, TEXT, bytes_from(big, MESSAGE_MAX));
+    int64_t used = h.budget.used;
+    send_frame(&h, 0x01, bytes_from(big, MESSAGE_MAX));
+    assert_int_equal(used + MESSAGE_MAX, h.budget.used);
+    send_frame(&h, 0x80, NO_BYTES);
     assert_string_equal("message '70000 bytes'\n", text_str(&h.trace));
     send_frame(&h, TEXT, bytes_from(big, MESSAGE_MAX + 1));
     assert_refused(&h, 1009);
@@ -495,7 +498,7 @@ static void test_message_cap(void **state) {
     house_close(&h);
 
     house_connect(&h); // what is only said takes nothing
-    int64_t used = h.budget.used;
+    used = h.budget.used;
     feed(&h, B("\x81\xff\0\0\0\0\0\1\0\0\0\0\0\0"));
     assert_int_equal(used, h.budget.used);
     feed(&h, B("x"));
