@@ -381,6 +381,7 @@ static result start_desk(struct gateway *g) {
         .drain_ms = c->limits.drain_ms,
         .account_metrics = c->account_metrics,
         .rate = c->desk_rate,
+        .endpoint_metrics = c->endpoint_metrics,
         .sources = sources,
         .source_count = c->source_count,
         .source_addresses = text_str(&addresses),

@@ -216,6 +216,7 @@ static void warn_restart(const struct config *old, const struct config *fresh) {
                                   fresh->desk_listen_count)},
         {"desk.rate", old->desk_rate == fresh->desk_rate},
         {"desk.account_metrics", old->account_metrics == fresh->account_metrics},
+        {"desk.endpoint_metrics", old->endpoint_metrics == fresh->endpoint_metrics},
         {"ledger", bytes_equal(old->ledger_path, fresh->ledger_path)},
         {"journal.path", bytes_equal(old->journal_path, fresh->journal_path)},
         {"log", old->log_json == fresh->log_json && bytes_equal(old->log_level, fresh->log_level) &&

@@ -17,7 +17,8 @@ static const struct poptOption roll_options[] = {
 };
 
 static const struct column columns[] = {
-    {"name", "name", CELL_TEXT, 10},
+    {"name", "name", CELL_TEXT, 27}, // an endpoint's id, whole
+    {"status", "status", CELL_TEXT, 0},
     {"held", "held", CELL_YES, 0},
     {"due", "deliveries.due", CELL_TEXT, 0},
     {"waiting", "deliveries.waiting", CELL_TEXT, 0},
@@ -25,11 +26,24 @@ static const struct column columns[] = {
     {"dead", "deliveries.dead", CELL_TEXT, 0},
     {"oldest due", "oldest_due_at", CELL_TIME, 0},
     {"hold reason", "hold_reason", CELL_TEXT, 12},
+    {"url", "endpoint.url", CELL_TEXT, 12},
 };
 
 static const struct column fields[] = {
     {"name", "name", CELL_TEXT, 0},
-    {"configured", "present", CELL_YES, 0},
+    {"made by", "made_by", CELL_TEXT, 0},
+    {"kind", "kind", CELL_TEXT, 0},
+    {"status", "status", CELL_TEXT, 0},
+    {"why", "endpoint.because", CELL_TEXT, 0},
+    {"failing since", "endpoint.failing_since", CELL_TIME, 0},
+    {"url", "endpoint.url", CELL_TEXT, 0},
+    {"livemode", "endpoint.livemode", CELL_TEXT, 0},
+    {"events", "endpoint.enabled_events", CELL_NAMES, 0},
+    {"scope", "endpoint.scope", CELL_TEXT, 0},
+    {"payload", "endpoint.payload", CELL_TEXT, 0},
+    {"description", "endpoint.description", CELL_TEXT, 0},
+    {"made at", "endpoint.created", CELL_UNIX, 0},
+    {"deleted at", "endpoint.deleted_at", CELL_TIME, 0},
     {"held", "held", CELL_YES, 0},
     {"held since", "held_at", CELL_TIME, 0},
     {"hold reason", "hold_reason", CELL_TEXT, 0},
@@ -45,8 +59,9 @@ static const struct column fields[] = {
 #define COUNT(a_) (sizeof(a_) / sizeof((a_)[0]))
 
 static enum cli_exit list(const struct cli_call *c) {
-    static const struct rows rows = {columns, COUNT(columns), NULL,
-                                     "there are no destinations; the configuration names none"};
+    static const struct rows rows = {
+        columns, COUNT(columns), NULL,
+        "there are no destinations; the configuration names none, and none was made by the API"};
     OWN(client_close)
     struct client *client = NULL;
     enum cli_exit code = client_open(c, &client);

@@ -60,7 +60,8 @@ static void add_names(json list, size_t max, struct text *out) {
     size_t at = 0;
     while (json_element(list, &at, &one)) {
         text_adds(&names, names.n > 0 ? ", " : "");
-        text_add(&names, json_string(json_get(one, "name")));
+        bool is_name = json_type(one) == JSON_STRING;
+        text_add(&names, json_string(is_name ? one : json_get(one, "name")));
     }
     text_add_printable(out, text_bytes(&names), max);
 }

@@ -16,7 +16,7 @@ enum cell {
     CELL_MODE,  // livemode: live, test
     CELL_YES,   // true: yes
     CELL_TOOK,  // microseconds
-    CELL_NAMES, // a list of objects: the name of each
+    CELL_NAMES, // a list of texts, or of objects: the name of each
 };
 
 struct column {

@@ -99,6 +99,7 @@ static result bind_places(struct binding *b) {
     TRY(bind_texts(b, desk, KEY_DESK_LISTEN, &c->desk_listen, &c->desk_listen_count));
     c->account_metrics = (uint32_t)bind_number(desk, KEY_DESK_ACCOUNT_METRICS);
     c->desk_rate = (uint32_t)bind_number(desk, KEY_DESK_RATE);
+    c->endpoint_metrics = (uint32_t)bind_number(desk, KEY_DESK_ENDPOINT_METRICS);
     TRY(bind_networks(b, tree_get(desk, KEY_DESK_ALLOW_PRIVATE)));
     b->plan.endpoints = (struct plan_endpoints){
         (uint32_t)bind_number(desk, KEY_DESK_ENDPOINTS_MAX),

@@ -56,7 +56,7 @@ struct config {
     size_t listen_count;
     bytes *desk_listen;
     size_t desk_listen_count;
-    uint32_t account_metrics;
+    uint32_t account_metrics, endpoint_metrics;
     uint32_t desk_rate;
     struct guard_range *allow_private; // the guard's exceptions
     size_t allow_private_count;

@@ -13,30 +13,35 @@ static void list_work(struct ask *a, struct reader *r) {
 
 void destinations_list(struct ask *a) { ask_query(a, list_work, ask_send); }
 
-static void show_work(struct ask *a, struct reader *r) {
+// Names of what the configuration has or had; endpoints may be many.
+static void add_names(struct reader *r, struct text *names) {
     OWN(text_drop)
     struct text list = {0};
-    OWN(text_drop)
-    struct text names = {0};
     OWN(json_close)
     struct json_doc *doc = NULL;
-    result read = reader_destinations(r, &list);
-    if (read == OK)
-        read = json_parse(text_bytes(&list), &doc);
-    if (read != OK) {
-        ask_fail_read(a, read, "no destinations");
-        return;
-    }
     size_t at = 0;
     json row;
+    if (reader_destinations(r, &list) != OK || json_parse(text_bytes(&list), &doc) != OK)
+        return;
     while (json_element(json_get(json_root(doc), "data"), &at, &row)) {
         bytes name = json_string(json_get(row, "name"));
-        if (bytes_equal(name, a->arg)) {
-            json_write(row, &a->out);
-            return;
-        }
-        text_addf(&names, "%s%.*s", names.n > 0 ? ", " : "", BYTES_ARG(name));
+        if (json_type(json_get(row, "endpoint")) == JSON_NULL)
+            text_addf(names, "%s%.*s", names->n > 0 ? ", " : "", BYTES_ARG(name));
     }
+}
+
+static void show_work(struct ask *a, struct reader *r) {
+    OWN(text_drop)
+    struct text names = {0};
+    result read = reader_destination(r, a->arg, &a->out);
+    if (read != OK)
+        text_reset(&a->out);
+    if (!failed_as(read, FAIL_ABSENT)) {
+        if (read != OK)
+            ask_fail_read(a, read, "no destination");
+        return;
+    }
+    add_names(r, &names);
     ask_fail(a, 404, "there is no destination %.*s; there are: %s", BYTES_ARG(ask_short(a->arg)),
              names.n > 0 ? text_str(&names) : "none");
 }

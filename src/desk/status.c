@@ -43,7 +43,8 @@ static void metrics_work(struct ask *a, struct reader *r) {
     OWN(text_drop)
     struct text books = {0};
     // What the process counts itself is told even when the ledger cannot be read.
-    result read = reader_metrics(r, clock_wall_ms(o->clock), o->account_metrics, &books);
+    result read =
+        reader_metrics(r, clock_wall_ms(o->clock), o->account_metrics, o->endpoint_metrics, &books);
     if (read == OK)
         text_add(&a->out, text_bytes(&books));
     else

@@ -9,7 +9,6 @@
 
 #define STEPS_BETWEEN_LOOKS 4000
 #define BUSY_MS 1000
-#define COUNTED_AT_ONCE 200000
 
 bool reader_is_over(struct reader *r) {
     return atomic_load(&r->interrupted) ||
@@ -36,7 +35,6 @@ static result open_file(struct reader *r, struct text *why) {
 result reader_open(const char *path, struct reader **out, struct text *why) {
     struct reader *r = NEW(struct reader);
     r->path = bytes_strdup(bytes_of(path));
-    r->totals = NEW_ARRAY(uint64_t, DESTINATIONS_COUNTED);
     result failed = open_file(r, why);
     if (failed != OK) {
         reader_close(r);
@@ -202,116 +200,6 @@ result reader_plan(struct reader *r, uint64_t generation, struct text *plan) {
     return failed;
 }
 
-// Brings the totals up to date, a piece at a time, so that a first count that takes too long goes
-// on at the next question.
-static result count_deliveries(struct reader *r) {
-    int64_t last = 0;
-    TRY(sqlite_number(r->db, "SELECT ifnull(max(seq), 0) FROM delivery", &last));
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    TRY(reader_prepare(r,
-                       "SELECT destination, count(*) FROM delivery NOT INDEXED"
-                       " WHERE seq > ?1 AND seq <= ?2 GROUP BY destination",
-                       &q));
-    while (r->totals_to < last) {
-        int64_t to = r->totals_to + COUNTED_AT_ONCE < last ? r->totals_to + COUNTED_AT_ONCE : last;
-        uint64_t piece[DESTINATIONS_COUNTED] = {0};
-        sqlite3_reset(q);
-        sqlite3_bind_int64(q, 1, r->totals_to);
-        sqlite3_bind_int64(q, 2, to);
-        bool row = false;
-        for (;;) {
-            TRY(reader_step(q, &row));
-            if (!row)
-                break;
-            int64_t number = sqlite3_column_int64(q, 0);
-            if (number >= 0 && number < DESTINATIONS_COUNTED)
-                piece[number] += (uint64_t)sqlite3_column_int64(q, 1);
-        }
-        for (size_t i = 0; i < DESTINATIONS_COUNTED; i++)
-            r->totals[i] += piece[i];
-        r->totals_to = to;
-    }
-    return OK;
-}
-
-static result counts_of(struct reader *r, sqlite3_stmt *by_state, int64_t number,
-                        uint64_t counts[DELIVERY_STATES]) {
-    memset(counts, 0, DELIVERY_STATES * sizeof *counts);
-    sqlite3_reset(by_state);
-    sqlite3_bind_int64(by_state, 1, number);
-    uint64_t others = 0;
-    for (bool row = false;;) {
-        TRY(reader_step(by_state, &row));
-        if (!row)
-            break;
-        int64_t state = sqlite3_column_int64(by_state, 0);
-        NEED(state >= 0 && state < DELIVERY_STATES, CORRUPT, "a delivery's state is none");
-        counts[state] += (uint64_t)sqlite3_column_int64(by_state, 1);
-        others += (uint64_t)sqlite3_column_int64(by_state, 1);
-    }
-    if (number >= 0 && number < DESTINATIONS_COUNTED && r->totals[number] > others)
-        counts[DELIVERY_DONE] = r->totals[number] - others;
-    return OK;
-}
-
-static void add_counts(const uint64_t counts[DELIVERY_STATES], bool held, struct text *out) {
-    text_adds(out, ",\"deliveries\":{");
-    for (unsigned s = 0; s < DELIVERY_STATES; s++) {
-        uint64_t n = counts[s];
-        if (held && s == DELIVERY_HELD)
-            n = counts[DELIVERY_DUE] + counts[DELIVERY_WAITING];
-        else if (held && delivery_state_open(s))
-            n = 0;
-        if (s != DELIVERY_TAKEN)
-            text_addf(out, "%s\"%s\":%llu", s > 0 ? "," : "", delivery_state_name(s),
-                      (unsigned long long)n);
-    }
-    text_addc(out, '}');
-}
-
-static const char count_by_state[] =
-    "SELECT state, count(*) FROM delivery INDEXED BY delivery_due"
-    " WHERE destination = ?1 AND state IN (0, 2) GROUP BY state UNION ALL "
-    "SELECT state, count(*) FROM delivery INDEXED BY delivery_given_up"
-    " WHERE destination = ?1 AND state >= 4 GROUP BY state";
-
-static result list_destinations(struct reader *r, struct text *out) {
-    TRY(count_deliveries(r));
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *by_state = NULL;
-    TRY(reader_prepare(r, count_by_state, &by_state));
-    TRY(reader_prepare(
-        r,
-        "SELECT number, name, present, held, hold_reason, held_at, ifnull((SELECT next_at FROM"
-        " delivery INDEXED BY delivery_due WHERE destination = number AND state IN (0, 2)"
-        " ORDER BY next_at LIMIT 1), 0) AS oldest_due_at FROM destination ORDER BY name",
-        &q));
-    text_adds(out, "{\"data\":[");
-    for (bool row = false, first = true;; first = false) {
-        TRY(reader_step(q, &row));
-        if (!row)
-            break;
-        uint64_t counts[DELIVERY_STATES];
-        TRY(counts_of(r, by_state, sqlite3_column_int64(q, 0), counts));
-        text_adds(out, first ? "{" : ",{");
-        reader_row(q, 1, sqlite3_column_count(q), out);
-        add_counts(counts, sqlite3_column_int(q, 3) != 0, out);
-        text_addc(out, '}');
-    }
-    text_adds(out, "],\"has_more\":false}");
-    return reader_said(out);
-}
-
-result reader_destinations(struct reader *r, struct text *out) {
-    TRY(reader_begin(r, true));
-    result failed = list_destinations(r, out);
-    reader_end(r);
-    return failed;
-}
-
 static result count_events(struct reader *r) {
     int64_t late = 0, more = 0, last = 0;
     TRY(sqlite_number(r->db, "SELECT count(*) FROM suspended WHERE state = 1", &late));
@@ -329,7 +217,7 @@ static result count_events(struct reader *r) {
     return OK;
 }
 
-static void add_label(struct text *out, bytes name) {
+void reader_add_label(struct text *out, bytes name) {
     for (size_t i = 0; i < name.n; i++)
         if (name.p[i] == '\n') {
             text_adds(out, "\\n");
@@ -340,47 +228,7 @@ static void add_label(struct text *out, bytes name) {
         }
 }
 
-static const struct {
-    const char *name, *help;
-} destination_gauges[] = {
-    {"hookkeep_backlog_deliveries", "Deliveries still owed to a destination."},
-    {"hookkeep_oldest_due_seconds", "How long the oldest due delivery of a destination waits."},
-    {"hookkeep_destination_held", "1 while a destination is held."},
-    {"hookkeep_dead_deliveries", "Deliveries of a destination whose schedule ran out."},
-};
-
-static const char measure_destinations[] =
-    "SELECT name, (SELECT count(*) FROM delivery INDEXED BY delivery_due WHERE destination ="
-    " number AND state IN (0, 2)), (SELECT next_at FROM delivery INDEXED BY delivery_due WHERE"
-    " destination = number AND state IN (0, 2) ORDER BY next_at LIMIT 1), held, (SELECT count(*)"
-    " FROM delivery INDEXED BY delivery_given_up WHERE destination = number AND state = 4 AND"
-    " state >= 4) FROM destination ORDER BY name";
-
-static result measure(struct reader *r, int64_t now_ms, struct text *out) {
-    enum { GAUGES = sizeof destination_gauges / sizeof destination_gauges[0] };
-    OWN(sqlite_statement_drop)
-    sqlite3_stmt *q = NULL;
-    TRY(reader_prepare(r, measure_destinations, &q));
-    for (int g = 0; g < GAUGES; g++) {
-        text_addf(out, "# HELP %s %s\n# TYPE %s gauge\n", destination_gauges[g].name,
-                  destination_gauges[g].help, destination_gauges[g].name);
-        sqlite3_reset(q);
-        for (bool row = false;;) {
-            TRY(reader_step(q, &row));
-            if (!row)
-                break;
-            int64_t v = sqlite3_column_int64(q, g + 1);
-            text_addf(out, "%s{destination=\"", destination_gauges[g].name);
-            add_label(out, sqlite_bytes(q, 0));
-            if (g == 1) {
-                bool waits = sqlite3_column_type(q, 2) != SQLITE_NULL && v < now_ms;
-                v = waits ? now_ms - v : 0;
-                text_addf(out, "\"} %lld.%03lld\n", (long long)(v / 1000), (long long)(v % 1000));
-            } else {
-                text_addf(out, "\"} %lld\n", (long long)v);
-            }
-        }
-    }
+static result measure(struct reader *r, struct text *out) {
     int64_t waiting = 0, unclaimed = 0;
     TRY(count_events(r));
     TRY(sqlite_number(r->db,
@@ -401,9 +249,9 @@ static result measure(struct reader *r, int64_t now_ms, struct text *out) {
 static void add_account_row(struct text *out, bytes owner, bytes account, bool livemode,
                             int64_t n) {
     text_adds(out, "hookkeep_account_events_total{owner=\"");
-    add_label(out, owner);
+    reader_add_label(out, owner);
     text_adds(out, "\",account=\"");
-    add_label(out, account);
+    reader_add_label(out, account);
     text_addf(out, "\",livemode=\"%s\"} %lld\n", livemode ? "true" : "false", (long long)n);
 }
 
@@ -434,9 +282,12 @@ static result measure_accounts(struct reader *r, size_t accounts, struct text *o
     return reader_said(out);
 }
 
-result reader_metrics(struct reader *r, int64_t now_ms, size_t accounts, struct text *out) {
+result reader_metrics(struct reader *r, int64_t now_ms, size_t accounts, size_t endpoints,
+                      struct text *out) {
     TRY(reader_begin(r, true));
-    result failed = measure(r, now_ms, out);
+    result failed = reader_measure_destinations(r, now_ms, endpoints, out);
+    if (failed == OK)
+        failed = measure(r, out);
     if (failed == OK)
         failed = measure_accounts(r, accounts, out);
     reader_end(r);

@@ -9,14 +9,13 @@
 #include "stripe/event_query.h"
 
 #define READER_LIMIT_US 5000000
-#define DESTINATIONS_COUNTED 1024
 
 struct reader {
     sqlite3 *db;
     char *path;
     int64_t deadline_us; // monotonic; 0: none
     atomic_bool interrupted;
-    // Deliveries of each destination up to a number; they are only ever added.
+    // Deliveries of each destination, by its number, up to one; they are only ever added.
     uint64_t *totals;
     size_t totals_n;
     int64_t totals_to;
@@ -59,6 +58,10 @@ must result reader_said(const struct text *out); // MEMORY if the text could not
     "AS next_at, d.ended_at AS ended_at, d.replay AS replay, d.last_error AS last_error"
 #define DELIVERY_JOIN " LEFT JOIN destination AS t ON t.number = d.destination"
 
+// Metrics: the value of a label; gauges of destinations, as reader_metrics.
+void reader_add_label(struct text *out, bytes name);
+must result reader_measure_destinations(struct reader *r, int64_t now_ms, size_t endpoints,
+                                        struct text *out);
 // The plan of a generation; null: there is none. Inside begin … end.
 must result reader_plan_read(struct reader *r, int64_t generation, struct plan **out);
 

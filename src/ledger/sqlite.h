@@ -54,10 +54,14 @@ struct list_filter { // an empty or zero member says nothing
 // the contract.
 must result reader_events(struct reader *r, const struct list_filter *f, struct text *out);
 must result reader_deliveries(struct reader *r, const struct list_filter *f, struct text *out);
-must result reader_destinations(struct reader *r,
-                                struct text *out); // with counts by state, oldest due, hold
 must result reader_suspense(struct reader *r, const struct list_filter *f, struct text *out);
 must result reader_keys(struct reader *r, struct text *out); // no hashes
+// Destinations of the file by name, then endpoints in the order in which they were made, but for
+// those that were deleted: who made them, kind, status, what they are owed, by state, the oldest
+// due, hold; of an endpoint what it is, without its secret. No limit.
+must result reader_destinations(struct reader *r, struct text *out);
+// The row of one, deleted or not. ABSENT.
+must result reader_destination(struct reader *r, bytes name, struct text *out);
 // What was seen of a kind, last first: number and the columns of its view (accounts, secret_uses,
 // event_types, api_versions), with 0 for what is none. Heeds account and owner (of accounts alone:
 // INVALID), livemode, and before and after by number.
@@ -100,8 +104,10 @@ must result reader_key(struct reader *r, bytes hash, struct arena *a,
                        struct key_row *out); // by hash; ABSENT
 // For /metrics: backlog and oldest due delivery per destination, events, suspense; events of so
 // many connected accounts each by itself, those that were seen first (so that no row's number ever
-// moves into another), and of the others together.
-must result reader_metrics(struct reader *r, int64_t now_ms, size_t accounts, struct text *out);
+// moves into another), and of the others together. Of endpoints so many stand by themselves too,
+// those that were made first; all others are one, "we_other".
+must result reader_metrics(struct reader *r, int64_t now_ms, size_t accounts, size_t endpoints,
+                           struct text *out);
 // What stored events would become under another plan, in one object: generation (in force), since,
 // until, and the members of rules/whatif.h. Without the reader's time limit, but with limits of its
 // own: FULL, and `why` names the number. One snapshot; the writer goes on meanwhile.

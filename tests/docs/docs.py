@@ -84,6 +84,9 @@ def hookkeep_yaml_5_has_every_key_with_its_variable():
     return missing
 
 
+READERS = "src/ledger/reader.c", "src/ledger/reader_destinations.c"  # gauges of the books
+
+
 def hookkeep_api_7_has_every_route_and_metric():
     text = page("hookkeep-api.7")
     wanted = [f"{method} {path}" for method, path, _ in rows("desk/routes.def", "ROUTE")]
@@ -91,7 +94,8 @@ def hookkeep_api_7_has_every_route_and_metric():
     for kind in "COUNTER", "GAUGE", "HISTOGRAM":
         for name, labels, help_text in rows("base/metrics.def", kind):
             wanted += [name, labels, help_text]
-    wanted += re.findall(r'\W(hookkeep_\w+)', read(SOURCE, "src/ledger/reader.c"))
+    for source in READERS:
+        wanted += re.findall(r'\W(hookkeep_\w+)', read(SOURCE, source))
     return lacks(text, wanted)
 
 
@@ -174,7 +178,7 @@ def zsh_and_fish_have_every_command_and_option():
 def metric_names():
     names = [name for kind in ("COUNTER", "GAUGE", "HISTOGRAM")
              for name, *_ in rows("base/metrics.def", kind)]
-    for source in "src/ledger/reader.c", "src/intake/uses.c":
+    for source in *READERS, "src/intake/uses.c":
         names += re.findall(r'\W(hookkeep_\w+)', read(SOURCE, source))
     return names
 

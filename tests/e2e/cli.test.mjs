@@ -517,11 +517,23 @@ test("destinations: list, show, hold, release", async () => {
   const row = { name: "shop", present: true, held: true, hold_reason: "moving",
     held_at: 1700000000123,
                 oldest_due_at: 0, deliveries: { due: 0, waiting: 0, done: 7, dead: 1, held: 3,
-                                                cancelled: 0 } };
-  answers["GET /api/destinations"] = { data: [row], has_more: false };
+                                                cancelled: 0 },
+                made_by: "file", status: "configured", kind: "http", endpoint: null };
+  const made = { ...row, name: "we_1", held: false, hold_reason: "", made_by: "api",
+                 status: "disabled",
+                 endpoint: { livemode: "live", url: "https://shop.example/hook", scope: "account",
+                             because: "failed", enabled_events: ["charge.failed", "payout.paid"],
+                             payload: "snapshot", created: 1700000000, failing_since: 0 } };
+  answers["GET /api/destinations"] = { data: [row, made], has_more: false };
+  answers["GET /api/destinations/we_1"] = made;
   answers["GET /api/destinations/shop"] = row;
   assert.match((await ok(["destinations", "list"])).stdout,
-               /\nshop +yes +0 +0 +7 +1 +- +moving\n$/);
+               /\nshop +configured +yes +0 +0 +7 +1 +- +moving +-\nwe_1 +disabled .*\/hook\n$/);
+  const shown = (await ok(["destinations", "show", "we_1"])).stdout;
+  for (const line of [/^made by +api$/m, /^status +disabled$/m, /^why +failed$/m,
+                      /^url +https:\/\/shop.example\/hook$/m, /^livemode +live$/m,
+                      /^events +charge.failed, payout.paid$/m, /^made at +2023-11-14 22:13:20$/m])
+    assert.match(shown, line);
   assert.match((await ok(["destinations", "show", "shop"])).stdout, /^open, held +3$/m);
   answers["POST /api/destinations/shop/hold"] = { ok: true };
   answers["POST /api/destinations/shop/release"] = { ok: true };

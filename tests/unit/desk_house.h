@@ -189,6 +189,7 @@ static inline void house_desk(struct house *h) {
                    .connections_address_max = 100},
         .drain_ms = 500,
         .sealing_key = house_sealing_key,
+        .endpoint_metrics = 1,
         .sources = &source,
         .source_count = 1,
         .source_addresses = "[\"http://127.0.0.1:4242\"]",

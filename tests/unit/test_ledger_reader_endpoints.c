@@ -216,10 +216,47 @@ static void test_known(void **state) {
     arena_drop(&small);
 }
 
+static void deliver(struct store *s, uint64_t seq, uint32_t destination, const char *name) {
+    struct destination_row d = {.number = destination, .name = bytes_of(name), .present = true};
+    struct delivery_row done = a_delivery(seq, 1, destination, 0);
+    done.state = DELIVERY_DONE;
+    assert_ok(s->begin(s));
+    if (seq == 1)
+        book_event(s, 1, B("evt_1"), B("{}"));
+    assert_ok(s->destination_put(s, &d));
+    assert_ok(s->delivery_insert(s, &done));
+    assert_ok(s->commit(s));
+}
+
+static void assert_done(struct desk *d, const char *name, int64_t done) {
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    int64_t n = -1;
+    text_reset(&d->out);
+    assert_ok(reader_destination(d->reader, bytes_of(name), &d->out));
+    assert_ok(json_parse(text_bytes(&d->out), &doc));
+    assert_ok(json_i64(json_path(json_root(doc), B("deliveries.done")), &n));
+    assert_int_equal(n, done);
+}
+
+// What was done is counted of each, whatever its number and whenever it came.
+static void test_done_of_many(void **state) {
+    struct desk *d = *state;
+    deliver(d->world.store, 1, 700, "shop");
+    assert_done(d, "shop", 1);
+    deliver(d->world.store, 2, 3000, "late");
+    assert_done(d, "late", 1);
+    deliver(d->world.store, 3, 3000, "late");
+    assert_done(d, "late", 2);
+    assert_done(d, "shop", 1);
+    assert_code(reader_destination(d->reader, B("nobody"), &d->out), ABSENT);
+    assert_code(reader_destination(d->reader, NO_BYTES, &d->out), ABSENT);
+}
+
 #define HERE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {HERE(test_lists), HERE(test_one), HERE(test_shown_whole),
-                                       HERE(test_known)};
+                                       HERE(test_known), HERE(test_done_of_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

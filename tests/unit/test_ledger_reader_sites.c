@@ -252,7 +252,7 @@ static void what_waits(void **state) {
     has(l, "objects.2.key", "\"acct_1/product:basic\"");
     OWN(text_drop)
     struct text gauges = {0};
-    assert_null(reader_metrics(l->reader, 0, 0, &gauges));
+    assert_null(reader_metrics(l->reader, 0, 0, 0, &gauges));
     assert_non_null(strstr(text_str(&gauges), "\nhookkeep_unclaimed_events 4\n"));
 }
 
