@@ -3,11 +3,13 @@
 
 #include "desk/answers.h"
 #include "desk/which.h"
+#include "rules/endpoint.h"
 #include "rules/match.h"
 #include "rules/site.h"
 #include "stripe/event.h"
 
 #define RECEIPTS_MAX 100
+#define ENDPOINTS_MEMORY_MAX ((size_t)512 << 20) // as booking has it
 
 // An event being explained, on the query thread.
 struct explained {
@@ -17,6 +19,10 @@ struct explained {
     json row;   // with receipts and deliveries
     struct plan *now;
     struct plan *then; // of the receipt at hand; may be `now`
+    struct arena memory;
+    struct endpoint_known *endpoints; // in memory
+    size_t endpoint_count;
+    bool endpoints_said; // with the first receipt that counts
 };
 
 static result plan_load(struct reader *r, uint64_t generation, struct plan **out) {
@@ -109,8 +115,9 @@ static void add_destination(const struct explained *x, bytes name, const struct 
     text_drop(&then.why);
 }
 
-// Those in force, then those that were when the receipt came and are no more.
-static void add_destinations(const struct explained *x, const struct match_facts *f, bool misfit) {
+// Those in force, then those that were when the receipt came and are no more. False: there are
+// none.
+static bool add_destinations(const struct explained *x, const struct match_facts *f, bool misfit) {
     bool first = true;
     for (size_t i = 0; x->now != NULL && i < x->now->destination_count; i++, first = false)
         add_destination(x, x->now->destinations[i].name, f, misfit, first);
@@ -122,6 +129,94 @@ static void add_destinations(const struct explained *x, const struct match_facts
         add_destination(x, name, f, misfit, first);
         first = false;
     }
+    return !first;
+}
+
+static bool is_owed(const struct explained *x, bytes destination) {
+    json row;
+    for (size_t at = 0; json_element(json_get(x->row, "deliveries"), &at, &row);)
+        if (bytes_equal(json_string(json_get(row, "destination")), destination))
+            return true;
+    return false;
+}
+
+// An endpoint gets what was owed to it when the event came, whatever it is now.
+static void decide_endpoint(const struct explained *x, const struct endpoint_known *e,
+                            const struct match_facts *f, int64_t received_at,
+                            struct decision *out) {
+    bool owed = is_owed(x, e->as.name), matches = match_destination(&e->as, f, &out->why);
+    out->gets = owed && e->enabled;
+    if (!e->enabled) {
+        text_reset(&out->why);
+        text_addf(&out->why, "the endpoint is disabled%s%s",
+                  e->because.n > 0 ? ", as it did nothing but fail" : "",
+                  owed ? ": what it is owed waits until it is enabled" : "");
+    } else if (!owed && matches && e->created_s * 1000 > received_at) {
+        text_reset(&out->why);
+        text_adds(&out->why, "the endpoint was made after the event came; a replay to it sends it");
+    } else if (!owed && matches) {
+        text_adds(&out->why, ", but when the event came the endpoint was not there, disabled, or "
+                             "asked for others; a replay to it sends it");
+    } else if (owed && !matches) {
+        text_reset(&out->why);
+        text_adds(&out->why, "it was owed to the endpoint; it asks for others since, or somebody "
+                             "replayed it");
+    }
+}
+
+static void add_endpoint(const struct explained *x, bytes name, const struct decision *d,
+                         bool first) {
+    struct text *out = &x->ask->out;
+    text_adds(out, first ? "{\"name\":" : ",{\"name\":");
+    text_add_json(out, name);
+    text_addc(out, ',');
+    add_decision(out, d);
+    text_adds(out, ",\"then\":null");
+    add_deliveries(x, name);
+}
+
+static const struct endpoint_known *known(const struct explained *x, bytes id) {
+    for (size_t i = 0; i < x->endpoint_count; i++)
+        if (bytes_equal(x->endpoints[i].as.name, id))
+            return &x->endpoints[i];
+    return NULL;
+}
+
+// Those that were deleted and had a delivery, each once.
+static void add_deleted(const struct explained *x, bool first) {
+    json list = json_get(x->row, "deliveries"), row, before;
+    size_t n = 0;
+    for (size_t at = 0; json_element(list, &at, &row); n++) {
+        bytes name = json_string(json_get(row, "destination"));
+        bool again = false;
+        size_t k = 0;
+        for (size_t from = 0; k < n && json_element(list, &from, &before); k++)
+            again = again || bytes_equal(json_string(json_get(before, "destination")), name);
+        if (again || !endpoint_id(name) || known(x, name) != NULL)
+            continue;
+        struct decision d = {0};
+        text_adds(&d.why, "the endpoint was deleted");
+        add_endpoint(x, name, &d, first);
+        text_drop(&d.why);
+        first = false;
+    }
+}
+
+// Those of the event's livemode.
+static void add_endpoints(struct explained *x, const struct match_facts *f, int64_t received_at,
+                          bool first) {
+    for (size_t i = 0; i < x->endpoint_count; i++) {
+        const struct endpoint_known *e = &x->endpoints[i];
+        if (!mode_fits(e->as.livemode, f->livemode))
+            continue;
+        struct decision d = {0};
+        decide_endpoint(x, e, f, received_at, &d);
+        add_endpoint(x, e->as.name, &d, first);
+        text_drop(&d.why);
+        first = false;
+    }
+    add_deleted(x, first);
+    x->endpoints_said = true;
 }
 
 static uint64_t number_of(json row, const char *key) {
@@ -172,7 +267,10 @@ static result add_receipt(struct explained *x, json receipt) {
     text_addc(out, '{');
     copy_members(receipt, names, out);
     text_adds(out, ",\"destinations\":[");
-    add_destinations(x, &facts, json_true(json_get(receipt, "livemode_misfit")));
+    bool misfit = json_true(json_get(receipt, "livemode_misfit"));
+    bool any = add_destinations(x, &facts, misfit);
+    if (!misfit && !x->endpoints_said)
+        add_endpoints(x, &facts, (int64_t)number_of(receipt, "received_at"), !any);
     text_adds(out, "]}");
     return OK;
 }
@@ -194,6 +292,7 @@ static result add_receipts(struct explained *x) {
 static result explain(struct explained *x, uint64_t seq) {
     struct text *out = &x->ask->out;
     TRY(explain_plan(x->ask, x->reader, &x->now));
+    TRY(reader_endpoints_known(x->reader, &x->memory, &x->endpoints, &x->endpoint_count));
     uint64_t generation = x->now == NULL ? 0 : x->now->generation;
     text_adds(out, "{\"event\":");
     text_add(out, x->name);
@@ -224,17 +323,43 @@ static result add_reached(const struct explained *x, json receipt, bool *reached
     return OK;
 }
 
+// Endpoints: what was owed to them when it came.
+static result add_owed(const struct explained *x, size_t *n) {
+    json list = json_get(x->row, "deliveries"), row, before;
+    bool livemode = json_true(json_get(x->row, "livemode"));
+    size_t i = 0;
+    for (size_t at = 0; json_element(list, &at, &row); i++) {
+        bytes name = json_string(json_get(row, "destination"));
+        bool again = !endpoint_id(name);
+        size_t k = 0;
+        for (size_t from = 0; !again && k < i && json_element(list, &from, &before); k++)
+            again = bytes_equal(json_string(json_get(before, "destination")), name);
+        OWN(text_drop)
+        struct text text = {0};
+        OWN(json_close)
+        struct json_doc *doc = NULL;
+        result read = again ? OK : reader_endpoint(x->reader, livemode, name, &text);
+        if (again || failed_as(read, FAIL_ABSENT))
+            continue;
+        TRY(read);
+        TRY(json_parse(text_bytes(&text), &doc));
+        if (!json_true(json_get(json_root(doc), "enabled")))
+            continue;
+        text_adds(&x->ask->out, (*n)++ > 0 ? "," : "");
+        text_add_json(&x->ask->out, name);
+    }
+    return OK;
+}
+
 static result add_matching(const struct explained *x) {
     json receipts = json_get(x->row, "receipts"), receipt;
-    size_t n = 0, size = x->now == NULL ? 0 : x->now->destination_count * sizeof(bool);
-    if (size == 0)
-        return OK;
-    bool *reached = arena_take(&x->ask->memory, size);
+    size_t n = 0, count = x->now == NULL ? 0 : x->now->destination_count;
+    bool *reached = arena_take(&x->ask->memory, count + 1);
     NEED(reached != NULL, MEMORY, "a replay's destinations do not fit the arena");
-    memset(reached, 0, size);
-    for (size_t at = 0; json_element(receipts, &at, &receipt);)
+    memset(reached, 0, count);
+    for (size_t at = 0; count > 0 && json_element(receipts, &at, &receipt);)
         TRY(add_reached(x, receipt, reached, &n));
-    return OK;
+    return add_owed(x, &n);
 }
 
 result explain_plan(struct ask *a, struct reader *r, struct plan **now) {
@@ -281,8 +406,10 @@ static void explain_work(struct ask *a, struct reader *r) {
         done = json_parse(text_bytes(&whole), &doc);
     struct explained x = {
         .ask = a, .reader = r, .name = text_bytes(&digits), .row = json_root(doc)};
+    arena_init(&x.memory, ENDPOINTS_MEMORY_MAX);
     if (done == OK)
         done = explain(&x, seq);
+    arena_drop(&x.memory);
     then_drop(&x);
     plan_free(x.now);
     if (done != OK)
