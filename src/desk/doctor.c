@@ -2,10 +2,11 @@
 #include "rules/doctor.h"
 
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "desk/answers.h"
 #include "port/clock.h"
 
-#define FACTS_MEMORY_MAX ((size_t)32 << 20)
+#define FACTS_MEMORY_MAX ((size_t)512 << 20) // endpoints are most of it
 #define PAGE 1000
 
 // Facts being gathered, on the query thread. What they point into is in `memory`.
@@ -187,6 +188,18 @@ static result gather_destinations(struct gathering *g) {
     return OK;
 }
 
+static result gather_endpoints(struct gathering *g) {
+    struct endpoint_known *known = NULL;
+    size_t n = 0;
+    TRY(reader_endpoints_known(g->reader, &g->memory, &known, &n));
+    TRY(take(g, n, sizeof *g->facts.endpoints, &g->facts.endpoints));
+    for (size_t i = 0; i < n; i++)
+        g->facts.endpoints[i] =
+            (struct doctor_endpoint){&known[i].as, known[i].enabled, known[i].because};
+    g->facts.endpoint_count = n;
+    return OK;
+}
+
 static result gather_suspense(struct gathering *g) {
     OWN(text_drop)
     struct text text = {0};
@@ -209,6 +222,8 @@ static result gather(struct gathering *g) {
     TRY(gather_sightings(g, SIGHTING_VERSION, "api_version", &f->versions));
     TRY(gather_accounts(g));
     TRY(gather_destinations(g));
+    TRY(gather_endpoints(g));
+    f->endpoints_sealed = (uint64_t)metric_get(METRIC_ENDPOINTS_SEALED);
     return gather_suspense(g);
 }
 

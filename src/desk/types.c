@@ -8,7 +8,9 @@
 #include "stripe/catalogue.h"
 
 #define SEEN_MEMORY_MAX ((size_t)16 << 20)
+#define ENDPOINTS_MEMORY_MAX ((size_t)512 << 20) // as booking has it
 #define PAGE 1000
+#define ENDPOINTS_NAMED 20 // that take a type
 
 // A type that came, through whatever source and in whatever livemode.
 struct seen {
@@ -20,6 +22,8 @@ struct seen {
 struct listing {
     struct ask *ask;
     struct plan *plan; // in force; null before the first
+    struct endpoint_known *endpoints;
+    size_t endpoint_count;
     struct arena memory;
     struct seen *seen; // sorted by type
     size_t seen_count, rows;
@@ -113,10 +117,18 @@ static void add_taker(const struct plan_destination *d, bytes type, struct text 
     text_addc(out, '}');
 }
 
-static void add_takers(const struct listing *l, bytes type, struct text *out) {
+// Endpoints may be many: how many more there are is said instead of which.
+static size_t add_takers(const struct listing *l, bytes type, struct text *out) {
+    size_t n = 0;
     for (size_t i = 0; l->plan != NULL && i < l->plan->destination_count; i++)
         if (match_may_get(&l->plan->destinations[i], type, NO_BYTES))
             add_taker(&l->plan->destinations[i], type, out);
+    for (size_t i = 0; i < l->endpoint_count; i++) {
+        const struct endpoint_known *e = &l->endpoints[i];
+        if (e->enabled && match_may_get(&e->as, type, NO_BYTES) && n++ < ENDPOINTS_NAMED)
+            add_taker(&e->as, type, out);
+    }
+    return n > ENDPOINTS_NAMED ? n - ENDPOINTS_NAMED : 0;
 }
 
 // `known` is null for a type that Stripe does not document, `seen` for one that never came.
@@ -125,7 +137,7 @@ static void add_row(struct listing *l, bytes type, const struct event_type *know
     struct text *out = &l->ask->out;
     OWN(text_drop)
     struct text takers = {0};
-    add_takers(l, type, &takers);
+    size_t more = add_takers(l, type, &takers);
     if (!bytes_starts(type, l->prefix) || (l->only_seen && seen == NULL) ||
         (l->only_taken && takers.n == 0))
         return;
@@ -142,7 +154,7 @@ static void add_row(struct listing *l, bytes type, const struct event_type *know
               seen == NULL ? 0 : (long long)seen->first_at,
               seen == NULL ? 0 : (long long)seen->last_at);
     text_add(out, text_bytes(&takers));
-    text_adds(out, "]}");
+    text_addf(out, "],\"takers_more\":%zu}", more);
 }
 
 // Both lists are sorted: one walk over the two.
@@ -170,8 +182,12 @@ static void list_work(struct ask *a, struct reader *r) {
                         .only_taken = bytes_equal(param(a, "taken"), B("true"))};
     if (bytes_ends(l.prefix, B("*")))
         l.prefix.n--;
+    struct arena endpoints;
     arena_init(&l.memory, SEEN_MEMORY_MAX);
+    arena_init(&endpoints, ENDPOINTS_MEMORY_MAX);
     result done = explain_plan(a, r, &l.plan);
+    if (done == OK)
+        done = reader_endpoints_known(r, &endpoints, &l.endpoints, &l.endpoint_count);
     if (done == OK)
         done = read_seen(&l, r);
     if (done == OK) {
@@ -183,6 +199,7 @@ static void list_work(struct ask *a, struct reader *r) {
     }
     plan_free(l.plan);
     arena_drop(&l.memory);
+    arena_drop(&endpoints);
 }
 
 static bool is_true_or_absent(struct ask *a, const char *name) {

@@ -117,6 +117,35 @@ void check_destination_held(const struct doctor_facts *f, struct doctor_report *
     }
 }
 
+void check_endpoints_disabled(const struct doctor_facts *f, struct doctor_report *r) {
+    size_t n = 0;
+    for (size_t i = 0; i < f->endpoint_count; i++)
+        if (!f->endpoints[i].enabled && f->endpoints[i].because.n > 0)
+            doctor_list(&r->found, n++, f->endpoints[i].as->name);
+    doctor_list_end(&r->found, n);
+    if (n == 0)
+        return;
+    text_adds(&r->found,
+              ": disabled, as attempts did nothing but fail for as long as "
+              "desk.endpoints_disable_after says; events that come are not owed to them");
+    text_adds(&r->mend,
+              "`hookkeep destinations show ID` has the URL: tell who made it, who enables "
+              "it again through the API (`disabled=false`), or deletes it");
+    doctor_find(r);
+}
+
+void check_endpoints_sealed(const struct doctor_facts *f, struct doctor_report *r) {
+    if (f->endpoints_sealed == 0)
+        return;
+    text_addf(&r->found,
+              "%llu endpoints made by the API get nothing: their secrets do not open with the key "
+              "in LEDGER.sealing-key",
+              (unsigned long long)f->endpoints_sealed);
+    text_adds(&r->mend, "put the file of when they were made back and start again, or have them "
+                        "made anew");
+    doctor_find(r);
+}
+
 void check_suspense(const struct doctor_facts *f, struct doctor_report *r) {
     if (f->suspended == 0)
         return;
@@ -127,7 +156,7 @@ void check_suspense(const struct doctor_facts *f, struct doctor_report *r) {
 }
 
 void check_no_destination(const struct doctor_facts *f, struct doctor_report *r) {
-    if (f->plan == NULL || f->plan->destination_count > 0)
+    if (f->plan == NULL || f->plan->destination_count > 0 || f->endpoint_count > 0)
         return;
     text_adds(&r->found, "no destination is configured: events are kept and go nowhere");
     text_adds(&r->mend, "name one under `destinations:` (man hookkeep.yaml), and send what came "

@@ -42,6 +42,12 @@ struct doctor_destination {
     int64_t oldest_due_at; // ms; 0: nothing is owed
 };
 
+struct doctor_endpoint { // made through the API, of either livemode
+    const struct plan_destination *as;
+    bool enabled;
+    bytes because; // why it is not, other than by its owner
+};
+
 struct doctor_account { // that a rule names and that was seen
     bytes account;
     bool livemode;
@@ -56,8 +62,11 @@ struct doctor_facts {
     struct doctor_sightings secrets, types, versions;
     struct doctor_account *accounts;
     size_t account_count;
-    struct doctor_destination *destinations; // those of the plan
+    struct doctor_destination *destinations; // those of the plan, and enabled endpoints
     size_t destination_count;
+    struct doctor_endpoint *endpoints;
+    size_t endpoint_count;
+    uint64_t endpoints_sealed; // whose secret the sealing key does not open
     uint64_t suspended;
 };
 

@@ -227,22 +227,25 @@ void check_source_mixes(const struct doctor_facts *f, struct doctor_report *r) {
     }
 }
 
-static bool anybody_takes(const struct plan *p, const struct doctor_sighting *t) {
-    for (size_t i = 0; i < p->destination_count; i++)
-        if (may_take(&p->destinations[i], t))
+static bool anybody_takes(const struct doctor_facts *f, const struct doctor_sighting *t) {
+    for (size_t i = 0; i < f->plan->destination_count; i++)
+        if (may_take(&f->plan->destinations[i], t))
+            return true;
+    for (size_t i = 0; i < f->endpoint_count; i++)
+        if (f->endpoints[i].enabled && may_take(f->endpoints[i].as, t))
             return true;
     return false;
 }
 
 void check_types_unmatched(const struct doctor_facts *f, struct doctor_report *r) {
-    if (f->plan == NULL || f->plan->destination_count == 0)
+    if (f->plan == NULL || (f->plan->destination_count == 0 && f->endpoint_count == 0))
         return;
     for (size_t i = 0; i < f->plan->source_count; i++) {
         bytes path = f->plan->sources[i].path;
         size_t n = 0;
         for (size_t k = 0; k < f->types.n; k++) {
             const struct doctor_sighting *t = &f->types.rows[k];
-            if (bytes_equal(t->whose, path) && recent(f, t) && !anybody_takes(f->plan, t))
+            if (bytes_equal(t->whose, path) && recent(f, t) && !anybody_takes(f, t))
                 doctor_list(&r->found, n++, t->what);
         }
         doctor_list_end(&r->found, n);

@@ -272,7 +272,7 @@ static void test_events(void **state) {
     assert_int_equal(json_type(reply_at(&types, "data.2")), JSON_ABSENT);
     expect(h, "GET", "/api/types?type=charge.ref*&taken=true", NULL, 200,
            "{\"name\":\"charges\",\"destination\":\"charges\",\"handler\":null,"
-           "\"description\":\"\"}]}");
+           "\"description\":\"\"}],\"takers_more\":0}");
     // What each source was sent is not known here; the rest is.
     expect(h, "GET", "/api/doctor", NULL, 200,
            "\"check\":\"livemodes_mix\",\"severity\":\"warning\"");

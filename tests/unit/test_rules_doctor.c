@@ -44,6 +44,10 @@ struct clinic {
     struct doctor_sighting secrets[4], types[4], versions[4];
     struct doctor_account accounts[1];
     struct doctor_destination destinations[1];
+    struct doctor_endpoint endpoints[1];
+    struct plan_destination endpoint;
+    struct plan_rule rule;
+    bytes types_asked[1];
     const char *plan;
 };
 
@@ -62,6 +66,11 @@ static void healthy(struct clinic *c) {
         .destinations = {{.name = B("shop"), .due = 2, .oldest_due_at = NOW_MS - 60000}},
         .plan = PLAN(BOTH, SHOP("both", CUSTOMERS)),
     };
+    c->types_asked[0] = B("*");
+    c->rule = (struct plan_rule){.types = c->types_asked, .type_count = 1};
+    c->endpoint = (struct plan_destination){
+        .name = B("we_1"), .livemode = MODE_LIVE, .rules = &c->rule, .rule_count = 1};
+    c->endpoints[0] = (struct doctor_endpoint){.as = &c->endpoint, .enabled = true};
     c->facts = (struct doctor_facts){
         .now_ms = NOW_MS,
         .sources = c->sources,
@@ -73,6 +82,7 @@ static void healthy(struct clinic *c) {
         .account_count = 1,
         .destinations = c->destinations,
         .destination_count = 1,
+        .endpoints = c->endpoints,
     };
 }
 
@@ -111,6 +121,10 @@ CASE(late, c->destinations[0].oldest_due_at = NOW_MS - 300001)
 CASE(late_but_held, late(c); c->destinations[0].held = true)
 CASE(held, c->destinations[0].held = true; c->destinations[0].held_open = 1)
 CASE(fails, c->destinations[0].waiting = 1)
+CASE(endpoint_failed, c->facts.endpoint_count = 1; c->endpoints[0].enabled = false;
+     c->endpoints[0].because = B("failed"))
+CASE(endpoint_off, c->facts.endpoint_count = 1; c->endpoints[0].enabled = false)
+CASE(sealed, c->facts.endpoints_sealed = 1)
 CASE(suspended, c->facts.suspended = 1)
 CASE(expires, c->plan = PLAN(BOTH "," SECRET("old", "any", "\"not_after_s\":1800000100,"),
                              SHOP("both", CUSTOMERS));
@@ -138,8 +152,13 @@ CASE(unmatched_by_source,
 CASE(unmatched_by_except, c->types[1] = seen(B("product.created"), true); c->facts.types.n = 2;
      c->plan = PLAN(BOTH, TABLES("\"product\"")))
 CASE(unmatched_long_ago, unmatched(c); c->types[1].last_at = NOW_MS - 8 * DAY_MS)
+CASE(endpoint_takes, unmatched(c); c->facts.endpoint_count = 1)
+CASE(endpoint_takes_other, endpoint_takes(c); c->types_asked[0] = B("refund.created"))
+CASE(endpoint_takes_test, endpoint_takes(c); c->endpoint.livemode = MODE_TEST)
+CASE(endpoint_takes_no_more, endpoint_takes(c); c->endpoints[0].enabled = false)
 CASE(unseen, c->plan = PLAN(BOTH, SHOP("both", RULE("\"customer.*\",\"refund.*\"", "", ""))))
 CASE(no_destination, c->plan = PLAN(BOTH, ""); c->facts.destination_count = 0)
+CASE(endpoint_alone, no_destination(c); c->facts.endpoint_count = 1)
 CASE(nothing, c->facts.secrets.n = c->facts.types.n = c->facts.versions.n = 0)
 CASE(empty, nothing(c); c->plan = NULL; c->facts.destination_count = c->facts.source_count = 0;
      c->facts.account_count = 0)
@@ -160,6 +179,9 @@ static const struct {
     {late_but_held, "", ""},
     {held, "destination_held", "hookkeep destinations release shop"},
     {fails, "destination_fails", "--state waiting"},
+    {endpoint_failed, "endpoints_disabled", "we_1: disabled"},
+    {endpoint_off, "", ""},
+    {sealed, "endpoints_sealed", "LEDGER.sealing-key"},
     {suspended, "suspense", "hookkeep suspense list"},
     {expires, "secret_expires", "2027-01-15T08:01:40.000Z"},
     {expires_unused, "", ""},
@@ -179,8 +201,13 @@ static const struct {
     {unmatched_by_source, "types_unmatched", "customer.created"},
     {unmatched_by_except, "types_unmatched", "product.created"},
     {unmatched_long_ago, "", ""},
+    {endpoint_takes, "", ""},
+    {endpoint_takes_other, "types_unmatched", "invoice.paid"},
+    {endpoint_takes_test, "types_unmatched", "invoice.paid"},
+    {endpoint_takes_no_more, "types_unmatched", "invoice.paid"},
     {unseen, "types_unseen", "refund.* never arrived"},
     {no_destination, "no_destination", "destinations:"},
+    {endpoint_alone, "", ""},
     {nothing, "nothing_came", "at /webhook of this gateway"},
     {empty, "nothing_came", "a source of this gateway"},
 };
