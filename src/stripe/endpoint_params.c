@@ -61,26 +61,37 @@ bool endpoint_events_check(json list, const char *name, bool thin, struct api_re
     return true;
 }
 
+// JSON can name a member twice.
+static bool names_twice(json object, bytes name) {
+    bytes other;
+    json value;
+    size_t n = 0;
+    for (size_t at = 0; json_member(object, &at, &other, &value);)
+        n += bytes_equal(name, other);
+    return n > 1;
+}
+
 bool endpoint_metadata_check(json metadata, struct api_refusal *why) {
     bytes key;
     json v;
-    size_t n = 0;
     if (json_type(metadata) != JSON_OBJECT)
         return api_refuse(why, API_ERROR_INVALID, B("metadata"),
                           "metadata has keys in brackets, as metadata[site]=shop");
-    for (size_t at = 0; json_member(metadata, &at, &key, &v); n++) {
+    if (json_size(metadata) > ENDPOINT_METADATA_MAX)
+        return api_refuse(why, API_ERROR_INVALID, B("metadata"),
+                          "metadata has %zu keys, and may have %d", json_size(metadata),
+                          ENDPOINT_METADATA_MAX);
+    for (size_t at = 0; json_member(metadata, &at, &key, &v);) {
         bool fits = json_type(v) == JSON_STRING || json_type(v) == JSON_NULL;
         if (!fits || key.n == 0 || key.n > ENDPOINT_METADATA_KEY_MAX ||
             json_string(v).n > ENDPOINT_METADATA_VALUE_MAX)
             return api_refuse(why, API_ERROR_INVALID, B("metadata"),
                               "a key of metadata has 1 to %d bytes, and one text of at most %d",
                               ENDPOINT_METADATA_KEY_MAX, ENDPOINT_METADATA_VALUE_MAX);
+        if (names_twice(metadata, key))
+            return api_refuse(why, API_ERROR_INVALID, B("metadata"),
+                              "metadata has a key twice; name it once");
     }
-    if (n > ENDPOINT_METADATA_MAX)
-        return api_refuse(why, API_ERROR_INVALID, B("metadata"),
-                          "metadata has %zu keys, and may "
-                          "have %d",
-                          n, ENDPOINT_METADATA_MAX);
     return true;
 }
 

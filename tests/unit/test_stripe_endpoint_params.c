@@ -108,6 +108,31 @@ static void refused(void **state) {
     }
 }
 
+// As a body of /v2 has it: what a form cannot say.
+static void metadata_in_json(void **state) {
+    static const struct {
+        const char *json;
+        bool taken;
+    } rows[] = {
+        {"{}", true},
+        {"{\"a\":\"1\",\"b\":null}", true},
+        {"{\"a\":1}", false},
+        {"{\"\":\"1\"}", false},
+        {"{\"a\":\"1\",\"a\":\"2\"}", false},
+        {"[\"a\"]", false},
+        {"null", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        OWN(json_close)
+        struct json_doc *doc = NULL;
+        OWN(api_refusal_drop)
+        struct api_refusal why = {0};
+        assert_null(json_parse(bytes_of(rows[i].json), &doc));
+        if (endpoint_metadata_check(json_root(doc), &why) != rows[i].taken)
+            fail_msg("%s: %s", rows[i].json, text_str(&why.message));
+    }
+}
+
 static void hosts(void **state) {
     assert_true(bytes_equal(url_host(B("https://a.example:8/x:y?b")), B("a.example")));
     assert_true(bytes_equal(url_host(B("http://[::1]:8/")), B("::1")));
@@ -118,6 +143,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(taken),
         cmocka_unit_test(refused),
+        cmocka_unit_test(metadata_in_json),
         cmocka_unit_test(hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
