@@ -18,9 +18,16 @@ struct included {
     bool url, secret;
 };
 
+static bool is_list(json v, const char *name, struct api_refusal *why) {
+    return json_type(v) == JSON_ABSENT || json_type(v) == JSON_ARRAY ||
+           api_refuse(why, API_ERROR_INVALID, bytes_of(name), "%s is a list of texts", name);
+}
+
 static bool read_included(json list, struct included *out, struct api_refusal *why) {
     json one;
     *out = (struct included){0};
+    if (!is_list(list, "include", why))
+        return false;
     for (size_t at = 0; json_element(list, &at, &one);) {
         if (bytes_equal(json_string(one), B("webhook_endpoint.url")))
             out->url = true;
@@ -153,6 +160,8 @@ static bool read_kind(json params, bool new, struct wish *w, struct api_refusal 
 static bool read_from(json params, struct wish *w, struct api_refusal *why) {
     json one;
     w->from = json_get(params, "events_from");
+    if (!is_list(w->from, "events_from", why))
+        return false;
     for (size_t at = 0; json_element(w->from, &at, &one);)
         if (!bytes_equal(json_string(one), B("@self")) &&
             !bytes_equal(json_string(one), B("@accounts")))
@@ -414,8 +423,13 @@ static void list_work(struct ask *a, struct reader *r) {
     result read = reader_endpoints(r, &q, &rows, &more);
     if (read == OK)
         read = json_parse(text_bytes(&rows), &doc);
+    if (failed_as(read, FAIL_ABSENT)) {
+        v1_fail(a, API_ERROR_CURSOR_MISSING, "page",
+                "page goes on behind a destination that is gone; begin the list anew.");
+        return;
+    }
     if (read != OK) {
-        ask_fail_read(a, read, "page goes on behind a destination that is gone; begin anew");
+        ask_fail_read(a, read, "no destinations");
         return;
     }
     json one;

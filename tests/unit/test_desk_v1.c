@@ -223,6 +223,62 @@ static void test_errors(void **state) {
                      rows[i].status, REQUEST, rows[i].code, rows[i].param);
 }
 
+// What a body or a question under /v2 is refused for, each by its parameter.
+static void test_v2_errors(void **state) {
+#define DESTINATIONS "/v2/core/event_destinations"
+#define MADE                                                                                       \
+    "{\"name\":\"n\",\"type\":\"webhook_endpoint\",\"event_payload\":\"snapshot\","                \
+    "\"enabled_events\":[\"*\"],\"webhook_endpoint\":{\"url\":\"https://a.example/\"}"
+    struct house *h = *state;
+    fill(h);
+    static const struct {
+        const char *body, *code, *param;
+    } made[] = {
+        {"name=n", "", ""},
+        {"[]", "", ""},
+        {"{", "", ""},
+        {MADE ",\"url\":\"https://a.example/\"}", "parameter_unknown", "url"},
+        {MADE ",\"events_from\":\"@accounts\"}", "", "events_from"},
+        {MADE ",\"events_from\":[\"@organization_members\"]}", "", "events_from"},
+        {MADE ",\"include\":\"webhook_endpoint.url\"}", "", "include"},
+        {MADE ",\"include\":[\"name\"]}", "", "include"},
+        {MADE ",\"metadata\":{\"a\":\"1\",\"a\":\"2\"}}", "", "metadata"},
+        {MADE ",\"metadata\":null}", "", "metadata"},
+        {MADE ",\"description\":7}", "", "description"},
+        {"{\"name\":\"n\",\"type\":\"amazon_eventbridge\",\"event_payload\":\"thin\"}", "", "type"},
+        {"{\"name\":\"n\",\"type\":\"webhook_endpoint\",\"event_payload\":\"fat\"}", "",
+         "event_payload"},
+        {"{\"name\":\"n\",\"type\":\"webhook_endpoint\"}", "parameter_missing", "event_payload"},
+        {"{\"type\":\"webhook_endpoint\",\"event_payload\":\"thin\"}", "parameter_missing", "name"},
+    };
+    static const struct {
+        const char *target, *code, *param;
+    } asked[] = {
+        {DESTINATIONS "?page=00", "resource_missing", "page"},
+        {DESTINATIONS "?limit=101", "parameter_invalid_integer", "limit"},
+        {DESTINATIONS "?include=x", "", "include"},
+        {DESTINATIONS "?starting_after=ed_1", "parameter_unknown", "starting_after"},
+        {"/v2/core/events?page=xy", "", "page"},
+        {"/v2/core/events?limit=0", "parameter_invalid_integer", "limit"},
+        {"/v2/core/events?types=v1.a", "", "types"},
+        {"/v2/core/events?types[]=v1.*", "", "types"},
+        {"/v2/core/events?created=5", "", "created"},
+        {"/v2/core/events?created[eq]=2026-11-27T12:00:00Z", "parameter_unknown", "created"},
+        {"/v2/core/events?created[gt]=5", "", "created"},
+    };
+    for (size_t i = 0; i < COUNT(made); i++)
+        expect_error(h, "POST", DESTINATIONS, h->test_key, "", made[i].body, 400, REQUEST,
+                     made[i].code, made[i].param);
+    for (size_t i = 0; i < COUNT(asked); i++)
+        expect_error(h, "GET", asked[i].target, h->test_key, "", NULL, 400, REQUEST, asked[i].code,
+                     asked[i].param);
+    expect_error(h, "POST", DESTINATIONS, h->reading_key, "", MADE "}", 403, REQUEST, "", "");
+    expect_error(h, "GET", "/v2/core/events/evt_1", h->test_key, "", NULL, 404, REQUEST,
+                 "resource_missing", "id");
+    expect_error(h, "GET", DESTINATIONS "/we_1", h->test_key, "", NULL, 404, REQUEST,
+                 "resource_missing", "id");
+}
+
 static void test_show(void **state) {
     struct house *h = *state;
     fill(h);
@@ -385,9 +441,10 @@ static void test_foreign_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        HOUSE_TEST(test_list),   HOUSE_TEST(test_clocks),        HOUSE_TEST(test_owner),
-        HOUSE_TEST(test_errors), HOUSE_TEST(test_show),          HOUSE_TEST(test_pending),
-        HOUSE_TEST(test_retry),  HOUSE_TEST(test_retry_account), HOUSE_TEST(test_foreign_key),
+        HOUSE_TEST(test_list),      HOUSE_TEST(test_clocks),        HOUSE_TEST(test_owner),
+        HOUSE_TEST(test_errors),    HOUSE_TEST(test_show),          HOUSE_TEST(test_pending),
+        HOUSE_TEST(test_v2_errors), HOUSE_TEST(test_show),          HOUSE_TEST(test_pending),
+        HOUSE_TEST(test_retry),     HOUSE_TEST(test_retry_account), HOUSE_TEST(test_foreign_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
