@@ -324,3 +324,14 @@ test("a secret that stands where none may is found", async (t) => {
     g.canaries.search();
   }
 });
+
+test("what a gateway wrote is searched at its end, before its folder goes", async () => {
+  const hooks = [];
+  const g = await Gateway.start({ after: (hook) => hooks.push(hook) }, source(ring("old", OLD)));
+  fs.writeFileSync(g.path("hookkeep.log"), `a line ${OLD} of a log\n`);
+  await assert.rejects(async () => {
+    for (const hook of hooks) await hook();
+  }, /hookkeep\.log holds a secret/);
+  assert.ok(!fs.existsSync(g.folder));
+  assert.ok(g.child.gone);
+});

@@ -24,9 +24,26 @@ const BASE = {
   destinations: [],
 };
 
+// What ends a test. Hooks of `after` run in the order in which they were made, so a folder's own
+// would take it away before the gateway's end has searched it: folders go last, by one hook.
+const endings = new WeakMap();
+
+function endingOf(t) {
+  if (!endings.has(t)) {
+    const ending = { gateways: [], folders: [] };
+    endings.set(t, ending);
+    t.after(async () => {
+      const ends = await Promise.allSettled(ending.gateways.map((g) => g.end()));
+      for (const folder of ending.folders) fs.rmSync(folder, { recursive: true, force: true });
+      for (const { reason } of ends) if (reason) throw reason;
+    });
+  }
+  return endings.get(t);
+}
+
 export function tempFolder(t) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "hookkeep-e2e-"));
-  t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  endingOf(t).folders.push(folder);
   return folder;
 }
 
@@ -47,7 +64,7 @@ export class Gateway {
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(this.path(name), text);
     if (!bare) this.write();
     this.socket = socket;
-    t.after(() => this.end());
+    endingOf(t).gateways.push(this);
   }
   static async start(t, config, options) {
     return new Gateway(t, config, options).start();
