@@ -44,7 +44,7 @@ suite("the official SDK", { concurrency: 4 }, () => {
     assert.deepEqual(Object.keys(made), ["id", "object", "api_version", "application", "created",
       "description", "enabled_events", "livemode", "metadata", "secret", "status", "url"]);
     assert.deepEqual({ ...made.metadata }, { site: "shop", "two words": "ä" });
-    g.canaries.add("an endpoint's secret", made.secret);
+    g.canaries.addMade("an endpoint's secret", made.secret);
     site.secret = made.secret;
     const got = await stripe.webhookEndpoints.retrieve(made.id);
     const { secret, ...rest } = made;

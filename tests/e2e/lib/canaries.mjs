@@ -8,6 +8,7 @@ import path from "node:path";
 
 const SHORTEST = 16; // shorter ones are refused by the gateway, and words would look like them
 const TELLS = /^POST \/(api\/(keys|destinations\/[^/]+\/roll)|v1\/webhook_endpoints)$/;
+const TELLS_V2 = /^POST \/v2\/core\/event_destinations\b/;
 const TELLS_COMMAND = /^(keys create|destinations roll)\b/;
 // What the gateway writes, but for the files that are there to hold secrets.
 const WRITTEN = /\.(db|journal|log)\b|^core\b/;
@@ -22,6 +23,12 @@ export class Canaries {
   add(what, secret) {
     if (typeof secret === "string" && secret.trim().length >= SHORTEST)
       this.secrets.set(secret.trim(), what);
+  }
+  // One that the gateway keeps sealed is not to stand there in hexadecimal either.
+  addMade(what, secret) {
+    if (typeof secret !== "string") return;
+    this.add(what, secret);
+    this.add(`${what}, in hexadecimal`, Buffer.from(secret).toString("hex"));
   }
   // A value of the configuration: the text itself, ${VAR} or file:PATH.
   addValue(what, value) {
@@ -51,9 +58,11 @@ export class Canaries {
       if (/SECRET|TOKEN|KEY|PASSWORD/i.test(name)) this.add(`variable ${name}`, value);
   }
   answer(method, to, answer) {
-    if (TELLS.test(`${method} ${to}`) && answer.status === 200) {
+    if (TELLS_V2.test(`${method} ${to}`) && answer.status === 200) {
+      this.addMade("an event destination's secret", answer.body?.webhook_endpoint?.signing_secret);
+    } else if (TELLS.test(`${method} ${to}`) && answer.status === 200) {
       this.add("a key that was made", answer.body?.key);
-      this.add("a secret that was rolled, or an endpoint's", answer.body?.secret);
+      this.addMade("a secret that was rolled, or an endpoint's", answer.body?.secret);
     } else {
       this.said.push([`${method} ${to}`, answer.text]);
     }

@@ -2,6 +2,7 @@
 // Stripe's own SDK and CLI, told to talk to the desk.
 import { fileURLToPath } from "node:url";
 import Stripe from "stripe";
+import { request } from "./http.mjs";
 import { run } from "./process.mjs";
 
 const CLI = fileURLToPath(new URL("../node_modules/.bin/stripe", import.meta.url));
@@ -18,6 +19,18 @@ export async function makeKey(g, mode, ...more) {
   const r = await g.cli(["keys", "create", "--mode", mode, ...more]);
   if (r.code !== 0) throw new Error(r.stderr);
   return r.stdout.trim();
+}
+
+// An endpoint made by Stripe's API, as curl would. Its secret is told here alone.
+export async function createEndpoint(g, key, url, more = {}) {
+  const to = "/v1/webhook_endpoints";
+  const headers = { authorization: `Bearer ${key}`,
+                    "content-type": "application/x-www-form-urlencoded" };
+  const body = new URLSearchParams({ url, "enabled_events[]": "*", ...more }).toString();
+  const answer = await request({ socketPath: g.path(g.socket), method: "POST", path: to, headers,
+                                 body });
+  g.canaries.answer("POST", to, answer);
+  return answer;
 }
 
 // `unix`: by STRIPE_CLI_UNIX_SOCKET instead of --api-base. The key is in the environment, where
