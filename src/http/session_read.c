@@ -382,7 +382,7 @@ static void at_end(struct session *s) {
 }
 
 void session_resume(struct session *s) {
-    if (s->running || s->gone || s->input == INPUT_CLOSED)
+    if (s->running || s->gone)
         return;
     struct waiting *w = &s->waiting;
     s->held = false;
