@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/ensure.h"
+#include "base/map.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/random.h"
@@ -254,17 +255,25 @@ static void set_configured(struct dispatch *d, const struct targets *t) {
 }
 
 void dispatch_set_targets(struct dispatch *d, const struct targets *t) {
+    OWN(map_drop)
+    struct map known = {.seed = d->random}; // there may be thousands of endpoints
     if (t->set == TARGETS_CONFIGURED)
         set_configured(d, t);
     LIST_EACH(it, &d->destinations) {
         struct destination *to = CONTAINER(it, struct destination, link);
-        to->retired = to->retired || to->set == t->set;
+        if (to->set != t->set)
+            continue;
+        to->retired = true;
+        (void)map_put(&known, to->name, to);
     }
     for (size_t i = 0; i < t->count; i++) {
         const struct target *one = &t->list[i];
         ensure(one->concurrency > 0);
-        struct destination *to = find(d, t->set, one->name);
-        set_target(d, to != NULL ? to : destination_new(d, t->set, one->name), one);
+        struct destination *to = map_get(&known, one->name);
+        if (to == NULL)
+            to = destination_new(d, t->set, one->name);
+        (void)map_put(&known, one->name, to);
+        set_target(d, to, one);
     }
     LIST_EACH_SAFE(it, &d->destinations) {
         struct destination *to = CONTAINER(it, struct destination, link);
