@@ -77,7 +77,8 @@ void v1_fail_access(struct ask *a) {
 
 void v1_fail_command(struct ask *a, bytes why) {
     OWN(text_drop)
-    struct text shown = {0};
+    struct text shown = {0}, told = {0};
+    text_add_printable(&told, a->told_idempotency_key, 64);
     text_add_printable(&shown, a->arg, 64);
     if (bytes_starts(why, B("there is no such endpoint")))
         v1_fail(a, API_ERROR_MISSING, "webhook_endpoint", "No such webhook endpoint: '%s'",
@@ -89,8 +90,10 @@ void v1_fail_command(struct ask *a, bytes why) {
                 key_mode_live(a->caller.mode) ? "live" : "test", BYTES_ARG(why));
     else if (bytes_starts(why, B("this idempotency key")))
         v1_fail(a, API_ERROR_IDEMPOTENCY, NULL,
-                "This Idempotency-Key came with another request before; each request takes one of "
-                "its own, and only the same request again the same one.");
+                "Keys for idempotent requests can only be used with the same parameters they were "
+                "first used with. Try using a key other than '%s' if you meant to execute a "
+                "different request.",
+                text_str(&told));
     else
         v1_fail(a, API_ERROR_INVALID, NULL, "The books refuse it: %.*s.", BYTES_ARG(why));
 }

@@ -53,8 +53,9 @@ bool endpoint_events_check(json list, const char *name, bool thin, struct api_re
         text_addf(&param, "%s[%zu]", name, i);
         text_add_printable(&shown, type, SHOWN_MAX);
         return api_refuse(why, API_ERROR_INVALID, text_bytes(&param),
-                          "Invalid %s: `%s` is no event type that Stripe documents%s%s; `*` alone "
-                          "stands for all, and `hookkeep events types` lists them.",
+                          "Invalid %s: must be one of the event types that Stripe documents "
+                          "(`hookkeep events types` lists them), or `*` alone for all; `%s` is "
+                          "none%s%s.",
                           text_str(&param), text_str(&shown), near == NULL ? "" : ", did you mean ",
                           near == NULL ? "" : near);
     }

@@ -3,6 +3,7 @@
 // them, and what they receive is verified with the secret that they were told.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import fs from "node:fs";
 import net from "node:net";
 import { suite, test } from "node:test";
 import Stripe from "stripe";
@@ -177,8 +178,9 @@ suite("the official SDK", { concurrency: 4 }, () => {
     assert.deepEqual({ ...second }, { ...first });
     assert.equal(second.lastResponse.headers["idempotent-replayed"], "true");
     assert.equal(first.lastResponse.headers["idempotent-replayed"], undefined);
-    await refused(stripe.webhookEndpoints.create({ ...good, description: "x" }, key),
-                  errors.StripeIdempotencyError, { statusCode: 400 });
+    const e = await refused(stripe.webhookEndpoints.create({ ...good, description: "x" }, key),
+                            errors.StripeIdempotencyError, { statusCode: 400 });
+    assert.match(e.message, /^Keys for idempotent requests .* Try using a key other than 'mine' /);
     // The same key of another caller is another one.
     const other = sdk(g, await makeKey(g, "test"));
     assert.notEqual((await other.webhookEndpoints.create(good, key)).id, first.id);
@@ -230,6 +232,38 @@ suite("the official SDK", { concurrency: 4 }, () => {
     await g.waitCount(1, "endpoints");
   });
 
+  test("an Idempotency-Key is given the same bytes again", async (t) => {
+    const g = await start(t);
+    const key = await makeKey(g, "test");
+    const params = { url: "https://127.0.0.1:1/", enabled_events: ["*"] };
+    const ask = async (idempotencyKey) => {
+      const r = await fetch(`http://127.0.0.1:${deskPort(g)}/v1/webhook_endpoints`, {
+        method: "POST", body: "url=https%3A%2F%2F127.0.0.1%3A1%2F&enabled_events%5B%5D=%2A",
+        headers: { authorization: `Bearer ${key}`, "idempotency-key": idempotencyKey },
+      });
+      return { status: r.status, text: await r.text(),
+               replayed: r.headers.get("idempotent-replayed") };
+    };
+    const first = await ask("k".repeat(255));
+    assert.deepEqual([first.status, first.replayed], [200, null]);
+    const { id, secret } = JSON.parse(first.text);
+    g.canaries.add("an endpoint's secret", secret);
+    await sdk(g, key).webhookEndpoints.update(id, { description: "another by now" });
+    await g.kill();
+    await g.start();
+    assert.deepEqual(await ask("k".repeat(255)), { ...first, replayed: "true" });
+    assert.equal((await ask("k".repeat(256))).status, 400);
+    // Its secret is sealed: without the key that it was sealed with nobody is told it.
+    await g.stop();
+    fs.rmSync(g.path("hookkeep.db.sealing-key"));
+    await g.start();
+    const e = await refused(
+      sdk(g, key).webhookEndpoints.create(params, { idempotencyKey: "k".repeat(255) }),
+      errors.StripeAPIError, { statusCode: 500 });
+    assert.match(e.message, /sealed with another key than that beside the ledger/);
+    await g.waitCount(1, "endpoints");
+  });
+
   test("an endpoint outlives kill -9, and its secret signs on", async (t) => {
     const site = await startSite(t);
     const g = await start(t);
@@ -263,6 +297,15 @@ suite("the official SDK under /v2", { concurrency: 4 }, () => {
     assert.equal(made.webhook_endpoint.url, site.url);
     site.secret = made.webhook_endpoint.signing_secret;
     g.canaries.add("a destination's secret", site.secret);
+    const twin = { name: "twin", type: "webhook_endpoint", event_payload: "thin",
+                   enabled_events: ["*"], webhook_endpoint: { url: "https://127.0.0.1:1/" },
+                   include: ["webhook_endpoint.signing_secret"] };
+    const turned = Object.fromEntries(Object.entries(twin).reverse());
+    const told = await destinations.create(twin, { idempotencyKey: "one" });
+    assert.deepEqual(await destinations.create(turned, { idempotencyKey: "one" }), told);
+    await refused(destinations.create({ ...twin, name: "another" }, { idempotencyKey: "one" }),
+                  errors.StripeIdempotencyError, { statusCode: 400 });
+    await destinations.del(told.id);
     const hidden = await destinations.retrieve(made.id);
     assert.equal(hidden.webhook_endpoint.url, null);
     assert.equal(hidden.webhook_endpoint.signing_secret, null);
