@@ -85,6 +85,8 @@ void v2_destinations_enable(struct ask *a);
 void v2_destinations_disable(struct ask *a);
 void v2_destinations_ping(struct ask *a);
 
+void listen_events(struct ask *a); // listen_poll.c
+void listen_secret_show(struct ask *a);
 void listen_attempts(struct ask *a); // listen_attempts.c
 
 void ledger_backup(struct ask *a);

@@ -20,6 +20,7 @@ void ask_release(struct ask *a) {
         return;
     list_remove(&a->link);
     list_remove(&a->tail.link);
+    list_remove(&a->poll.link);
     arena_drop(&a->memory);
     json_close(&a->doc);
     if (a->body.p != NULL)
@@ -442,6 +443,7 @@ static enum http_verdict ask_head(void *ctx, struct session *s, const struct htt
     a->body.max = BODY_MAX;
     arena_init(&a->memory, ASK_MEMORY_MAX);
     list_init(&a->tail.link);
+    list_init(&a->poll.link);
     list_push(&d->asks, &a->link);
     *request_ctx = a;
     bytes arg = NO_BYTES;
@@ -498,6 +500,7 @@ static void ask_finished(void *request_ctx) {
     struct ask *a = request_ctx;
     a->session = NULL;
     list_remove(&a->tail.link);
+    list_remove(&a->poll.link);
     ask_release(a);
 }
 

@@ -40,8 +40,8 @@ struct desk {
     bool told_to_stop; // of the thread that calls desk_stop
     struct timer *interrupter;
     struct list asks;
-    struct list tails;
-    struct timer *tail_timer;
+    struct list tails, polls;
+    struct timer *tail_timer, *poll_timer;
     struct auth_cache keys;
     struct signing *signing; // desk/signing.h
     struct pace pace;
@@ -81,6 +81,16 @@ struct tail {
     struct list_filter filter;
 };
 
+// A request that waits for events (desk/listen_poll.h).
+struct poll {
+    struct list link; // in the desk's polls
+    enum mode livemode;
+    uint64_t after;   // looked at so far
+    uint64_t upto;    // booked when the query under way was posted
+    int64_t until_us; // monotonic; then it is answered without any
+    bool asking, found, more, ended;
+};
+
 struct ask {
     struct list link; // in the desk's asks
     struct desk *desk;
@@ -107,6 +117,7 @@ struct ask {
     struct append append;
     struct await await;
     struct tail tail;
+    struct poll poll;
     struct desk_roll roll;
 
     // Of Stripe's API (desk/v1.h).

@@ -6,6 +6,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 #include "desk/ask.h"
+#include "desk/listen_poll.h"
 #include "desk/signing.h"
 #include "desk/tail.h"
 #include "port/thread.h"
@@ -23,6 +24,7 @@ static void tell_stopped(void *ctx) {
 static void begin_stop(struct desk *d) {
     d->draining = true;
     tails_end(d, NO_BYTES);
+    polls_end(d, NO_BYTES);
     server_drain(d->server, d->o.drain_ms, tell_stopped, d);
 }
 
@@ -146,6 +148,7 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
         d->mailbox = loop_mailbox(d->loop, on_mail, d);
         d->interrupter = timer_open(d->loop, hurry, d);
         tails_open(d);
+        polls_open(d);
         d->server = server_open(d->loop, &d->limits, &ask_handler, d, &d->budget);
         opened = listen_all(d, o, why);
     }
@@ -211,6 +214,7 @@ void desk_close(struct desk *d) {
     ensure(list_empty(&d->asks));
     timer_close(d->interrupter);
     timer_close(d->tail_timer);
+    timer_close(d->poll_timer);
     fetcher_close(d->fetcher);
     loop_close(d->loop);
     mailbox_close(d->stopped);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "desk/answers.h"
+#include "desk/listen_poll.h"
 #include "desk/params.h"
 #include "desk/tail.h"
 
@@ -61,6 +62,7 @@ static void revoked(struct ask *a) {
     ask_hold(a);
     ask_send(a);
     tails_end(a->desk, a->arg);
+    polls_end(a->desk, a->arg);
     ask_release(a);
 }
 

@@ -34,6 +34,9 @@ static const char *const rebuild_fields[] = {"tables", NULL};
 static const char *const step_fields[] = {"count", NULL};
 static const char *const key_fields[] = {"mode", "name", NULL};
 static const char *const listen_fields[] = {"from", "attempts", NULL};
+static const char *const listen_filters[] = {"after",    "since", "types", "sites",
+                                             "livemode", "wait",  NULL};
+static const char *const livemode_filter[] = {"livemode", NULL};
 static const char *const sign_fields[] = {"source", "body", NULL};
 static const char *const backup_fields[] = {"file", NULL};
 
@@ -80,6 +83,8 @@ static const struct work works[ROUTES] = {
     [ROUTE_KEY_REVOKE] = {keys_revoke, NULL, NULL},
     [ROUTE_SECRETS] = {secrets_list, NULL, NULL},
     [ROUTE_SIGN] = {signing_sign, NULL, sign_fields},
+    [ROUTE_LISTEN_EVENTS] = {listen_events, listen_filters, NULL},
+    [ROUTE_LISTEN_SECRET] = {listen_secret_show, livemode_filter, NULL},
     [ROUTE_LISTEN_ATTEMPTS] = {listen_attempts, NULL, listen_fields},
     [ROUTE_BACKUP] = {ledger_backup, NULL, backup_fields},
     [ROUTE_VERIFY] = {ledger_verify, NULL, NULL},

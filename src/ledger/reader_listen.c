@@ -3,11 +3,12 @@
 
 // An event that no source takes has nothing but receipts that do not fit.
 static const char pushes_sql[] =
-    "SELECT seq, thin, id, api_version, (SELECT payload FROM body WHERE receipt_seq = event.seq)"
-    " FROM event NOT INDEXED WHERE seq > ?1 AND seq <= ?2 AND livemode = ?3 AND (status <> 3 OR"
-    " EXISTS (SELECT 1 FROM receipt WHERE seq = event.seq AND NOT livemode_misfit) OR EXISTS"
-    " (SELECT 1 FROM receipt INDEXED BY receipt_later WHERE event_seq = event.seq AND event_seq <>"
-    " seq AND NOT livemode_misfit)) ORDER BY seq LIMIT ?4";
+    "SELECT seq, thin, id, api_version, (SELECT payload FROM body WHERE receipt_seq = event.seq),"
+    " iif(site > 0, (SELECT name FROM site WHERE number = event.site), '')"
+    " FROM event NOT INDEXED WHERE seq > ?1 AND seq <= ?2 AND (livemode = ?3 OR ?5)"
+    " AND (status <> 3 OR EXISTS (SELECT 1 FROM receipt WHERE seq = event.seq AND NOT"
+    " livemode_misfit) OR EXISTS (SELECT 1 FROM receipt INDEXED BY receipt_later WHERE event_seq ="
+    " event.seq AND event_seq <> seq AND NOT livemode_misfit)) ORDER BY seq LIMIT ?4";
 
 static result copy(sqlite3_stmt *q, int column, struct arena *a, bytes *out) {
     *out = arena_copy(a, sqlite_bytes(q, column));
@@ -19,10 +20,14 @@ static result pushes(struct reader *r, const struct push_question *p, struct are
                      struct push_event *out, size_t *n, bool *more) {
     OWN(sqlite_statement_drop)
     sqlite3_stmt *q = NULL;
+    int64_t from = 0, after = (int64_t)p->after;
+    if (p->since_ms > 0)
+        TRY(reader_event_from(r, p->since_ms, &from));
     TRY(reader_prepare(r, pushes_sql, &q));
-    sqlite3_bind_int64(q, 1, (int64_t)p->after);
+    sqlite3_bind_int64(q, 1, from - 1 > after ? from - 1 : after);
     sqlite3_bind_int64(q, 2, (int64_t)p->upto);
     sqlite3_bind_int(q, 3, p->livemode);
+    sqlite3_bind_int(q, 5, p->either);
     sqlite3_bind_int64(q, 4, (int64_t)p->max + 1);
     size_t size = 0;
     for (bool row = false;;) {
@@ -40,6 +45,7 @@ static result pushes(struct reader *r, const struct push_question *p, struct are
         TRY(copy(q, 2, a, &e->id));
         TRY(copy(q, 3, a, &e->api_version));
         TRY(copy(q, 4, a, &e->body));
+        TRY(copy(q, 5, a, &e->site));
         ++*n;
     }
 }

@@ -167,7 +167,8 @@ must result reader_endpoints_known(struct reader *r, struct arena *a, struct end
 // no more bytes than max_bytes but for the first; those that no source takes are left out. *out
 // lies in the arena, which owns them. *more: there are others up to `upto`.
 struct push_question {
-    bool livemode;
+    bool livemode, either; // either: of both
+    int64_t since_ms;      // received then or later; 0: whenever
     uint64_t after, upto;
     size_t max, max_bytes;
 };
@@ -175,6 +176,7 @@ struct push_event {
     uint64_t seq;
     bool thin;
     bytes id, api_version, body; // an api_version may be empty
+    bytes site;                  // empty: it has none
 };
 must result reader_pushes(struct reader *r, const struct push_question *p, struct arena *a,
                           struct push_event **out, size_t *n, bool *more);
