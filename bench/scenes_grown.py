@@ -44,7 +44,8 @@ UNDO = {
     8: "VALUES ('UPDATE event SET status = 1 WHERE status = 3')",
     9: "VALUES ('DROP VIEW listen_attempts'), ('DROP TABLE listen_attempt')",
     10: "VALUES ('DROP VIEW endpoints'), ('DROP TABLE endpoint')",
-    11: "VALUES ('DROP TABLE event_block'), ('DROP INDEX event_pending')",
+    11: "VALUES ('DROP TABLE event_block'), ('DROP TABLE event_whose'), "
+        "('DROP INDEX event_pending')",
 }
 
 

@@ -196,15 +196,19 @@ static const char sql_10[] =
     "created, json ->> 'updated_ms' AS updated_at, iif(failing_since > 0, failing_since, NULL) AS "
     "failing_since, iif(deleted_at > 0, deleted_at, NULL) AS deleted_at FROM endpoint;\n";
 
-// A row for each type that lies in a block of 4,096 positions, of blocks that are full: so a list
-// of few events among many need not read them all. For an index by type each booking would write a
-// page for each type.
+// A row for each type, and for each account, or owner of events without one, in a block of 4,096
+// positions, of blocks that are full: so a list of few events among many need not read them all.
+// For an index by either each booking would write pages all over it.
 static const char sql_11[] =
-    "CREATE TABLE event_block (block INTEGER NOT NULL, livemode INTEGER NOT NULL, type TEXT NOT "
-    "NULL, created_min INTEGER NOT NULL, created_max INTEGER NOT NULL, PRIMARY KEY (block, "
-    "livemode, type)) STRICT, WITHOUT ROWID;\n"
-    "INSERT INTO event_block SELECT seq >> 12, livemode, type, min(created), max(created) FROM "
-    "event WHERE seq >> 12 < (SELECT max(seq) >> 12 FROM event) GROUP BY 1, 2, 3;\n"
+    "CREATE TABLE event_block (block INTEGER NOT NULL, livemode INTEGER NOT NULL, thin INTEGER NOT "
+    "NULL, type TEXT NOT NULL, created_min INTEGER NOT NULL, created_max INTEGER NOT NULL, PRIMARY "
+    "KEY (block, livemode, thin, type)) STRICT, WITHOUT ROWID;\n"
+    "CREATE TABLE event_whose (block INTEGER NOT NULL, livemode INTEGER NOT NULL, whose TEXT NOT "
+    "NULL, PRIMARY KEY (block, livemode, whose)) STRICT, WITHOUT ROWID;\n"
+    "INSERT INTO event_block SELECT seq >> 12, livemode, thin, type, min(created), max(created) "
+    "FROM event WHERE seq >> 12 < (SELECT max(seq) >> 12 FROM event) GROUP BY 1, 2, 3, 4;\n"
+    "INSERT INTO event_whose SELECT DISTINCT seq >> 12, livemode, iif(account = '', owner, "
+    "account) FROM event WHERE seq >> 12 < (SELECT max(seq) >> 12 FROM event) ORDER BY 1, 2, 3;\n"
     "CREATE INDEX event_pending ON event (seq) WHERE status = 0;\n";
 
 const struct migration ledger_migrations[] = {

@@ -39,11 +39,13 @@ static const struct {
     {"receipt %lld was taken under a plan that is not kept",
      "SELECT seq FROM receipt WHERE generation > 0 AND NOT EXISTS (SELECT 1 FROM plan WHERE plan."
      "generation = receipt.generation)"},
-    {"event %lld is of a type or a time that is not noted of its block",
-     "SELECT seq FROM event WHERE seq >> 12 <= (SELECT max(block) FROM event_block) AND NOT EXISTS"
-     " (SELECT 1 FROM event_block AS b WHERE b.block = event.seq >> 12 AND b.livemode ="
-     " event.livemode AND b.type = event.type AND b.created_min <= event.created AND"
-     " b.created_max >= event.created)"},
+    {"event %lld is of a type, a time or an account that is not noted of its block",
+     "SELECT seq FROM event AS e WHERE seq >> 12 <= (SELECT max(block) FROM event_block) AND NOT"
+     " (EXISTS (SELECT 1 FROM event_block AS b WHERE b.block = e.seq >> 12 AND b.livemode ="
+     " e.livemode AND b.thin = e.thin AND b.type = e.type AND b.created_min <= e.created AND"
+     " b.created_max >= e.created) AND EXISTS (SELECT 1 FROM event_whose AS w WHERE w.block ="
+     " e.seq >> 12 AND w.livemode = e.livemode AND w.whose = iif(e.account = '', e.owner,"
+     " e.account)))"},
     // What ledger/book_delivery.c makes of an event's deliveries.
     {"event %lld has a status that does not follow from its deliveries",
      "SELECT seq FROM event AS e WHERE status <> CASE"

@@ -13,6 +13,7 @@ enum {
     P_ID,
     P_THIN,
     P_OBJECT,
+    P_BLOCK,
     P_TYPES
 };
 
@@ -140,34 +141,50 @@ static void bind_types(sqlite3_stmt *q, const struct event_query *f) {
         sqlite_bind_bytes(q, (int)(P_TYPES + i), f->types[i]);
 }
 
-void reader_history_sql(const struct event_query *f, struct text *sql) {
+void reader_history_sql(const struct history_view *v, const struct event_query *f,
+                        struct text *sql) {
     static const char *const where[] = {[DELIVERED_OR_NOT] = "NOT INDEXED WHERE",
                                         [DELIVERED] = "NOT INDEXED WHERE status NOT IN (0, 2) AND"};
     static const char *const undelivered[] = {"INDEXED BY event_pending WHERE status = 0 AND",
                                               "INDEXED BY event_failed WHERE status = 2 AND"};
-    bool two = f->delivered == UNDELIVERED;
+    static const char of_object[] = "INDEXED BY event_object WHERE seq >> 12 = ?10 AND object_id ="
+                                    " ?9 AND object_id <> '' AND";
+    bool two = f->delivered == UNDELIVERED, object = v->object.n > 0 && !two;
     for (size_t i = 0; i < 1 + (size_t)two; i++) {
         text_addf(sql,
                   "%sSELECT seq FROM event %s seq > ?1 AND seq < ?2 AND created >= ?5 AND created"
                   " <= ?6 AND" SEEN,
-                  i > 0 ? " UNION ALL " : "", two ? undelivered[i] : where[f->delivered]);
+                  i > 0 ? " UNION ALL " : "",
+                  two      ? undelivered[i]
+                  : object ? of_object
+                           : where[f->delivered]);
+        if (object && f->delivered == DELIVERED)
+            text_adds(sql, " AND status NOT IN (0, 2)");
         add_types(f, sql);
     }
     text_addf(sql, " ORDER BY seq%s LIMIT %zu", f->before.n > 0 ? "" : " DESC", f->limit + 1);
 }
 
 // Blocks of positions in which something may pass, in the direction of the walk.
-void reader_history_blocks_sql(const struct event_query *f, struct text *sql) {
-    text_adds(sql, "SELECT DISTINCT block FROM event_block WHERE block >= ?1 AND block <= ?2 AND"
-                   " livemode = ?3 AND created_max >= ?5 AND created_min <= ?6");
+void reader_history_blocks_sql(const struct history_view *v, const struct event_query *f,
+                               struct text *sql) {
+    (void)v;
+    text_adds(sql, "SELECT DISTINCT block FROM event_block WHERE block >= ?1 AND block <= ?2"
+                   " AND livemode = ?3 AND thin = ?8 AND created_max >= ?5 AND created_min <= ?6");
     add_types(f, sql);
     text_adds(sql, f->before.n > 0 ? " ORDER BY block" : " ORDER BY block DESC");
 }
 
+// Whether a block has anything of an account.
+static void whose_sql(const struct history_view *v, const struct event_query *f, struct text *sql) {
+    (void)v, (void)f;
+    text_adds(sql, "SELECT 1 FROM event_whose WHERE block = ?1 AND livemode = ?3 AND whose = ?4");
+}
+
 struct page {
     const struct event_query *f;
-    sqlite3_stmt *events, *blocks;
-    int64_t low, high; // seqs between these
+    sqlite3_stmt *events, *blocks, *whose; // whose: null where any account is asked for
+    int64_t low, high;                     // seqs between these
     int64_t *seqs;
     size_t n;
 };
@@ -175,17 +192,19 @@ struct page {
 static void page_drop(struct page *p) {
     sqlite3_finalize(p->events);
     sqlite3_finalize(p->blocks);
+    sqlite3_finalize(p->whose);
 }
 
 static bool is_full(const struct page *p) { return p->n > p->f->limit; }
 
-// What passes of the positions from `first` on, before `end`.
+// What passes of the positions from `first` on, before `end`: a block's, or all.
 static result take(struct page *p, int64_t first, int64_t end) {
     if (is_full(p))
         return OK;
     sqlite3_reset(p->events);
     sqlite3_bind_int64(p->events, P_AFTER, first > p->low ? first - 1 : p->low);
     sqlite3_bind_int64(p->events, P_BEFORE, end < p->high ? end : p->high);
+    sqlite3_bind_int64(p->events, P_BLOCK, first >> EVENT_BLOCK_BITS);
     for (bool row = true; !is_full(p); p->n++) {
         TRY(reader_step(p->events, &row));
         if (!row)
@@ -195,31 +214,57 @@ static result take(struct page *p, int64_t first, int64_t end) {
     return OK;
 }
 
-// Which blocks there are to look into is known but for the last.
-static result take_blocks(struct reader *r, struct page *p) {
-    int64_t open = 0, block;
-    bool row = true, newest_first = p->f->before.n == 0;
-    TRY(sqlite_number(r->db, "SELECT ifnull(max(block), -1) + 1 FROM event_block", &open));
-    if (newest_first)
-        TRY(take(p, open << EVENT_BLOCK_BITS, INT64_MAX));
+static result take_block(struct page *p, int64_t block) {
+    return take(p, block << EVENT_BLOCK_BITS, (block + 1) << EVENT_BLOCK_BITS);
+}
+
+static result has_whose(struct page *p, int64_t block, bool *has) {
+    if (p->whose == NULL)
+        return OK;
+    sqlite3_reset(p->whose);
+    sqlite3_bind_int64(p->whose, P_AFTER, block);
+    return reader_step(p->whose, has);
+}
+
+// Those of which it is known what lies in them.
+static result take_full(struct page *p) {
     sqlite3_bind_int64(p->blocks, P_AFTER, p->low >> EVENT_BLOCK_BITS);
     sqlite3_bind_int64(p->blocks, P_BEFORE, p->high >> EVENT_BLOCK_BITS);
-    while (!is_full(p)) {
+    for (bool row = true; !is_full(p);) {
         TRY(reader_step(p->blocks, &row));
         if (!row)
             break;
-        block = sqlite3_column_int64(p->blocks, 0);
-        TRY(take(p, block << EVENT_BLOCK_BITS, (block + 1) << EVENT_BLOCK_BITS));
+        int64_t block = sqlite3_column_int64(p->blocks, 0);
+        bool has = true;
+        TRY(has_whose(p, block, &has));
+        if (has)
+            TRY(take_block(p, block));
     }
-    return newest_first ? OK : take(p, open << EVENT_BLOCK_BITS, INT64_MAX);
+    return OK;
+}
+
+static result take_blocks(struct reader *r, struct page *p) {
+    int64_t open = 0, last = 0;
+    TRY(sqlite_number(r->db, "SELECT ifnull(max(block), -1) + 1 FROM event_block", &open));
+    TRY(sqlite_number(r->db, "SELECT ifnull(max(seq), 0) >> 12 FROM event", &last));
+    if (p->f->before.n > 0) {
+        TRY(take_full(p));
+        for (int64_t block = open; block <= last; block++)
+            TRY(take_block(p, block));
+        return OK;
+    }
+    for (int64_t block = last; block >= open; block--)
+        TRY(take_block(p, block));
+    return take_full(p);
 }
 
 static result prepare(struct reader *r, const struct history_view *v, const struct event_query *f,
-                      void (*say)(const struct event_query *f, struct text *sql),
+                      void (*say)(const struct history_view *v, const struct event_query *f,
+                                  struct text *sql),
                       sqlite3_stmt **out) {
     OWN(text_drop)
     struct text sql = {0};
-    say(f, &sql);
+    say(v, f, &sql);
     TRY(reader_prepare(r, text_str(&sql), out));
     bind_view(*out, v);
     sqlite3_bind_int64(*out, P_MIN, f->created_min);
@@ -239,7 +284,10 @@ static result page(struct reader *r, const struct history_view *v, const struct 
         TRY(find(r, v, f->before, &p.low));
     TRY(prepare(r, v, f, reader_history_sql, &p.events));
     TRY(prepare(r, v, f, reader_history_blocks_sql, &p.blocks));
-    bool all = f->type_count == 0 && f->created_min == INT64_MIN && f->created_max == INT64_MAX;
+    if (v->account.n > 0)
+        TRY(prepare(r, v, f, whose_sql, &p.whose));
+    bool all = f->type_count == 0 && f->created_min == INT64_MIN && f->created_max == INT64_MAX &&
+               v->account.n == 0 && !v->thin && v->object.n == 0;
     TRY(all ? take(&p, 0, INT64_MAX) : take_blocks(r, &p));
     *n = p.n;
     return OK;

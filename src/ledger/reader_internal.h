@@ -67,8 +67,11 @@ must result reader_plan_read(struct reader *r, int64_t generation, struct plan *
 
 // The SQL of a list, for looking at its plan.
 must result reader_events_sql(const struct list_filter *f, struct text *sql);
-void reader_history_sql(const struct event_query *f, struct text *sql);
-void reader_history_blocks_sql(const struct event_query *f, struct text *sql);
+struct history_view;
+void reader_history_sql(const struct history_view *v, const struct event_query *f,
+                        struct text *sql);
+void reader_history_blocks_sql(const struct history_view *v, const struct event_query *f,
+                               struct text *sql);
 must result reader_deliveries_sql(const struct list_filter *f, struct text *sql);
 
 #endif

@@ -30,11 +30,11 @@ const char *const sqlite_statements[STATEMENTS] = {
     [EVENT_INSERT] = "INSERT INTO event ({event,}) VALUES ({event?})",
     [EVENTS_AFTER] = "SELECT seq FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     [BLOCK_OPEN] = "SELECT ifnull(max(block), -1) + 1 FROM event_block",
-    [BLOCK_EVENTS] = "SELECT seq >> 12, livemode, type, created FROM event NOT INDEXED"
-                     " WHERE seq >= ?1 << 12 ORDER BY seq",
-    [BLOCK_PUT] = "INSERT INTO event_block VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (block,"
-                  " livemode, type) DO UPDATE SET created_min = min(created_min, ?4),"
-                  " created_max = max(created_max, ?5)",
+    [BLOCK_EVENTS] = "SELECT {event} FROM event NOT INDEXED WHERE seq >= ?1 << 12 ORDER BY seq",
+    [BLOCK_PUT] = "INSERT INTO event_block VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (block,"
+                  " livemode, thin, type) DO UPDATE SET created_min = min(created_min, ?5),"
+                  " created_max = max(created_max, ?6)",
+    [WHOSE_PUT] = "INSERT INTO event_whose VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
     [EVENT_STATUS] = "UPDATE event SET status = ?2, error = ?3 WHERE seq = ?1",
     [EVENT_SITE] = "UPDATE event SET object = ?2, site = ?3 WHERE seq = ?1",
     [UNCLAIMED_OF] = "SELECT seq FROM event INDEXED BY event_waiting WHERE site = -1"

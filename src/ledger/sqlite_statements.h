@@ -20,6 +20,7 @@ enum statement {
     BLOCK_OPEN,
     BLOCK_EVENTS,
     BLOCK_PUT,
+    WHOSE_PUT,
     EVENT_STATUS,
     EVENT_SITE,
     UNCLAIMED_OF,

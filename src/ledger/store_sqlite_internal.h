@@ -15,12 +15,13 @@ struct table_statements {
     sqlite3_stmt *kept[TABLE_STATEMENTS];
 };
 
-// The types of the events in the block of positions that is being filled, each with its lowest and
-// highest `created`: rows of event_block once it is full. One too many costs a list a look in vain.
+// What lies in the block of positions that is being filled: rows of event_block and event_whose
+// once it is full. One too many costs a list a look in vain.
 struct type_block {
-    int64_t number;      // -1: not known
-    struct map types[2]; // by livemode
-    bool written;        // rows, in this transaction
+    int64_t number;         // -1: not known
+    struct map types[2][2]; // by livemode and thin: lowest and highest `created` of each
+    struct map whose[2];    // by livemode: accounts, and owners of events without one
+    bool written;           // rows, in this transaction
 };
 
 struct sqlite_store {

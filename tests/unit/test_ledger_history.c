@@ -24,10 +24,16 @@ static const char *const types[] = {"charge.failed", "charge.refunded", "invoice
                                     "payout.paid",   "radar.rare",      "topup.never"};
 enum { TYPES = sizeof types / sizeof types[0] };
 
+// The platform's own, and another owner's, who is asked for as an account too.
+static const char *const accounts[] = {"", "", "acct_1", "acct_rare"};
+static const char *const owners[] = {"main", "acct_own", "main", "main"};
+
 struct told {
     uint64_t seq;
     const char *type;
-    bool livemode, connected, thin;
+    bool livemode, thin;
+    uint8_t whose; // of accounts[]
+    bool of_object;
     int64_t created;
     enum event_status status;
 };
@@ -56,7 +62,9 @@ static void book(struct store *s, const struct told *t) {
     struct receipt_row r = a_receipt(t->seq, t->seq, 1);
     e.type = bytes_of(t->type);
     e.livemode = t->livemode;
-    e.account = t->connected ? B("acct_1") : B("");
+    e.account = bytes_of(accounts[t->whose]);
+    e.object_id = t->of_object ? B("cus_1") : B("cus_2");
+    e.owner = bytes_of(owners[t->whose]);
     e.thin = t->thin;
     e.created = t->created;
     e.status = t->status;
@@ -72,7 +80,8 @@ static struct told an_other(struct past *p, uint64_t seq) {
         .seq = seq,
         .type = rare ? "radar.rare" : types[draw(p, 4)],
         .livemode = draw(p, 3) > 0,
-        .connected = draw(p, 3) == 0,
+        .whose = block % 5 == 2 && draw(p, 6) == 0 ? 3 : draw(p, 3),
+        .of_object = block % 4 == 1 && draw(p, 5) == 0,
         .thin = draw(p, 9) == 0,
         .created = 1000 * (int64_t)block + draw(p, 900) - (draw(p, 20) == 0 ? 3000 : 0),
         .status = draw(p, 12) == 0   ? EVENT_PENDING
@@ -151,14 +160,20 @@ static bool is_of(const char *type, bytes asked) {
            bytes_ends(bytes_of(type), bytes_slice(asked, star + 1, asked.n));
 }
 
+static bool is_seen(const struct told *t, const struct history_view *v) {
+    bytes account = bytes_of(accounts[t->whose]), owner = bytes_of(owners[t->whose]);
+    return t->thin == v->thin && t->livemode == v->livemode &&
+           (v->object.n == 0 || t->of_object == bytes_equal(v->object, B("cus_1"))) &&
+           (bytes_equal(account, v->account) || (account.n == 0 && bytes_equal(owner, v->account)));
+}
+
 static bool passes(const struct told *t, const struct history_view *v,
                    const struct event_query *q) {
     bool undelivered = t->status == EVENT_PENDING || t->status == EVENT_FAILED;
     bool of_type = q->type_count == 0;
     for (size_t i = 0; i < q->type_count; i++)
         of_type = of_type || is_of(t->type, q->types[i]);
-    return of_type && !t->thin && t->livemode == v->livemode &&
-           t->connected == (v->account.n > 0) && t->created >= q->created_min &&
+    return of_type && is_seen(t, v) && t->created >= q->created_min &&
            t->created <= q->created_max &&
            (q->delivered == DELIVERED_OR_NOT || (q->delivered == UNDELIVERED) == undelivered);
 }
@@ -195,7 +210,11 @@ static void say(const struct past *p, bool more, struct text *out) {
 
 static size_t ask_any(struct past *p) {
     static const char *const asked[] = {"charge.*", "*.paid", "radar.rare", "topup.never", "*"};
-    struct history_view v = {draw(p, 2) == 0, draw(p, 3) == 0 ? B("acct_1") : B("")};
+    static const char *const whose[] = {"", "", "", "acct_1", "acct_rare", "acct_own", "acct_no"};
+    struct history_view v = {.livemode = draw(p, 2) == 0,
+                             .account = bytes_of(whose[draw(p, 7)]),
+                             .thin = draw(p, 4) == 0,
+                             .object = draw(p, 4) == 0 ? B("cus_1") : NO_BYTES};
     struct event_query q = {.created_min = INT64_MIN, .created_max = INT64_MAX};
     q.limit = 1 + draw(p, 12);
     q.type_count = draw(p, 3);
@@ -213,7 +232,7 @@ static size_t ask_any(struct past *p) {
     if (draw(p, 2) == 0) {
         cursor = draw(p, (uint32_t)p->count);
         const struct told *t = &p->told[cursor];
-        if (t->thin || t->livemode != v.livemode || t->connected != (v.account.n > 0))
+        if (!is_seen(t, &v))
             return 0;
         *(draw(p, 2) == 0 ? &q.before : &q.after) = id_of(t->seq, id);
     }
@@ -263,6 +282,15 @@ static void test_other_blocks_are_not_read(void **state) {
     sqlite3 *db = store_sqlite_db(p->world.store);
     assert_ok(sqlite_run(db, "DELETE FROM event_block WHERE type = 'radar.rare'"));
     assert_ok(reader_history(p->reader, &v, &rare, &p->out, &more));
+    assert_string_equal(text_str(&p->out), "[]");
+    struct history_view account = {.livemode = true, .account = B("acct_rare")};
+    rare.type_count = 0;
+    text_reset(&p->out);
+    assert_ok(reader_history(p->reader, &account, &rare, &p->out, &more));
+    assert_true(p->out.n > 2);
+    text_reset(&p->out);
+    assert_ok(sqlite_run(db, "DELETE FROM event_whose WHERE whose = 'acct_rare'"));
+    assert_ok(reader_history(p->reader, &account, &rare, &p->out, &more));
     assert_string_equal(text_str(&p->out), "[]");
     int64_t rows = 0;
     assert_ok(sqlite_number(db, "SELECT count(*) FROM event_block WHERE block = 11", &rows));

@@ -418,10 +418,14 @@ static void test_plans(void **state) {
         {.types = {B("a.*"), B("b")}, .type_count = 2, .delivered = DELIVERED},
     };
     for (size_t i = 0; i < sizeof histories / sizeof histories[0]; i++) {
-        reader_history_sql(&histories[i], &sql);
-        assert_indexed(l, &sql);
-        reader_history_blocks_sql(&histories[i], &sql);
-        assert_indexed(l, &sql);
+        for (int how = 0; how < 4; how++) {
+            struct history_view v = {.account = how % 2 > 0 ? B("acct_1") : NO_BYTES,
+                                     .object = how / 2 > 0 ? B("cus_1") : NO_BYTES};
+            reader_history_sql(&v, &histories[i], &sql);
+            assert_indexed(l, &sql);
+            reader_history_blocks_sql(&v, &histories[i], &sql);
+            assert_indexed(l, &sql);
+        }
     }
     const char *states[] = {"",     "due",  "waiting",   "taken",  "held",
                             "done", "dead", "cancelled", "parked", "superseded"};
@@ -457,8 +461,8 @@ static void test_verify_finds(void **state) {
          "event 3 has a status that does not follow from its deliveries\n"},
         {"UPDATE event SET status = 3 WHERE seq = 2", "UPDATE event SET status = 1 WHERE seq = 2",
          "event 2 has a status"},
-        {"INSERT INTO event_block VALUES (0, 0, 'x', 0, 0)", "DELETE FROM event_block",
-         "event 1 is of a type or a time that is not noted of its block\n"},
+        {"INSERT INTO event_block VALUES (0, 0, 0, 'x', 0, 0)", "DELETE FROM event_block",
+         "event 1 is of a type, a time or an account that is not noted of its block\n"},
         {"UPDATE delivery SET event_seq = 99 WHERE seq = 2",
          "UPDATE delivery SET event_seq = 2 WHERE seq = 2", "delivery 2 has no event"},
         {"UPDATE delivery SET receipt_seq = 3 WHERE seq = 2",
