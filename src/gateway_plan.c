@@ -217,6 +217,9 @@ static void warn_restart(const struct config *old, const struct config *fresh) {
         {"desk.rate", old->desk_rate == fresh->desk_rate},
         {"desk.account_metrics", old->account_metrics == fresh->account_metrics},
         {"desk.endpoint_metrics", old->endpoint_metrics == fresh->endpoint_metrics},
+        {"desk.listeners_max", old->listeners_max == fresh->listeners_max},
+        {"desk.listen_window", old->listen_window == fresh->listen_window},
+        {"desk.reconnect_delay", old->reconnect_delay_ms == fresh->reconnect_delay_ms},
         {"ledger", bytes_equal(old->ledger_path, fresh->ledger_path)},
         {"journal.path", bytes_equal(old->journal_path, fresh->journal_path)},
         {"log", old->log_json == fresh->log_json && bytes_equal(old->log_level, fresh->log_level) &&

@@ -9,8 +9,20 @@ static const struct column fields[] = {
     {"journal used", "journal.used", CELL_TEXT, 0}, {"journal size", "journal.size", CELL_TEXT, 0},
 };
 
+static const struct column listening[] = {
+    {"device", "device", CELL_TEXT, 12},
+    {"mode", "livemode", CELL_MODE, 0},
+    {"connected", "connected", CELL_YES, 0},
+    {"behind", "behind", CELL_TEXT, 0},
+    {"unacknowledged", "unacknowledged", CELL_TEXT, 0},
+    {"forwards to", "forward_to", CELL_TEXT, 12},
+};
+
 static void print(json whole, struct text *out) {
     table_fields(fields, sizeof fields / sizeof *fields, whole, out);
+    if (json_size(json_get(whole, "listening")) > 0)
+        list_section("listening", listening, sizeof listening / sizeof *listening,
+                     json_get(whole, "listening"), out);
 }
 
 static enum cli_exit status(const struct cli_call *c) {
@@ -28,7 +40,8 @@ const struct cli_command command_status = {
     .summary = "how the gateway is",
     .help =
         "Exit 0 if it is ready, 1 if not: a container's health check. `durable` is the journal's "
-        "last\nposition on disk, `booked` the ledger's.\n",
+        "last\nposition on disk, `booked` the ledger's. Below stands who listens by `stripe "
+        "listen`.\n",
     .takes = TAKES_API | TAKES_JSON,
     .run = status,
 };

@@ -91,6 +91,16 @@ static result bind_networks(struct binding *b, struct node *of) {
     return OK;
 }
 
+static void bind_listening(struct binding *b, const struct node *desk) {
+    struct config *c = b->c;
+    struct node *delay = tree_get(desk, KEY_DESK_RECONNECT_DELAY);
+    c->listeners_max = (uint32_t)bind_number(desk, KEY_DESK_LISTENERS_MAX);
+    c->listen_window = (uint32_t)bind_number(desk, KEY_DESK_LISTEN_WINDOW);
+    c->reconnect_delay_ms = bind_number(desk, KEY_DESK_RECONNECT_DELAY);
+    if (delay != NULL && c->reconnect_delay_ms % 1000 != 0)
+        complain(b->r, delay, "expected whole seconds: the CLI is told no finer time");
+}
+
 static result bind_places(struct binding *b) {
     struct config *c = b->c;
     struct node *journal = tree_get(b->root, KEY_JOURNAL);
@@ -105,6 +115,7 @@ static result bind_places(struct binding *b) {
         (uint32_t)bind_number(desk, KEY_DESK_ENDPOINTS_MAX),
         bind_number(desk, KEY_DESK_ENDPOINTS_DISABLE_AFTER),
     };
+    bind_listening(b, desk);
     TRY(bind_text(b, tls, KEY_TLS_CERTIFICATE, &c->certificate));
     TRY(bind_text(b, tls, KEY_TLS_KEY, &c->key));
     TRY(bind_text(b, tree_get(b->root, KEY_TRUST), KEY_TRUST_CA_FILE, &c->ca_file));

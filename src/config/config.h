@@ -60,6 +60,8 @@ struct config {
     uint32_t desk_rate;
     struct guard_range *allow_private; // the guard's exceptions
     size_t allow_private_count;
+    uint32_t listeners_max, listen_window;
+    int64_t reconnect_delay_ms;
     bytes certificate, key; // paths, empty without TLS
     bytes ledger_path;      // of sqlite:PATH
     bytes journal_path;

@@ -88,6 +88,8 @@ void v2_destinations_ping(struct ask *a);
 void listen_events(struct ask *a); // listen_poll.c
 void listen_secret_show(struct ask *a);
 void listen_attempts(struct ask *a); // listen_attempts.c
+void listen_show(struct ask *a);     // listen_session.c
+void v1_sessions_create(struct ask *a);
 
 void ledger_backup(struct ask *a);
 void ledger_verify(struct ask *a);

@@ -18,6 +18,8 @@ void ask_hold(struct ask *a) { a->holds++; }
 void ask_release(struct ask *a) {
     if (--a->holds > 0)
         return;
+    if (a->gone != NULL)
+        a->gone(a);
     list_remove(&a->link);
     list_remove(&a->tail.link);
     list_remove(&a->poll.link);
@@ -98,6 +100,8 @@ void ask_send(struct ask *a) {
     }
     int status = a->status == 0 ? 200 : a->status;
     count(status);
+    if (a->v1)
+        listen_log(a);
     a->session = NULL;
     session_answer(s, status, bytes_of(a->type == NULL ? "application/json" : a->type), headers, n,
                    text_bytes(&a->out));
@@ -433,22 +437,34 @@ static void read_idempotency_key(struct ask *a, const struct http_request *r) {
                  IDEMPOTENCY_KEY_MAX);
 }
 
-static enum http_verdict ask_head(void *ctx, struct session *s, const struct http_request *r,
-                                  void **request_ctx) {
-    struct desk *d = ctx;
+struct ask *ask_inner(struct desk *d, void (*gone)(struct ask *a)) {
     struct ask *a = NEW(struct ask);
     a->desk = d;
-    a->session = s;
-    a->holds = 1; // finished gives it back
+    a->gone = gone;
+    a->holds = 1;
     a->body.max = BODY_MAX;
     arena_init(&a->memory, ASK_MEMORY_MAX);
     list_init(&a->tail.link);
     list_init(&a->poll.link);
     list_push(&d->asks, &a->link);
-    *request_ctx = a;
+    return a;
+}
+
+static enum http_verdict ask_head(void *ctx, struct session *s, const struct http_request *r,
+                                  void **request_ctx) {
+    struct desk *d = ctx;
     bytes arg = NO_BYTES;
+    const struct route *route = NULL;
+    int found = route_find(r->method, r->path, &route, &arg);
+    if (found == 200 && route->work->head != NULL)
+        return route->work->head(d, s, r);
+    struct ask *a = ask_inner(d, NULL); // finished releases it
+    a->session = s;
+    a->route = route;
+    *request_ctx = a;
     a->v1 = v1_path(r->path);
-    int found = route_find(r->method, r->path, &a->route, &arg);
+    if (a->v1)
+        v1_note(a, r);
     if (a->v1 && found != 200) {
         v1_fail_path(a, r->method, r->path);
     } else if (found == 0) {

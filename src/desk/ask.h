@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "desk/auth.h"
 #include "desk/desk.h"
+#include "desk/listen.h"
 #include "desk/pace.h"
 #include "desk/routes.h"
 #include "port/fetch.h"
@@ -42,6 +43,7 @@ struct desk {
     struct list asks;
     struct list tails, polls;
     struct timer *tail_timer, *poll_timer;
+    struct listeners listeners;
     struct auth_cache keys;
     struct signing *signing; // desk/signing.h
     struct pace pace;
@@ -110,6 +112,7 @@ struct ask {
     bool slow;
     void (*work)(struct ask *a, struct reader *r); // on the query thread
     void (*then)(struct ask *a);                   // when it came back
+    void (*gone)(struct ask *a);                   // when it ends; null: nothing
     uint64_t epoch;                                // of auth_cache, when the key was looked up
     enum command command;
     bytes idempotency_key; // the request's; empty: none
@@ -122,6 +125,9 @@ struct ask {
 
     // Of Stripe's API (desk/v1.h).
     bool v1;
+    bool tls;
+    bytes method, path, host, peer; // as they came
+    char request_id[REQUEST_ID_RANDOM + 5];
     bytes version, account;     // Stripe-Version and Stripe-Account
     bool replayed;              // the answer was given before, for the same Idempotency-Key
     bytes told_idempotency_key; // as it came; what the books know it by is another
@@ -173,6 +179,9 @@ void ask_payload_post(struct ask *a, void (*then)(struct ask *a));
 // Has the secret rolled of the destination of the path, and answers with what comes back.
 void ask_roll(struct ask *a, int64_t overlap_s);
 
+// One of the desk's own, without a request: it answers nobody, and what is refused shows in its
+// status alone. The caller releases it. `gone`, which may be null, is called when it ends.
+struct ask *ask_inner(struct desk *d, void (*gone)(struct ask *a));
 void ask_hold(struct ask *a);
 void ask_release(struct ask *a);
 // Mail of the loop that belongs to an ask.

@@ -25,6 +25,8 @@ static void begin_stop(struct desk *d) {
     d->draining = true;
     tails_end(d, NO_BYTES);
     polls_end(d, NO_BYTES);
+    listeners_end(d, NO_BYTES);
+    listen_book(d);
     server_drain(d->server, d->o.drain_ms, tell_stopped, d);
 }
 
@@ -149,6 +151,7 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
         d->interrupter = timer_open(d->loop, hurry, d);
         tails_open(d);
         polls_open(d);
+        listeners_open(d);
         d->server = server_open(d->loop, &d->limits, &ask_handler, d, &d->budget);
         opened = listen_all(d, o, why);
     }
@@ -210,6 +213,7 @@ void desk_close(struct desk *d) {
         mailbox_post(d->mailbox, &d->quit);
         thread_join(d->thread);
     }
+    listeners_close(d);
     server_close(d->server);
     ensure(list_empty(&d->asks));
     timer_close(d->interrupter);

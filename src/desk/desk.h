@@ -64,8 +64,11 @@ struct desk_options {
     struct server_limits limits; // but bodies have limits of their own, by route
     int64_t drain_ms;
     uint32_t rate; // of one key's requests to Stripe's API a second; 0: as many as it likes
-    size_t account_metrics;  // connected accounts that /metrics counts each by itself
-    size_t endpoint_metrics; // endpoints that it tells of each by itself
+    size_t account_metrics;     // connected accounts that /metrics counts each by itself
+    size_t endpoint_metrics;    // endpoints that it tells of each by itself
+    size_t listeners_max;       // sessions of those who listen
+    size_t listen_window;       // events pushed to one of them that he has not acknowledged
+    int64_t reconnect_delay_ms; // after which the CLI connects anew
     const struct desk_source *sources;
     size_t source_count;
     // Where intake listens, as net_address_parse takes it but with the real ports; JSON, an array.

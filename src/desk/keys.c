@@ -63,6 +63,7 @@ static void revoked(struct ask *a) {
     ask_send(a);
     tails_end(a->desk, a->arg);
     polls_end(a->desk, a->arg);
+    listeners_end(a->desk, a->arg);
     ask_release(a);
 }
 

@@ -2,6 +2,7 @@
 #include "desk/routes.h"
 
 #include "desk/answers.h"
+#include "desk/listen.h"
 
 // How far a word may be from a known one to be taken for a slip.
 #define NEAR_WORD 3
@@ -86,6 +87,9 @@ static const struct work works[ROUTES] = {
     [ROUTE_LISTEN_EVENTS] = {listen_events, listen_filters, NULL},
     [ROUTE_LISTEN_SECRET] = {listen_secret_show, livemode_filter, NULL},
     [ROUTE_LISTEN_ATTEMPTS] = {listen_attempts, NULL, listen_fields},
+    [ROUTE_LISTEN] = {listen_show, NULL, NULL},
+    [ROUTE_V1_SESSIONS] = {v1_sessions_create, NULL, NULL},
+    [ROUTE_V1_LISTEN] = {.head = listen_connect},
     [ROUTE_BACKUP] = {ledger_backup, NULL, backup_fields},
     [ROUTE_VERIFY] = {ledger_verify, NULL, NULL},
     [ROUTE_V1_EVENTS] = {v1_events_list, NULL, NULL}, // reads its parameters itself (desk/v1.h)

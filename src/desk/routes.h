@@ -3,9 +3,10 @@
 #ifndef DESK_ROUTES_H
 #define DESK_ROUTES_H
 
-#include "base/text.h"
+#include "http/session.h"
 
 struct ask;
+struct desk;
 
 enum access { // the least that is needed
     ACCESS_NOBODY,
@@ -32,6 +33,8 @@ struct work {
     const char *const *params; // names of the query's parameters, to a null; null: none
     const char *const *fields; // of the body's members, likewise
     size_t body_max;           // bytes of the body; 0: BODY_MAX
+    // Instead of `run`: at the head, of what is no request that is answered.
+    enum http_verdict (*head)(struct desk *d, struct session *s, const struct http_request *r);
 };
 
 struct route {

@@ -106,7 +106,12 @@ static void status_work(struct ask *a, struct reader *r) {
         text_adds(&a->out, "[]");
     else
         json_write(json_get(json_root(doc), "sources"), &a->out);
+    text_adds(&a->out, ",\"listening\":");
+    text_add(&a->out, text_bytes(&a->payload));
     text_addc(&a->out, '}');
 }
 
-void status_show(struct ask *a) { ask_query(a, status_work, ask_send); }
+void status_show(struct ask *a) {
+    listeners_write(a->desk, &a->payload); // while nothing changes them
+    ask_query(a, status_work, ask_send);
+}

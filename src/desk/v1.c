@@ -224,6 +224,18 @@ void v1_command_post(struct ask *a, void (*then)(struct ask *a)) {
     ask_command_post(a, then);
 }
 
+void v1_note(struct ask *a, const struct http_request *r) {
+    bytes host = NO_BYTES;
+    (void)http_header_get(r, "Host", &host, NULL);
+    memcpy(a->request_id, "req_", 4);
+    clock_token(a->desk->o.clock, a->request_id + 4, REQUEST_ID_RANDOM);
+    a->tls = session_tls(a->session);
+    a->method = arena_copy(&a->memory, r->method);
+    a->path = arena_copy(&a->memory, r->path);
+    a->host = arena_copy(&a->memory, host);
+    a->peer = arena_copy(&a->memory, session_peer(a->session));
+}
+
 bool v1_head(struct ask *a, const struct http_request *r) {
     if (a->idempotency_key.n > 0)
         own_idempotency_key(a);
@@ -270,10 +282,8 @@ static const char *line(struct ask *a, const char *name, bytes value) {
 }
 
 size_t v1_headers(struct ask *a, const char *lines[V1_HEADERS_MAX]) {
-    char id[REQUEST_ID_RANDOM + 4] = "req_";
     size_t n = 0;
-    clock_token(a->desk->o.clock, id + 4, REQUEST_ID_RANDOM);
-    lines[n++] = line(a, "Request-Id", bytes_from(id, sizeof id));
+    lines[n++] = line(a, "Request-Id", bytes_of(a->request_id));
     if (a->version.n > 0)
         lines[n++] = line(a, "Stripe-Version", a->version);
     if (a->told_idempotency_key.n > 0)

@@ -19,6 +19,8 @@
 
 // Under /v1, or under /v2, where there is nothing yet but refusals of the same shape.
 bool v1_path(bytes path);
+// Keeps what is told of any request under it, refused or not.
+void v1_note(struct ask *a, const struct http_request *r);
 // Takes what the head says of a request under /v1; false: refused.
 bool v1_head(struct ask *a, const struct http_request *r);
 // Fills a->doc from query and body. False: refused.

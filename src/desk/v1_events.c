@@ -125,25 +125,29 @@ static bool retry_read(struct ask *a, struct api_refusal *why) {
         !api_text(params, "account", &account, why) ||
         !api_bool(params, "for_stripecli", &given, &listening, why))
         return false;
-    if (listening && given)
-        return api_refuse(why, API_ERROR_INVALID, B("for_stripecli"),
-                          "No `stripe listen` can be connected to this gateway yet. Name a "
-                          "destination that got the event: `stripe events resend ID "
-                          "--webhook-endpoint NAME`.");
-    if (to.n == 0)
+    if (to.n == 0 && !(given && listening))
         return api_refuse(why, API_ERROR_PARAMETER_MISSING, B("webhook_endpoint"),
                           "Missing required param: webhook_endpoint, the name of a destination "
-                          "that got the event.");
+                          "that got the event; or for_stripecli=true, for all who listen.");
     if (account.n > 0)
         a->account = arena_copy(&a->memory, account);
     return true;
+}
+
+static void show_again_work(struct ask *a, struct reader *r) { (void)show(a, r, "notification"); }
+
+static void listened(struct ask *a) {
+    if (a->status == 0)
+        listen_resend(a->desk, key_mode_live(a->caller.mode), a->number);
+    ask_send(a);
 }
 
 void v1_events_retry(struct ask *a) {
     OWN(api_refusal_drop)
     struct api_refusal why = {0};
     if (retry_read(a, &why)) {
-        ask_query(a, retry_work, retry_resolved);
+        bool to_one = json_type(json_get(json_root(a->doc), "webhook_endpoint")) != JSON_ABSENT;
+        ask_query(a, to_one ? retry_work : show_again_work, to_one ? retry_resolved : listened);
         return;
     }
     v1_fail_as(a, &why);

@@ -36,7 +36,7 @@ static void test_each(void **state) {
         assert_int_equal(route_find(bytes_of(methods[i]), bytes_of(path), &r, &arg), 200);
         assert_string_equal(r->path, paths[i]);
         assert_string_equal(r->method, methods[i]);
-        assert_non_null(r->work->run);
+        assert_true(r->work->run != NULL || r->work->head != NULL);
         assert_true(bytes_equal(arg, open == NULL ? NO_BYTES : B("x1")));
         assert_int_equal(route_find(B("PATCH"), bytes_of(path), &r, &arg), 405);
     }
