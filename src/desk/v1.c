@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "desk/v2.h"
 #include "stripe/form.h"
 
 #define VERSION_MAX 128
@@ -251,8 +252,11 @@ static bool json_body(struct ask *a) {
 }
 
 bool v1_params(struct ask *a) {
-    if (a->body.n > 0 && bytes_starts(bytes_of(a->route->path), B("/v2/")))
+    bool v2 = bytes_starts(bytes_of(a->route->path), B("/v2/"));
+    if (v2 && a->body.n > 0)
         return json_body(a);
+    if (v2)
+        v2_lists_read(a);
     OWN(text_drop)
     struct text all = {.max = FORM_BYTES_MAX + 1};
     OWN(text_drop)

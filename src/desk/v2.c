@@ -6,6 +6,22 @@
 
 #define MARK_MAX 4096
 
+void v2_lists_read(struct ask *a) {
+    OWN(text_drop)
+    struct text t = {0};
+    for (bytes rest = a->query_text; rest.n > 0;) {
+        bytes value = bytes_cut(&rest, '&'), name = bytes_cut(&value, '=');
+        bool list = bytes_equal(name, B("include")) || bytes_equal(name, B("types"));
+        text_add(&t, name);
+        text_adds(&t, list ? "[]=" : "=");
+        text_add(&t, value);
+        text_adds(&t, rest.n > 0 ? "&" : "");
+    }
+    a->query_text = arena_copy(&a->memory, text_bytes(&t));
+    if (a->query_text.n != t.n)
+        v1_fail(a, API_ERROR_INTERNAL, NULL, "The parameters take more memory than they may.");
+}
+
 static bool fail_mark(struct ask *a) {
     v1_fail(
         a, API_ERROR_INVALID, "page",

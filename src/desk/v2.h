@@ -5,6 +5,8 @@
 
 #include "desk/ask.h"
 
+// Lists that a query names by repeating them without brackets, as the CLI does, get theirs.
+void v2_lists_read(struct ask *a);
 // A page's mark stands for the whole question, as clients repeat it or do not: the id that the page
 // begins behind, and the parameters. Read, they take the place of the request's own. False:
 // refused.

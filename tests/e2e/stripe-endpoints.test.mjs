@@ -278,6 +278,35 @@ suite("the official SDK", { concurrency: 4 }, () => {
   });
 });
 
+test("a test key sees and touches nothing live, nor the other way round", async (t) => {
+  const g = await start(t);
+  const where = { url: "https://127.0.0.1:1/" };
+  const [testing, living] = [sdk(g, await makeKey(g, "test")), sdk(g, await makeKey(g, "live"))];
+  for (const [mine, others, livemode] of [[testing, living, true], [living, testing, false]]) {
+    const { id } = await others.webhookEndpoints.create({ ...where, enabled_events: ["*"] });
+    const { id: ed } = await others.v2.core.eventDestinations.create({
+      name: "n", type: "webhook_endpoint", event_payload: "thin", enabled_events: ["*"],
+      webhook_endpoint: where });
+    const told = JSON.parse(thin());
+    await g.accept(JSON.stringify({ ...told, livemode }));
+    await g.waitBooked();
+    assert.equal((await others.v2.core.events.retrieve(told.id)).id, told.id);
+    const v2 = mine.v2.core.eventDestinations;
+    for (const asked of [
+      () => mine.webhookEndpoints.retrieve(id), () => mine.webhookEndpoints.del(id),
+      () => mine.webhookEndpoints.update(id, { disabled: true }),
+      () => v2.retrieve(ed), () => v2.update(ed, { name: "x" }), () => v2.disable(ed),
+      () => v2.enable(ed), () => v2.del(ed), () => mine.v2.core.events.retrieve(told.id),
+    ])
+      await refused(asked(), errors.StripeInvalidRequestError, { statusCode: 404 });
+    assert.ok((await v2.list()).data.every((d) => d.id !== ed));
+    assert.ok((await mine.webhookEndpoints.list()).data.every((e) => e.id !== id));
+    assert.ok((await mine.v2.core.events.list()).data.every((e) => e.id !== told.id));
+    const e = (await others.webhookEndpoints.list()).data[0];
+    assert.deepEqual([e.id, e.status, e.livemode], [id, "enabled", livemode]);
+  }
+});
+
 suite("the official SDK under /v2", { concurrency: 4 }, () => {
   test("makes a destination of thin events, and fetches what it is told of", async (t) => {
     const site = await startSite(t);
@@ -405,6 +434,31 @@ suite("the official CLI", { concurrency: 4 }, () => {
       assert.equal((await cli("webhook_endpoints", "delete", made.id, "--confirm")).deleted, true);
       const e = await cli("webhook_endpoints", "retrieve", made.id);
       assert.equal(e.error.message, `No such webhook endpoint: '${made.id}'`);
+
+      const body = thin();
+      await g.accept(body);
+      await g.waitBooked();
+      const v2 = (what, ...args) => cli("v2", "core", what, ...args);
+      const to = (...args) => v2("event_destinations", ...args);
+      const ed = await to("create", "--name", "shop", "--type", "webhook_endpoint",
+        "--event-payload", "thin", "--enabled-events", "*", "--events-from", "@accounts",
+        "--webhook-endpoint.url", "https://127.0.0.1:1/h",
+        "--include", "webhook_endpoint.signing_secret");
+      assert.match(ed.webhook_endpoint.signing_secret, /^whsec_/);
+      assert.deepEqual(ed.events_from, ["@accounts"]);
+      const shown = await to("retrieve", ed.id, "--include", "webhook_endpoint.url");
+      assert.equal(shown.webhook_endpoint.url, "https://127.0.0.1:1/h");
+      assert.equal((await to("update", ed.id, "--name", "books")).name, "books");
+      assert.equal((await to("disable", ed.id)).status, "disabled");
+      assert.equal((await to("enable", ed.id)).status, "enabled");
+      assert.deepEqual((await to("list", "--limit", "2")).data.map((d) => d.id), [ed.id]);
+      assert.match((await to("ping", ed.id)).error.message, /sends no pings/);
+      assert.equal((await to("delete", ed.id, "--confirm")).id, ed.id);
+      const { id, type } = JSON.parse(body);
+      const types = ["--types", "v1.nothing", "--types", type];
+      assert.deepEqual((await v2("events", "list", "--limit", "2", ...types)).data
+        .map((x) => x.id), [id]);
+      assert.equal((await v2("events", "retrieve", id)).type, type);
     });
 });
 
