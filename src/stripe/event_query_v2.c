@@ -15,7 +15,7 @@ static bool take_bound(bytes key, json v, struct event_query *out, struct api_re
     if (text_parse_time(json_string(v), &ms) != OK)
         return api_refuse(why, API_ERROR_INVALID, B("created"),
                           "created takes times of RFC 3339, as 2026-11-27T12:00:00Z");
-    int64_t s = ms / SECOND_MS;
+    int64_t s = ms / SECOND_MS - (ms % SECOND_MS < 0);
     if (ms % SECOND_MS == 0 && bytes_equal(key, B("lt")))
         s--;
     if (upper && s < out->created_max)

@@ -2,7 +2,7 @@
 // Stripe's form encoding: what is read is a JSON object of strings, maps and lists, which, written
 // as a form again with every byte encoded, is read as the same; what is refused leaves nothing
 // behind but a sentence. Taken as a question about events, it keeps the promises of
-// stripe/event_query.h, and is the same question when it is written again.
+// stripe/event_query.h, under /v1 and under /v2, and is the same question when it is written again.
 #include "base/json.h"
 #include "fuzz.h"
 #include "stripe/event_query.h"
@@ -17,6 +17,8 @@ const struct fuzz_plant fuzz_plants[] = {
     {"cursors", PLANT_SEEDED, "a list that begins behind an event ends before it too"},
     {"star", PLANT_FUZZED, "a type with a star is taken with two"},
     {"bound", PLANT_SEEDED, "created[gt] is read as created[gte] when it is written again"},
+    {"before", PLANT_SEEDED, "a bound of /v2 takes an event a second too late"},
+    {"named", PLANT_FUZZED, "what /v2 does not take is refused without its name"},
     {0},
 };
 
@@ -98,6 +100,33 @@ static bool check_query(json params, struct event_query *q) {
     return true;
 }
 
+// The question of /v2, whose bounds are times.
+static void check_query_v2(json params) {
+    OWN(api_refusal_drop)
+    struct api_refusal why = {0};
+    struct event_query q;
+    if (!event_query_read_v2(params, &q, &why)) {
+        if (fuzz_planted("named") && why.error == API_ERROR_PARAMETER_UNKNOWN)
+            text_reset(&why.param);
+        bytes message = text_bytes(&why.message), param = text_bytes(&why.param);
+        ensure(api_error_status(why.error) == 400 && param.n > 0 && bytes_utf8(param));
+        ensure(message.n > 0 && message.n < 300 && bytes_utf8(message));
+        return;
+    }
+    ensure(q.limit >= 1 && q.limit <= EVENT_QUERY_LIMIT_MAX && q.after.n + q.before.n == 0);
+    ensure(q.type_count <= EVENT_QUERY_TYPES_MAX && q.delivered == DELIVERED_OR_NOT);
+    for (size_t i = 0; i < q.type_count; i++) {
+        check_type(q.types[i]);
+        ensure(bytes_find(q.types[i], '*') == q.types[i].n);
+    }
+    json last = json_path(params, B("created.lt"));
+    int64_t ms = 0;
+    if (json_type(last) == JSON_ABSENT)
+        return;
+    ensure(text_parse_time(json_string(last), &ms) == OK);
+    ensure((q.created_max + fuzz_planted("before")) * 1000 < ms);
+}
+
 static void check_query_again(const struct event_query *q, json params) {
     struct event_query again;
     ensure(check_query(params, &again) && again.limit == q->limit);
@@ -140,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     struct json_doc *doc_again = NULL;
     ensure(json_parse(text_bytes(&again), &doc_again) == OK);
     struct event_query q;
+    check_query_v2(json_root(doc));
     if (check_query(json_root(doc), &q))
         check_query_again(&q, json_root(doc_again));
     return 0;
