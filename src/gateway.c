@@ -80,6 +80,7 @@ static result start_ledger(struct gateway *g) {
         .records = g->books.journal,
         .endpoints = gateway_endpoints,
         .endpoints_ctx = g,
+        .sealing_key = g->sealing_key,
     };
     TRY(ledger_open(&o, &g->ledger));
     atomic_store(&g->woken, g->ledger);

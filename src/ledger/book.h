@@ -52,6 +52,7 @@ struct book {
     bytes *names;                     // of destinations, by number from 1; null: not read yet
     size_t name_count;
     struct arena names_memory;
+    const uint8_t *sealing_key; // of answers to the API's callers; null: they are kept as they are
     // Told to the ledger: this destination may have something due now, is held, or is gone.
     void (*touched)(void *ctx, uint32_t destination);
     // An outcome was booked: the delivery is taken no more.
@@ -83,6 +84,9 @@ must result book_reload(struct book *b);
 // deleted.
 must result book_endpoints_ready(struct book *b);
 size_t book_endpoint_rows(const struct book *b, const struct endpoint_row **rows);
+// Appends what a command was answered, as answer_row has it: unsealed, where it was sealed.
+// INVALID: it was sealed with another key.
+must result book_answer_open(const struct book *b, const struct answer_row *row, struct text *out);
 // How many objects of Stripe's it keeps in memory now (for tests).
 size_t book_sites_at_hand(const struct book *b);
 // Is this failure the store's, not the record's: wait and try again?

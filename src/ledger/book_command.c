@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <string.h>
 
+#include "base/seal.h"
 #include "ledger/book_internal.h"
 #include "rules/command.h"
 #include "rules/key_mode.h"
@@ -513,10 +514,56 @@ static result known_before(const struct asked *q, const struct answer_row *row, 
     if (memcmp(before.sha256, row->sha256, SHA256_SIZE) != 0)
         return refuse(q, "this idempotency key came with another command before; each command "
                          "takes a key of its own");
-    bool says_so = string_field(q, "asked").n > 0 && bytes_ends(before.json, B("}"));
-    text_add(q->answer, bytes_slice(before.json, 0, before.json.n - says_so));
+    OWN(text_drop)
+    struct text given = {0};
+    result opened = book_answer_open(q->book, &before, &given);
+    if (failed_as(opened, FAIL_INVALID))
+        return refuse(q, "what was answered to this idempotency key was sealed with another key "
+                         "than that beside the ledger; take a new one");
+    TRY(opened);
+    bool says_so = string_field(q, "asked").n > 0 && bytes_ends(text_bytes(&given), B("}"));
+    text_add(q->answer, bytes_slice(text_bytes(&given), 0, given.n - says_so));
     text_adds(q->answer, says_so ? ",\"replayed\":true}" : "");
     return OK;
+}
+
+#define SEALED B("sealed:")
+
+// An answer is bound to its command. Sealed again, as after a crash, it is the same: what a nonce
+// is used for never differs.
+static void answer_purpose(uint64_t position, struct text *out) {
+    text_addf(out, "answer %llu", (unsigned long long)position);
+}
+
+static void seal_answer(const struct book *b, uint64_t position, struct text *answer) {
+    OWN(text_drop)
+    struct text plain = *answer, purpose = {0};
+    struct hmac_key key;
+    uint8_t nonce[SHA256_SIZE];
+    answer_purpose(position, &purpose);
+    struct hmac h;
+    hmac_key_init(&key, bytes_from(b->sealing_key, SEAL_KEY_SIZE));
+    hmac_start(&h, &key);
+    hmac_add(&h, text_bytes(&purpose));
+    hmac_add(&h, text_bytes(&plain));
+    hmac_finish(&h, nonce);
+    hmac_key_wipe(&key);
+    *answer = (struct text){0};
+    text_add(answer, SEALED);
+    seal_close(b->sealing_key, nonce, text_bytes(&purpose), text_bytes(&plain), answer);
+}
+
+result book_answer_open(const struct book *b, const struct answer_row *row, struct text *out) {
+    OWN(text_drop)
+    struct text purpose = {0};
+    if (!bytes_starts(row->json, SEALED)) {
+        text_add(out, row->json);
+        return OK;
+    }
+    NEED(b->sealing_key != NULL, INVALID, "an answer is sealed, and there is no key");
+    answer_purpose(row->position, &purpose);
+    return seal_open(b->sealing_key, text_bytes(&purpose),
+                     bytes_slice(row->json, SEALED.n, row->json.n), out);
 }
 
 // What a key is compared by: what was asked, if the command says that, else all of it.
@@ -545,8 +592,11 @@ result book_command(struct book *b, const struct record *r, struct arena *a) {
     if (!known)
         TRY(carry_out(&q));
     NEED(!answer.failed, INVALID, "a command's answer is too large");
+    bool asked_for = string_field(&q, "asked").n > 0;
+    bool refused = asked_for && bytes_starts(text_bytes(&answer), B("{\"error\":"));
+    if (asked_for && !refused && b->sealing_key != NULL)
+        seal_answer(b, r->position, &answer);
     row.json = text_bytes(&answer);
-    bool refused = string_field(&q, "asked").n > 0 && bytes_starts(row.json, B("{\"error\":"));
     if (known || refused) { // the first one has the key; what was refused has none
         row.idempotency_key = NO_BYTES;
         memset(row.sha256, 0, sizeof row.sha256);

@@ -97,6 +97,7 @@ result ledger_open(const struct ledger_options *o, struct ledger **out) {
     l->book.touched = on_touched;
     l->book.released = on_released;
     l->book.ctx = l;
+    l->book.sealing_key = o->sealing_key;
     *out = l;
     l->tail = o->records->last(o->records);
     result opened = book_open(&l->book, o->store);
@@ -232,8 +233,9 @@ static void answer_await(struct ledger *l, struct await *a) {
     arena_init(&memory, BATCH_BYTES);
     struct answer_row answer = {0};
     result got = l->o.store->answer_get(l->o.store, a->position, &memory, &answer);
+    if (got == OK)
+        got = book_answer_open(&l->book, &answer, &a->answer);
     a->failed = failed_as(got, FAIL_ABSENT) ? OK : got;
-    text_add(&a->answer, answer.json);
     mailbox_post(a->reply, &a->mail);
 }
 

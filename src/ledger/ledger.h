@@ -72,6 +72,9 @@ struct ledger_options {
     // ledger's thread; the rows are gone afterwards. Null: nobody wants to know.
     void (*endpoints)(void *ctx, const struct endpoint_row *rows, size_t n);
     void *endpoints_ctx;
+    // Of SEAL_KEY_SIZE bytes, as long as the ledger: answers to the API's callers are kept sealed
+    // with it (book_answer_open). Null: as they are.
+    const uint8_t *sealing_key;
 };
 
 // Books nothing yet.

@@ -2,6 +2,8 @@
 // Endpoints made through the API, as stories booked on both stores.
 #include "book_story.h"
 
+#include "base/seal.h"
+
 #define ENDPOINT(id_, live_)                                                                       \
     "{\"id\":\"" id_ "\",\"livemode\":" live_ ",\"enabled\":true,\"because\":\"\",\"url\":"        \
     "\"https://a.example/\",\"types\":[\"*\"],\"scope\":\"account\",\"payload\":\"snapshot\","     \
@@ -204,6 +206,42 @@ static void a_key_is_compared_by_what_was_asked(void **state) {
     }
 }
 
+// What was answered to the API's callers lies sealed, and is told again as it was.
+static void answers_are_sealed(void **state) {
+    static const uint8_t key[SEAL_KEY_SIZE] = {1}, other[SEAL_KEY_SIZE] = {2};
+    struct story *s = *state;
+    ADOPT(s, "books", BOOKS);
+    EACH_TELLER(t, s) t->book.sealing_key = key;
+    ask(s, CREATE("we_1", "true", ASKED_1));
+    EACH_TELLER(t, s) {
+        struct answer_row row;
+        OWN(text_drop)
+        struct text plain = {0}, dump = {0};
+        assert_ok(t->world.store->answer_get(t->world.store, s->position, &t->world.arena, &row));
+        assert_true(bytes_starts(row.json, B("sealed:")));
+        assert_ok(book_answer_open(&t->book, &row, &plain));
+        assert_non_null(strstr(text_str(&plain), "{\"ok\":true,\"endpoint\":{\"id\":\"we_1\""));
+        row.position++; // bound to its command
+        assert_code(book_answer_open(&t->book, &row, &plain), INVALID);
+    }
+    ask(s, CREATE("we_2", "true", ASKED_1));
+    EACH_TELLER(t, s) {
+        struct answer_row row;
+        OWN(text_drop)
+        struct text plain = {0};
+        assert_ok(t->world.store->answer_get(t->world.store, s->position, &t->world.arena, &row));
+        assert_ok(book_answer_open(&t->book, &row, &plain));
+        assert_non_null(strstr(text_str(&plain), "\"id\":\"we_1\""));
+        assert_non_null(strstr(text_str(&plain), "},\"replayed\":true}"));
+    }
+    EACH_TELLER(t, s) t->book.sealing_key = other;
+    ask(s, CREATE("we_3", "true", ASKED_1));
+    assert_answer(s, "sealed with another key");
+    // Commands of operators are kept as they are.
+    ask(s, "{\"do\":\"hold\",\"destination\":\"books\",\"reason\":\"\"}");
+    assert_answer(s, "{\"ok\":true}");
+}
+
 static void as_many_as_the_plan_says(void **state) {
     struct story *s = *state;
     s->sites = "[],\"endpoints\":{\"max\":1,\"disable_after_ms\":1000}";
@@ -246,6 +284,7 @@ int main(void) {
         TOLD(another_becomes_of_it),
         TOLD(nothing_but_failures_disables),
         TOLD(a_key_is_compared_by_what_was_asked),
+        TOLD(answers_are_sealed),
         TOLD(as_many_as_the_plan_says),
         TOLD(replays),
     };
