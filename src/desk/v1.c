@@ -89,6 +89,8 @@ void v1_fail_command(struct ask *a, bytes why) {
                 "You have reached the maximum of %s webhook endpoints: %.*s. Delete one, or have "
                 "the limit raised.",
                 key_mode_live(a->caller.mode) ? "live" : "test", BYTES_ARG(why));
+    else if (bytes_starts(why, B("what was answered")))
+        v1_fail(a, API_ERROR_INTERNAL, NULL, "The books refuse it: %.*s.", BYTES_ARG(why));
     else if (bytes_starts(why, B("this idempotency key")))
         v1_fail(a, API_ERROR_IDEMPOTENCY, NULL,
                 "Keys for idempotent requests can only be used with the same parameters they were "
