@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "disk.h"
+#include "gateway_endpoints.h"
 #include "rules/record.h"
 
 #define JOURNAL_SIZE (768u << 10)
@@ -70,6 +71,16 @@ static void set_targets(struct node *n, int variant) {
     n->receiver.sources = sources;
     n->variant = variant;
     plan_free(p);
+}
+
+const uint8_t node_sealing_key[SEAL_KEY_SIZE] = {1, 2, 3};
+
+static void on_endpoints(void *ctx, const struct endpoint_row *rows, size_t n) {
+    struct node *node = ctx;
+    size_t sealed;
+    struct retarget *r = endpoint_targets(node_sealing_key, rows, n, &sealed);
+    ensure(sealed == 0);
+    mailbox_post(node->dispatch_mailbox, &r->mail);
 }
 
 static void on_durable(void *ctx, uint64_t position) {
@@ -171,13 +182,19 @@ static result start(struct node *n) {
     };
     TRY(n->journal_store->cursor_open(n->journal_store, n->history, &n->history_cursor));
     struct ledger_options lo = {
-        .clock = &n->world->clock, .store = n->books, .records = n->journal_store, .batch_max = 32};
+        .clock = &n->world->clock,
+        .store = n->books,
+        .records = n->journal_store,
+        .batch_max = 32,
+        .endpoints = plan_has_endpoints ? on_endpoints : NULL,
+        .endpoints_ctx = n,
+    };
+    n->dispatch_mailbox = mailbox_open(NULL, NULL);
     TRY(journal_open(&jo, &n->journal));
     lo.journal = n->journal;
     TRY(ledger_open(&lo, &n->ledger));
     TRY(adopt(n, tail));
     n->intake_mail = mailbox_open(NULL, NULL);
-    n->dispatch_mailbox = mailbox_open(NULL, NULL);
     n->desk_mail = mailbox_open(NULL, NULL);
     n->budget = (struct http_budget){.max = STRANGERS_MAX};
     n->receiver = (struct receiver){
@@ -239,6 +256,16 @@ static bool drain_intake(struct node *n) {
     return any;
 }
 
+// What it was told of endpoints by a start that failed before there was a dispatch.
+static void drop_retargets(struct node *n) {
+    struct mail *m = n->dispatch_mailbox == NULL ? NULL : mailbox_drain(n->dispatch_mailbox);
+    while (m != NULL) {
+        struct retarget *r = CONTAINER(m, struct retarget, mail);
+        m = m->next;
+        retarget_free(r);
+    }
+}
+
 static bool drain_dispatch(struct node *n) {
     struct mail *m = n->dispatch == NULL ? NULL : mailbox_drain(n->dispatch_mailbox);
     bool any = m != NULL;
@@ -263,6 +290,8 @@ static void end_life(struct node *n) {
     (void)drain_intake(n);
     (void)drain_desk(n);
     (void)drain_dispatch(n);
+    if (n->dispatch == NULL)
+        drop_retargets(n);
     dispatch_close(n->dispatch);
     if (n->receiver.sources != NULL)
         sources_drop(n->receiver.sources);

@@ -5,6 +5,7 @@
 #ifndef SIM_NODE_H
 #define SIM_NODE_H
 
+#include "base/seal.h"
 #include "dispatch/dispatch.h"
 #include "intake/receive.h"
 #include "journal/journal.h"
@@ -17,6 +18,7 @@
 #define SECRET_SITE "whsec_simulated_site_secret"
 
 struct disk;
+extern const uint8_t node_sealing_key[SEAL_KEY_SIZE];
 
 struct node {
     struct world *world;
@@ -55,6 +57,9 @@ struct node {
 };
 
 #define VARIANTS 4
+// Of endpoints that were made through the API: most of a livemode, and how long one may fail.
+#define PLAN_SIM_ENDPOINTS 6
+#define PLAN_SIM_DISABLE_MS 20000
 // The plan JSON of a variant, canonical.
 void plan_of(int variant, struct text *out);
 // For sabotage: every destination takes live and test, whatever the oracle expects.
@@ -65,6 +70,8 @@ extern bool plan_has_commands;
 extern bool plan_has_sites;
 // One destination keeps tables of Stripe's objects.
 extern bool plan_has_tables;
+// Endpoints are made through the API.
+extern bool plan_has_endpoints;
 // Independently of the rooms: does this variant bring it to that destination? site: the event's, or
 // "unclaimed".
 bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,

@@ -28,6 +28,11 @@ static void may_replay(struct sim *s, uint64_t seq) {
 static void write_replay(struct sim *s, struct text *json) {
     uint64_t seq = 1 + world_below(&s->world, s->history_count + 1);
     const char *to = plan_destinations[world_below(&s->world, plan_destination_names)];
+    char id[ENDPOINT_NAME_SIZE];
+    if (s->endpoint_count > 0 && world_chance(&s->world, 2)) {
+        endpoint_name(world_below(&s->world, s->endpoint_count), id);
+        to = id;
+    }
     may_replay(s, seq);
     text_addf(json, "{\"do\":\"replay\",\"events\":[%llu],\"to\":", (unsigned long long)seq);
     if (world_chance(&s->world, 2))
@@ -166,6 +171,7 @@ bool operator_done(const struct sim *s) {
 void operator_calms(struct sim *s) {
     if (s->node.posted > 0)
         return;
+    endpoints_calm(s);
     if (s->calm_from == 0)
         s->calm_from = s->history_count; // what was posted in trouble lies before
     for (size_t i = 0; i < plan_destination_names; i++) {

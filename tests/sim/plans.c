@@ -145,6 +145,9 @@ static void plan_draft(int variant, struct text *out) {
     }
     text_adds(out, "]");
     add_sites(out, variant);
+    if (plan_has_endpoints)
+        text_addf(out, ",\"endpoints\":{\"max\":%d,\"disable_after_ms\":%d}", PLAN_SIM_ENDPOINTS,
+                  PLAN_SIM_DISABLE_MS);
     text_adds(out, "}");
 }
 

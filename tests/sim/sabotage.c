@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/json.h"
 #include "disk.h"
-#include "ledger/book.h"
+#include "ledger/book_internal.h"
 #include "rules/version.h"
 #include "sim.h"
 
@@ -240,7 +240,109 @@ static void choose_by_id(struct store *books) {
     greatest_id_wins = true;
 }
 
-void sabotage_ends(void) { undone_is_kept = greatest_id_wins = false; }
+static bool late_stays, success_is_nothing, off_matches, thirds_are_not_owed;
+
+// What is read of endpoints says that they are enabled, while events are matched.
+static bool matching;
+
+static result all_enabled(struct store *s, struct arena *a, struct endpoint_row **out, size_t *n) {
+    TRY(real.endpoints(s, a, out, n));
+    for (size_t i = 0; i < *n && matching; i++) {
+        bytes said = (*out)[i].json, off = B("\"enabled\":false");
+        size_t at = bytes_search(said, off);
+        if (at == said.n)
+            continue;
+        OWN(text_drop)
+        struct text on = {0};
+        text_add(&on, bytes_slice(said, 0, at));
+        text_adds(&on, "\"enabled\":true");
+        text_add(&on, bytes_slice(said, at + off.n, said.n));
+        (*out)[i].json = arena_copy(a, text_bytes(&on));
+    }
+    return OK;
+}
+
+static void match_disabled(struct store *books) {
+    real = *books;
+    books->endpoints = all_enabled;
+    off_matches = true;
+}
+
+static void forget_thirds(struct store *books) {
+    (void)books;
+    thirds_are_not_owed = true;
+}
+
+result __real_book_endpoints_owe(struct book *b, const struct owing *o, struct arena *a,
+                                 bool *owed);
+result __wrap_book_endpoints_owe(struct book *b, const struct owing *o, struct arena *a,
+                                 bool *owed);
+
+result __wrap_book_endpoints_owe(struct book *b, const struct owing *o, struct arena *a,
+                                 bool *owed) {
+    if (thirds_are_not_owed && o->receipt % 3 == 0)
+        return OK;
+    if (!off_matches)
+        return __real_book_endpoints_owe(b, o, a, owed);
+    matching = true;
+    book_endpoints_forget(b);
+    result r = book_endpoints_ready(b);
+    if (r == OK)
+        r = __real_book_endpoints_owe(b, o, a, owed);
+    matching = false;
+    book_endpoints_forget(b);
+    return r == OK ? book_endpoints_ready(b) : r;
+}
+
+static result endpoint_key_unknown(struct store *s, bytes key, struct arena *a,
+                                   struct answer_row *out) {
+    NEED(!bytes_starts(key, B("endpoint_")), ABSENT, "sabotage");
+    return real.answer_find(s, key, a, out);
+}
+
+static void forget_endpoint_keys(struct store *books) {
+    real = *books;
+    books->answer_find = endpoint_key_unknown;
+}
+
+result __real_book_cancel(struct book *b, struct delivery_row *d, const char *why, int64_t now_ms,
+                          struct arena *a);
+result __wrap_book_cancel(struct book *b, struct delivery_row *d, const char *why, int64_t now_ms,
+                          struct arena *a);
+
+result __wrap_book_cancel(struct book *b, struct delivery_row *d, const char *why, int64_t now_ms,
+                          struct arena *a) {
+    if (late_stays && bytes_starts(bytes_of(why), B("its endpoint was disabled")))
+        return OK;
+    return __real_book_cancel(b, d, why, now_ms, a);
+}
+
+static void keep_what_was_due(struct store *books) {
+    (void)books;
+    late_stays = true;
+}
+
+result __real_book_endpoint_ended(struct book *b, bytes name, enum outcome outcome, int64_t now_ms,
+                                  struct arena *a);
+result __wrap_book_endpoint_ended(struct book *b, bytes name, enum outcome outcome, int64_t now_ms,
+                                  struct arena *a);
+
+result __wrap_book_endpoint_ended(struct book *b, bytes name, enum outcome outcome, int64_t now_ms,
+                                  struct arena *a) {
+    if (success_is_nothing && outcome == OUTCOME_DONE)
+        return OK;
+    return __real_book_endpoint_ended(b, name, outcome, now_ms, a);
+}
+
+static void remember_failures(struct store *books) {
+    (void)books;
+    success_is_nothing = true;
+}
+
+void sabotage_ends(void) {
+    undone_is_kept = greatest_id_wins = false;
+    late_stays = success_is_nothing = off_matches = thirds_are_not_owed = false;
+}
 
 #define ARM(name_)                                                                                 \
     static void arm_##name_(struct sim *s) {                                                       \
@@ -313,5 +415,35 @@ const struct sabotage sabotages[] = {
      rebuild_from_less,
      true},
     {"the greatest id wins", "rows are what all events say", NULL, {0}, choose_by_id, true},
+    {"disabled endpoints match",
+     "an endpoint gets only what it is owed",
+     NULL,
+     {0},
+     match_disabled,
+     .endpoints = true},
+    {"keys of endpoints are forgotten",
+     "a key makes one endpoint",
+     NULL,
+     {0},
+     forget_endpoint_keys,
+     .endpoints = true},
+    {"what was due stays so",
+     "late enabling cancels what was due",
+     NULL,
+     {.network = true},
+     keep_what_was_due,
+     .endpoints = true},
+    {"a third is not owed",
+     "an endpoint gets what it is owed",
+     NULL,
+     {0},
+     forget_thirds,
+     .endpoints = true},
+    {"success ends no failing",
+     "only failures disable an endpoint",
+     NULL,
+     {.network = true},
+     remember_failures,
+     .endpoints = true},
 };
 const size_t sabotage_count = sizeof sabotages / sizeof *sabotages;

@@ -12,9 +12,10 @@
 #include "port/log.h"
 #include "rules/record.h"
 
-#define COMMANDS_EACH 4 // one run in so many has handlers beside sites
-#define SITES_EACH 2    // one in so many has several sites
-#define TABLES_EACH 3   // and one in so many keeps tables
+#define COMMANDS_EACH 4  // one run in so many has handlers beside sites
+#define SITES_EACH 2     // one in so many has several sites
+#define TABLES_EACH 3    // and one in so many keeps tables
+#define ENDPOINTS_EACH 3 // and one in so many has endpoints that are made through the API
 #define TROUBLE_US 150000000
 #define STEPS_MAX 400000
 #define SABOTAGE_SEEDS 60
@@ -77,6 +78,8 @@ static void make_trouble(struct sim *s) {
         post_plan(s);
     if (s->node.up && s->trouble.commands)
         operator_commands(s);
+    if (s->node.up)
+        endpoints_command(s);
 }
 
 // From here on everything must come to its end.
@@ -146,6 +149,9 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
     plan_has_commands = seed % COMMANDS_EACH == 0;
     plan_has_sites = seed % SITES_EACH == 1;
     plan_has_tables = sabotage != NULL ? sabotage->tables : seed % TABLES_EACH == 1;
+    plan_has_endpoints = sabotage != NULL ? sabotage->endpoints : seed % ENDPOINTS_EACH == 2;
+    if (plan_has_endpoints && s->trouble.network && world_chance(&s->world, 2))
+        s->down = "we_0";
     faults_arm(s);
     if (sabotage != NULL && sabotage->arm != NULL)
         sabotage->arm(s);

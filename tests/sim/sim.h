@@ -13,6 +13,10 @@
 #define POSTS_MAX (EVENTS_MAX * 3)
 #define SOURCES 3
 #define ASKED_MAX 24
+#define ENDPOINTS_MAX 64
+#define ENDPOINT_KEYS_MAX 16
+#define DISABLED_MAX 64
+#define ENDPOINT_NAME_SIZE 24
 
 // What may go wrong in this run; every seed draws its own.
 struct trouble {
@@ -71,7 +75,19 @@ struct post {
 struct got {
     uint32_t accepted;   // processed by the site
     uint32_t excused;    // accepted, but our side could not know
+    uint64_t began;      // what was booked when an attempt began last
     uint32_t unrecorded; // accepted and heard, the outcome not durable yet
+};
+
+// An endpoint as somebody asks for it, and one that was disabled by what its outcomes say.
+struct endpoint_wish {
+    bool livemode;
+    int types;
+    enum scope scope;
+};
+struct disabled {
+    size_t endpoint;
+    int64_t at_ms;
 };
 
 struct kept_record {
@@ -123,6 +139,13 @@ struct sim {
     struct map deaths;      // position -> how often the process died there
     char *asked[ASKED_MAX]; // commands with an Idempotency-Key
     size_t asked_count;
+    bool endpoint_live[ENDPOINTS_MAX];                      // by the number in its id
+    size_t endpoint_count;                                  // ids that were asked for
+    struct endpoint_wish endpoint_asked[ENDPOINT_KEYS_MAX]; // under a key
+    size_t endpoint_keys;
+    struct disabled disabled[DISABLED_MAX]; // as the books showed it
+    size_t disabled_count;
+    uint64_t endpoint_seen; // the position at which they were looked at
     uint32_t retries, crashes;
     int64_t forwarded_us; // when the wall clock was last set forward
     bool die;             // a record kills the process
@@ -136,7 +159,8 @@ struct sabotage {
     // Done to the books' store, and to that of the books made anew; null: nothing. Such runs have
     // sites.
     void (*books)(struct store *books);
-    bool tables; // such runs keep tables
+    bool tables;    // such runs keep tables
+    bool endpoints; // such runs have endpoints
 };
 void sabotage_ends(void);
 extern const struct sabotage sabotages[];
@@ -168,6 +192,15 @@ void operator_commands(struct sim *s);   // in trouble
 void operator_calms(struct sim *s);      // all is released, and every answer asked for
 bool operator_done(const struct sim *s); // all of that is durable
 void operator_close(struct sim *s);
+
+// Endpoints: who makes and changes them, and what they are owed.
+void endpoint_name(size_t n, char out[ENDPOINT_NAME_SIZE]);
+void endpoints_command(struct sim *s); // now and then, until all is calm
+void endpoints_calm(struct sim *s);    // all are enabled
+void oracle_begins(struct sim *s, bytes destination,
+                   const struct event_sent *e); // an attempt there
+void oracle_disabled(struct sim *s);            // after a step
+void oracle_endpoints(struct sim *s);           // once all is calm; after sites_read
 
 // The ledger's store fails as the trouble says; poison cannot be booked in it.
 void faults_arm(struct sim *s);
