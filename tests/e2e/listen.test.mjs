@@ -6,7 +6,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Gateway } from "./lib/gateway.mjs";
+import { Gateway, tempFolder } from "./lib/gateway.mjs";
 import { request } from "./lib/http.mjs";
 import { deskPort, Listening, makeKey, sdk, stripeCli } from "./lib/official.mjs";
 import { startSite } from "./lib/site.mjs";
@@ -205,12 +205,11 @@ suite("stripe listen", { concurrency: 2 }, () => {
 });
 
 // A session of its own, by hand: nothing that comes is read until `read` is called.
-async function rawSession(t, g, key, features = ["webhooks"]) {
-  const form = ["device_name=raw", ...features.map((f) => `websocket_features%5B%5D=${f}`)];
-  const made = await request({ port: deskPort(g), method: "POST", path: "/v1/stripecli/sessions",
+function rawSession(g, key, { to = { port: deskPort(g) }, headers } = {}) {
+  return request({ method: "POST", path: "/v1/stripecli/sessions", ...to,
     headers: { authorization: `Bearer ${key}`,
-               "content-type": "application/x-www-form-urlencoded" }, body: form.join("&") });
-  return made;
+               "content-type": "application/x-www-form-urlencoded", ...headers },
+    body: "device_name=raw&websocket_features%5B%5D=webhooks" });
 }
 
 async function rawSocket(t, g, id, more = []) {
@@ -226,16 +225,10 @@ async function rawSocket(t, g, id, more = []) {
   return socket;
 }
 
-async function headOf(socket) {
-  let text = "";
-  for await (const [piece] of once(socket, "data").then((x) => [x])) text += piece;
-  return text;
-}
-
 test("who does not read delays nobody and holds little", async (t) => {
   const g = await start(t);
   const key = await makeKey(g, "test");
-  const made = await rawSession(t, g, key);
+  const made = await rawSession(g, key);
   assert.equal(made.status, 200, made.text);
   g.canaries.add("a secret of who listens", made.body.secret);
   const socket = await rawSocket(t, g, made.body.websocket_id);
@@ -265,7 +258,7 @@ test("what is no session, or no WebSocket, is refused", async (t) => {
   assert.ok(answer.toString().endsWith('{"error":{"message":"Unknown WebSocket ID."}}'));
   const made = [];
   for (let i = 0; i < 2; i++) {
-    made.push(await rawSession(t, g, key));
+    made.push(await rawSession(g, key));
     assert.equal(made[i].status, 200);
     g.canaries.add("a secret of who listens", made[i].body.secret);
   }
@@ -287,6 +280,26 @@ test("what is no session, or no WebSocket, is refused", async (t) => {
   await g.ask(`/api/keys/${keys.find((k) => k.mode === "test").id}/revoke`);
   await once(second, "close");
   assert.deepEqual((await g.get("/api/listen")).data, []);
+});
+
+test("a session leads back to where it was asked for", async (t) => {
+  const folder = tempFolder(t);
+  const { file, keyFile, cert } = await makeCertificate(folder, "desk");
+  const g = await Gateway.start(t, { tls: { certificate: file, key: keyFile },
+    desk: { listen: ["unix:desk.sock", "https://127.0.0.1:0"] } });
+  const key = await makeKey(g, "test");
+  const to = { port: deskPort(g), tls: true, ca: cert };
+  const urlOf = async (options) => {
+    const made = await rawSession(g, key, options);
+    g.canaries.add("a secret of who listens", made.body.secret);
+    return made.body.websocket_url ?? made.body.error.message;
+  };
+  assert.equal(await urlOf({ to }), `wss://127.0.0.1:${to.port}/v1/stripecli/listen`);
+  assert.equal(await urlOf({ to: { socketPath: g.path("desk.sock") },
+                             headers: { host: "api.stripe.com" } }),
+               "ws://api.stripe.com/v1/stripecli/listen");
+  assert.match(await urlOf({ to: { socketPath: g.path("desk.sock") },
+                             headers: { host: "evil/?x=" } }), /Host is none/);
 });
 
 test("stripe logs tail tells of requests, and filters them", async (t) => {

@@ -281,13 +281,15 @@ static void test_what_is_no_session(void **state) {
 
 static void test_pushes(void **state) {
     struct house *h = *state;
-    struct listening l;
+    struct listening l, live;
     OWN(push_drop)
     struct push p = {0};
     house_stripe_event(h, "evt_before", "charge.failed", NULL, false);
     make_session(h, h->test_key, FORM, &l);
+    make_session(h, h->live_key, FORM, &live);
     house_stripe_event(h, "evt_1", "charge.failed", "acct_1", false); // before he came
     assert_int_equal(dial(h, &l, l.id), 101);
+    assert_int_equal(dial(h, &live, live.id), 101);
     house_stripe_event(h, "evt_live", "charge.failed", NULL, true);
     house_event(h, "/webhook",
                 "{\"id\":\"evt_thin\",\"object\":\"v2.core.event\",\"type\":\"v1.charge.failed\","
@@ -311,7 +313,13 @@ static void test_pushes(void **state) {
         signature_check_finish(check, payload, clock_wall_ms(&clock_real) / 1000, 300, &which),
         SIGNATURE_HOLDS);
     signature_ring_close(ring);
+    house_stripe_event(h, "evt_3", "charge.failed", NULL, false);
+    house_stripe_event(h, "evt_live_2", "charge.failed", NULL, true);
+    expect_both(&l, &p, "evt_3", true); // and nothing between
     hang_up(&l);
+    expect_both(&live, &p, "evt_live", true);
+    expect_both(&live, &p, "evt_live_2", true);
+    hang_up(&live);
 }
 
 static void test_pushes_again(void **state) {
