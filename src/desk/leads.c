@@ -9,6 +9,7 @@ struct leads {
     const char *param;
     void (*then)(struct ask *a);
     const char *refused; // by the guard, the last address of those; null: none
+    bool leads;          // an address is none of those: it is the one that attempts connect to
     bool elsewhere;      // an address is not one of desk.allow_private's
     size_t addresses;
 };
@@ -19,6 +20,7 @@ static const char *judge(void *ctx, bytes address) {
     const char *refused = guard_refuses(address, d->allowed, d->allowed_count);
     l->addresses++;
     l->refused = refused == NULL ? l->refused : refused;
+    l->leads = l->leads || refused == NULL;
     l->elsewhere = l->elsewhere || guard_refuses(address, NULL, 0) == NULL;
     return "it was only asked for";
 }
@@ -28,7 +30,7 @@ static void looked(void *ctx, const struct fetch_answer *answer) {
     struct ask *a = l->ask;
     bool plain = bytes_starts(bytes_of(l->request.url), B("http://"));
     bool inside = l->addresses > 0 && !l->elsewhere;
-    if (l->refused != NULL)
+    if (l->refused != NULL && !l->leads)
         v1_fail(a, API_ERROR_URL, l->param,
                 "Invalid URL: it leads to an address that is %s, where endpoints may not lead. "
                 "Take one that is reached from the internet; who runs this gateway can list "

@@ -9,8 +9,9 @@
 
 #define LEADS_MS 2000
 
-// Then `then`, with a->status set and the refusal filled in if the guard refuses an address, or if
-// a live endpoint has no TLS and leads elsewhere than into desk.allow_private. `url` has no fault.
+// Then `then`, with a->status set and the refusal filled in if the guard refuses all addresses, or
+// if a live endpoint has no TLS and leads elsewhere than into desk.allow_private. `url` has no
+// fault.
 void leads_check(struct ask *a, bytes url, const char *param, void (*then)(struct ask *a));
 
 #endif
