@@ -6,16 +6,31 @@
 
 #include "base/memory.h"
 
-static bytes number_key(const uint64_t *number) { return bytes_from(number, sizeof *number); }
+// Objects are numbered one after the other, so that their numbers spread by themselves.
+static size_t *newest_at(const struct links *l, uint64_t above) {
+    return &l->newest[above & (l->cap - 1)];
+}
+
+static void link_in(struct links *l, size_t i) {
+    size_t *newest = newest_at(l, l->at[i].link.above);
+    l->at[i].before = *newest;
+    *newest = i + 1;
+}
+
+static void widen(struct links *l) {
+    l->cap = l->cap > 0 ? l->cap * 2 : 1024;
+    l->at = memory_grow(l->at, l->cap, sizeof *l->at);
+    free(l->newest);
+    l->newest = memory_new(l->cap, sizeof *l->newest);
+    for (size_t i = 0; i < l->n; i++)
+        link_in(l, i);
+}
 
 void links_add(struct links *l, const struct link_row *link) {
-    if (l->n == l->cap) {
-        l->cap = l->cap > 0 ? l->cap * 2 : 1024;
-        l->at = memory_grow(l->at, l->cap, sizeof *l->at);
-    }
-    void *newest = (void *)(uintptr_t)(l->n + 1);
-    void *before = map_put(&l->newest, number_key(&link->above), newest);
-    l->at[l->n++] = (struct gathered){*link, (size_t)(uintptr_t)before};
+    if (l->n == l->cap)
+        widen(l);
+    l->at[l->n].link = *link;
+    link_in(l, l->n++);
 }
 
 bool links_next(bytes *pairs, struct link_row *out) {
@@ -46,31 +61,27 @@ static int by_number(const void *x, const void *y) {
 
 result links_gathered(const struct links *l, uint64_t above, struct arena *a, uint64_t **out,
                       size_t *n) {
-    size_t newest = (size_t)(uintptr_t)map_get(&l->newest, number_key(&above)), count = 0;
+    size_t newest = l->n > 0 ? *newest_at(l, above) : 0, count = 0;
     for (size_t i = newest; i != 0; i = l->at[i - 1].before)
-        count++;
+        count += l->at[i - 1].link.above == above;
     *n = 0;
     *out = count > 0 ? arena_take(a, count * sizeof **out) : NULL;
     NEED(count == 0 || *out != NULL, MEMORY, "numbers are larger than the arena");
     for (size_t i = newest; i != 0; i = l->at[i - 1].before)
-        (*out)[(*n)++] = l->at[i - 1].link.below;
+        if (l->at[i - 1].link.above == above)
+            (*out)[(*n)++] = l->at[i - 1].link.below;
     if (count > 0)
         qsort(*out, count, sizeof **out, by_number);
     return OK;
 }
 
 void links_back_to(struct links *l, size_t n) {
-    size_t all = l->n;
-    map_drop(&l->newest);
-    l->n = 0;
-    for (size_t i = 0; i < n && i < all; i++) {
-        struct link_row link = l->at[i].link;
-        links_add(l, &link);
-    }
+    for (; l->n > n; l->n--) // the last one is the newest of its slot
+        *newest_at(l, l->at[l->n - 1].link.above) = l->at[l->n - 1].before;
 }
 
 void links_drop(struct links *l) {
-    map_drop(&l->newest);
+    free(l->newest);
     free(l->at);
     *l = (struct links){0};
 }

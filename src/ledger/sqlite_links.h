@@ -8,7 +8,6 @@
 #ifndef LEDGER_SQLITE_LINKS_H
 #define LEDGER_SQLITE_LINKS_H
 
-#include "base/map.h"
 #include "ledger/sqlite_internal.h"
 
 #define LINKS_GATHERED_MAX 65536 // then they are sorted in
@@ -16,14 +15,14 @@
 
 struct gathered {
     struct link_row link;
-    size_t before; // the one before it with the same `above`, as index + 1; 0: none
+    size_t before; // the one before it in its slot, as index + 1; 0: none
 };
 
 struct links {
     struct gathered *at;
     size_t n, cap;
-    size_t stored;     // that many are in link_new
-    struct map newest; // above: index + 1 of its newest
+    size_t stored;  // that many are in link_new
+    size_t *newest; // cap slots by `above`: index + 1 of the newest there
     bool loaded;
 };
 

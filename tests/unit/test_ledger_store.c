@@ -637,6 +637,35 @@ static void test_links(void **state) {
     assert_true(n == 0 && after == LINKS_END);
 }
 
+static void assert_one_below(struct store *s, uint64_t above, uint64_t below, struct arena *a) {
+    uint64_t *numbers, after = 0;
+    size_t n = 9;
+    assert_ok(s->links_below(s, above, &after, 9, a, &numbers, &n));
+    assert_true(n == 1 && numbers[0] == below && after == LINKS_END);
+}
+
+// 1 and 1025 lie beside one another where links are gathered, until there are many.
+static void test_links_undone(void **state) {
+    struct store *s = of(state);
+    struct arena *a = arena_of(state);
+    assert_ok(s->begin(s));
+    assert_ok(s->link_put(s, &(struct link_row){1, 2000}));
+    assert_ok(s->link_put(s, &(struct link_row){1025, 2001}));
+    assert_ok(s->mark(s));
+    assert_ok(s->link_put(s, &(struct link_row){1, 2002}));
+    assert_ok(s->link_put(s, &(struct link_row){1025, 2003}));
+    assert_ok(s->undo(s));
+    assert_one_below(s, 1, 2000, a);
+    assert_one_below(s, 1025, 2001, a);
+    for (uint64_t above = 2; above < 1025; above++)
+        assert_ok(s->link_put(s, &(struct link_row){above, 2000 + above}));
+    for (uint64_t above = 2; above < 1025; above++)
+        assert_one_below(s, above, 2000 + above, a);
+    assert_one_below(s, 1, 2000, a);
+    assert_one_below(s, 1025, 2001, a);
+    assert_ok(s->commit(s));
+}
+
 static void put_event(struct store *s, uint64_t seq, uint64_t object, int64_t site) {
     OWN(text_drop)
     struct text id = {0};
@@ -956,31 +985,19 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        ON_BOTH(test_state),
-        ON_BOTH(test_events),
-        ON_BOTH(test_strange_text),
-        ON_BOTH(test_receipts),
-        ON_BOTH(test_receipts_later),
-        ON_BOTH(test_deliveries),
-        ON_BOTH(test_listen_attempts),
-        ON_BOTH(test_endpoints),
-        ON_BOTH(test_due),
-        ON_BOTH(test_due_of_a_site),
-        ON_BOTH(test_due_of_another_receipt),
-        ON_BOTH(test_destinations),
-        ON_BOTH(test_small_tables),
-        ON_BOTH(test_answers),
-        ON_BOTH(test_sightings),
-        ON_BOTH(test_objects),
-        ON_BOTH(test_objects_together),
-        ON_BOTH(test_links),
-        ON_BOTH(test_unclaimed),
-        ON_BOTH(test_undo),
-        ON_BOTH(test_rollback),
-        ON_BOTH(test_crash),
-        ON_BOTH(test_small_arena),
-        ON_BOTH(test_lists_that_fail_are_empty),
+        cmocka_unit_test(test_names), ON_BOTH(test_state),
+        ON_BOTH(test_events),         ON_BOTH(test_strange_text),
+        ON_BOTH(test_receipts),       ON_BOTH(test_receipts_later),
+        ON_BOTH(test_deliveries),     ON_BOTH(test_listen_attempts),
+        ON_BOTH(test_endpoints),      ON_BOTH(test_due),
+        ON_BOTH(test_due_of_a_site),  ON_BOTH(test_due_of_another_receipt),
+        ON_BOTH(test_destinations),   ON_BOTH(test_small_tables),
+        ON_BOTH(test_answers),        ON_BOTH(test_sightings),
+        ON_BOTH(test_objects),        ON_BOTH(test_objects_together),
+        ON_BOTH(test_links),          ON_BOTH(test_links_undone),
+        ON_BOTH(test_unclaimed),      ON_BOTH(test_undo),
+        ON_BOTH(test_rollback),       ON_BOTH(test_crash),
+        ON_BOTH(test_small_arena),    ON_BOTH(test_lists_that_fail_are_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
