@@ -101,8 +101,15 @@ static size_t write_strings(const struct http_channel *h, const struct attempt *
 }
 
 static const char *judge(void *ctx, bytes address) {
-    const struct dispatch *d = ((const struct attempt *)ctx)->dispatch;
-    return guard_refuses(address, d->allowed, d->allowed_count);
+    const struct attempt *a = ctx;
+    const struct dispatch *d = a->dispatch;
+    const char *refused = guard_refuses(address, d->allowed, d->allowed_count);
+    bool plain = bytes_starts(bytes_of(a->http.request.url), B("http://"));
+    // A live endpoint by http was made into a network that is an exception, and leads elsewhere
+    // now.
+    if (refused == NULL && plain && a->job->livemode && guard_refuses(address, NULL, 0) == NULL)
+        return "public, and live events go there by https alone";
+    return refused;
 }
 
 static void compose(const struct http_channel *h, struct attempt *a) {

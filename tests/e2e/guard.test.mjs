@@ -178,6 +178,25 @@ suite("an endpoint's URL", { concurrency: 3 }, () => {
     assert.equal(forbidden.opened, 0);
   });
 
+  test("takes live events by https alone, but for an exception's network", async (t) => {
+    const resolver = startResolver(t);
+    const allowed = await startTrap(t, "127.0.0.2");
+    resolver.answer("inside.test", "127.0.0.2");
+    const g = await start(t, { allow_private: ["127.0.0.2/32"] }, resolver.env);
+    const key = await makeKey(g, "live");
+    assert.equal((await createEndpoint(g, key, `http://inside.test:${allowed.port}/`)).status, 200);
+    assert.equal((await createEndpoint(g, key, "http://93.184.216.34/")).status, 400);
+    await g.accept(snapshot({ livemode: true }));
+    await waitFor(() => allowed.opened === 1, () => "an attempt inside");
+    await attempted(g, 1);
+    await g.stop(); // a kept connection would still lead inside
+    resolver.answer("inside.test", "93.184.216.34");
+    await g.start();
+    await g.accept(snapshot({ livemode: true }));
+    const errors = (await attempted(g, 2)).filter((e) => e);
+    assert.match(errors.at(-1), /^not sent: not connected to .* by https alone/);
+  });
+
   test("goes by no proxy", async (t) => {
     const resolver = startResolver(t);
     const proxy = await startTrap(t, "127.0.0.1");
