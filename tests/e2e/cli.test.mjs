@@ -101,8 +101,8 @@ test("help names every command, and each tells how to call it", async () => {
   const names = [...all.stdout.matchAll(/^ {2}(\w+) +\S/gm)].map((m) => m[1]);
   assert.deepEqual(names, [
     "serve", "check", "status", "doctor", "accounts", "events", "deliveries", "destinations",
-    "explain", "match", "sites", "tables", "suspense", "secrets", "ledger", "keys", "listen", "trigger",
-    "sign", "verify", "plugin", "version", "help"
+    "explain", "match", "sites", "tables", "suspense", "secrets", "ledger", "keys", "listen",
+    "trigger", "sign", "verify", "plugin", "version", "help"
   ]);
   for (const name of names) {
     const one = await ok([name, "--help"]);
