@@ -468,6 +468,17 @@ static bool is_done(struct sim *s, uint64_t position) {
            bytes_search(row.json, B("\"ok\":true")) < row.json.n;
 }
 
+// The same was asked under its key before, and is only answered again.
+static bool is_repeated(struct sim *s, const struct record *r) {
+    if (bytes_search(r->payload, B("\"idempotency_key\"")) == r->payload.n)
+        return false;
+    for (size_t i = 0; i + 1 < r->position; i++)
+        if (s->history[i].kind == RECORD_COMMAND &&
+            bytes_equal(s->history[i].payload, r->payload) && is_done(s, i + 1))
+            return true;
+    return false;
+}
+
 static void read_record(struct pointing *p, const struct record *r, uint32_t *attempts,
                         size_t count);
 
@@ -486,7 +497,7 @@ static void read_command(struct pointing *p, const struct record *r, uint32_t *a
         update_read(p, fields, r->position, r->time_ms);
     else if (bytes_equal(what, B("endpoint_delete")))
         delete_read(p, fields);
-    else if (!is_done(p->sim, r->position))
+    else if (!is_done(p->sim, r->position) || is_repeated(p->sim, r))
         return;
     else if (bytes_equal(what, B("cancel")) || bytes_equal(what, B("retry")))
         by_hand(p, fields, bytes_equal(what, B("cancel")), r->time_ms);
@@ -607,6 +618,19 @@ static void check_disabled(struct sim *s, const struct pointing *p) {
     }
 }
 
+// It waits in suspense, or as a command was answered that it was not tried.
+static bool was_suspended(struct sim *s, uint64_t position) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    struct suspense_row row;
+    struct answer_row answer;
+    struct store *books = s->node.books;
+    return books->suspense_get(books, position, &a, &row) == OK ||
+           (books->answer_get(books, position, &a, &answer) == OK &&
+            bytes_search(answer.json, B("the process died twice")) < answer.json.n);
+}
+
 static void check_keys(struct sim *s, const struct pointing *p) {
     OWN(arena_drop)
     struct arena a;
@@ -649,13 +673,8 @@ void oracle_endpoints(struct sim *s) {
     size_t count = s->pace_count + 1;
     uint32_t *attempts = memory_new(count, sizeof *attempts);
     for (size_t i = 0; i < s->history_count; i++) {
-        OWN(arena_drop)
-        struct arena a;
-        arena_init(&a, 1 << 20);
-        struct suspense_row row;
-        struct store *books = s->node.books;
         const struct record *r = &s->history[i];
-        if (books->suspense_get(books, r->position, &a, &row) != OK)
+        if (!was_suspended(s, r->position))
             read_record(p, r, attempts, count);
     }
     check_disabled(s, p);
