@@ -224,6 +224,7 @@ const named = (findings) => findings.map((f) => f.check);
 
 test("the doctor finds what is wrong, and no more once it is mended", async (t) => {
   const g = await Gateway.start(t, { sources: [{ path: "/webhook", secrets: RING }] });
+  await g.waitBooked(); // the configuration too
   assert.deepEqual(named(await examine(g, 1)), ["no_destination", "nothing_came"],
     "an empty gateway");
   const site = await startSite(t, { answer: () => ({ status: 500 }) });
