@@ -216,7 +216,7 @@ static void answers_are_sealed(void **state) {
     EACH_TELLER(t, s) {
         struct answer_row row;
         OWN(text_drop)
-        struct text plain = {0}, dump = {0};
+        struct text plain = {0};
         assert_ok(t->world.store->answer_get(t->world.store, s->position, &t->world.arena, &row));
         assert_true(bytes_starts(row.json, B("sealed:")));
         assert_ok(book_answer_open(&t->book, &row, &plain));
