@@ -178,6 +178,19 @@ suite("an endpoint's URL", { concurrency: 3 }, () => {
     assert.equal(forbidden.opened, 0);
   });
 
+  test("holds nobody up while its name server is silent", async (t) => {
+    const resolver = startResolver(t);
+    resolver.answer("silent.test", "silent");
+    const g = await start(t, {}, resolver.env);
+    const key = await makeKey(g, "test");
+    // Both are answered before it has said a word.
+    const making = createEndpoint(g, key, "https://silent.test/");
+    await waitFor(() => resolver.asked("silent.test") > 0, () => "the name is asked for");
+    assert.equal((await making).status, 200);
+    assert.equal((await createEndpoint(g, key, "https://10.0.0.1/")).status, 400);
+    resolver.answer("silent.test");
+  });
+
   test("takes live events by https alone, but for an exception's network", async (t) => {
     const resolver = startResolver(t);
     const allowed = await startTrap(t, "127.0.0.2");
