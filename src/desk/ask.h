@@ -48,6 +48,7 @@ struct desk {
     struct signing *signing; // desk/signing.h
     struct pace pace;
     struct fetcher *fetcher;     // desk/leads.h
+    size_t leading;              // names that are being looked up
     struct guard_range *allowed; // the guard's exceptions
     size_t allowed_count;
     struct text addresses; // of the sources

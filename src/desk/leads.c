@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "desk/leads.h"
 
+#include "base/metrics.h"
 #include "desk/v1.h"
 
 struct leads {
@@ -30,6 +31,7 @@ static void looked(void *ctx, const struct fetch_answer *answer) {
     struct ask *a = l->ask;
     bool plain = bytes_starts(bytes_of(l->request.url), B("http://"));
     bool inside = l->addresses > 0 && !l->elsewhere;
+    a->desk->leading--;
     if (l->refused != NULL && !l->leads)
         v1_fail(a, API_ERROR_URL, l->param,
                 "Invalid URL: it leads to an address that is %s, where endpoints may not lead. "
@@ -54,6 +56,16 @@ void leads_check(struct ask *a, bytes url, const char *param, void (*then)(struc
         then(a);
         return;
     }
+    if (a->desk->leading == LEADS_MAX) {
+        metric_add(METRIC_DESK_LEADS_REFUSED, 1);
+        v1_fail(a, API_ERROR_RATE, param,
+                "%d names of URLs are being looked up for others, and no more are at once. Ask "
+                "again in a moment.",
+                LEADS_MAX);
+        then(a);
+        return;
+    }
+    a->desk->leading++;
     *l = (struct leads){.ask = a, .param = param, .then = then};
     l->request = (struct fetch_request){
         .method = "GET",

@@ -8,10 +8,13 @@
 #include "desk/ask.h"
 
 #define LEADS_MS 2000
+// At once; each takes a thread until its name server answers or the resolver gives up, though who
+// asked may be gone.
+#define LEADS_MAX 64
 
-// Then `then`, with a->status set and the refusal filled in if the guard refuses all addresses, or
-// if a live endpoint has no TLS and leads elsewhere than into desk.allow_private. `url` has no
-// fault.
+// Then `then`, with a->status set and the refusal filled in if the guard refuses all addresses, if
+// a live endpoint has no TLS and leads elsewhere than into desk.allow_private, or if LEADS_MAX are
+// under way. `url` has no fault.
 void leads_check(struct ask *a, bytes url, const char *param, void (*then)(struct ask *a));
 
 #endif

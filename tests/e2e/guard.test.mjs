@@ -188,7 +188,17 @@ suite("an endpoint's URL", { concurrency: 3 }, () => {
     await waitFor(() => resolver.asked("silent.test") > 0, () => "the name is asked for");
     assert.equal((await making).status, 200);
     assert.equal((await createEndpoint(g, key, "https://10.0.0.1/")).status, 400);
+    // So many are looked up at once and no more, though who asked may be gone.
+    const asks = await Promise.all(
+      Array.from({ length: 100 }, () => createEndpoint(g, key, "https://silent.test/")));
+    const refused = asks.filter((a) => a.status !== 200);
+    assert.ok(refused.length > 0 && asks.length - refused.length >= 64, `${refused.length}`);
+    for (const a of refused)
+      assert.deepEqual([a.status, a.body.error.type, a.headers["stripe-should-retry"]],
+                       [429, "rate_limit_error", "true"], a.text);
+    assert.equal((await g.metrics()).hookkeep_desk_lookups_refused_total, refused.length);
     resolver.answer("silent.test");
+    assert.equal((await createEndpoint(g, key, "https://silent.test/")).status, 200);
   });
 
   test("takes live events by https alone, but for an exception's network", async (t) => {
