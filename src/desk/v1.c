@@ -177,8 +177,13 @@ static void own_idempotency_key(struct ask *a) {
     a->idempotency_key = arena_copy(&a->memory, text_bytes(&own));
 }
 
+struct member {
+    bytes key;
+    json value;
+};
+
 static int by_key(const void *x, const void *y) {
-    return bytes_compare(*(const bytes *)x, *(const bytes *)y);
+    return bytes_compare(((const struct member *)x)->key, ((const struct member *)y)->key);
 }
 
 // The parameters with each object's members in order: a client may write them in any.
@@ -190,18 +195,18 @@ static void write_sorted(json v, struct text *out) {
             write_sorted(one, out);
         text_addc(out, ']');
     } else if (json_type(v) == JSON_OBJECT) {
-        bytes *keys = memory_new(json_size(v) + 1, sizeof *keys);
+        struct member *members = memory_new(json_size(v) + 1, sizeof *members);
         size_t n = 0;
-        for (size_t at = 0; json_member(v, &at, &keys[n], &one);)
+        for (size_t at = 0; json_member(v, &at, &members[n].key, &members[n].value);)
             n++;
-        qsort(keys, n, sizeof *keys, by_key);
+        qsort(members, n, sizeof *members, by_key);
         text_addc(out, '{');
         for (size_t i = 0; i < n; i++) {
-            text_add_json(out, keys[i]);
-            write_sorted(json_getb(v, keys[i]), out);
+            text_add_json(out, members[i].key);
+            write_sorted(members[i].value, out);
         }
         text_addc(out, '}');
-        free(keys);
+        free(members);
     } else {
         json_write(v, out);
     }
