@@ -76,14 +76,16 @@ void v1_fail_access(struct ask *a) {
                 "one without.");
 }
 
+static bool is_v2(const struct ask *a) { return bytes_starts(bytes_of(a->route->path), B("/v2/")); }
+
 void v1_fail_command(struct ask *a, bytes why) {
     OWN(text_drop)
     struct text shown = {0}, told = {0};
     text_add_printable(&told, a->told_idempotency_key, 64);
     text_add_printable(&shown, a->arg, 64);
     if (bytes_starts(why, B("there is no such endpoint")))
-        v1_fail(a, API_ERROR_MISSING, "webhook_endpoint", "No such webhook endpoint: '%s'",
-                text_str(&shown));
+        v1_fail(a, API_ERROR_MISSING, is_v2(a) ? "id" : "webhook_endpoint", "No such %s: '%s'",
+                is_v2(a) ? "event destination" : "webhook endpoint", text_str(&shown));
     else if (bytes_starts(why, B("there are as many endpoints")))
         v1_fail(a, API_ERROR_INVALID, NULL,
                 "You have reached the maximum of %s webhook endpoints: %.*s. Delete one, or have "
@@ -259,10 +261,9 @@ static bool json_body(struct ask *a) {
 }
 
 bool v1_params(struct ask *a) {
-    bool v2 = bytes_starts(bytes_of(a->route->path), B("/v2/"));
-    if (v2 && a->body.n > 0)
+    if (is_v2(a) && a->body.n > 0)
         return json_body(a);
-    if (v2)
+    if (is_v2(a))
         v2_lists_read(a);
     OWN(text_drop)
     struct text all = {.max = FORM_BYTES_MAX + 1};

@@ -357,7 +357,11 @@ static void deleted(struct ask *a) {
 }
 
 void v2_destinations_delete(struct ask *a) {
-    if (arg_fits(a))
+    OWN(api_refusal_drop)
+    struct api_refusal why = {0};
+    if (!api_names_known(json_root(a->doc), NULL, &why))
+        fail_params(a, &why);
+    else if (arg_fits(a))
         endpoint_remove(a, deleted);
 }
 
