@@ -23,7 +23,7 @@ static struct {
 static const struct poptOption options[] = {
     {"forward-to", 'f', POPT_ARG_STRING, &o.forward_to, 0,
      "bring each event there: a URL, or 4242, or localhost:4242/hook", "URL"},
-    {"forward-connect-to", 'c', POPT_ARG_STRING, &o.forward_connect_to, 0,
+    {"forward-connect-to", '\0', POPT_ARG_STRING, &o.forward_connect_to, 0,
      "those of connected accounts there, instead of where the others go", "URL"},
     {"events", 'e', POPT_ARG_STRING, &o.types, 0, "of these types or families: customer.*,charge.*",
      "TYPES"},
