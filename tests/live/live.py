@@ -2,15 +2,18 @@
 """One life of the real gateway with everything at once, for what watches it from within (TSan,
 valgrind): events of two sites from several connections to http destinations and to commands, and
 meanwhile reloads that change claims, a backup, a check of the books, holds, replays, queries, keys,
-objects assigned to a site and secrets rolled; then a stop, and a second life on the same books.
+objects assigned to a site and secrets rolled, endpoints made and deleted, and some who listen: a
+session of `stripe listen` that connects anew again and again, one that does not read, and
+`hookkeep listen`; then a stop, and a second life on the same books, in which they listen on.
 
     HOOKKEEP_BUILD=build WRAP='valgrind …' SECONDS=10 python3 tests/live/live.py
 
 WRAP goes before the gateway; EXPECT is the exit code of a life without a finding (0). What
 the gateway and its watcher say is printed when something is wrong. The last line is
-`N passed, N failed`: each life, each command beside it, the events in the books, and that each
-destination was brought some.
+`N passed, N failed`: each life, each command beside it, the events in the books, that each
+destination was brought some, and that who listens heard some in each life.
 """
+import http.client
 import http.server
 import os
 import shlex
@@ -23,9 +26,11 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
 import stripe_side as stripe  # noqa: E402
+import listener  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.join(ROOT, os.environ.get("HOOKKEEP_BUILD") or "build", "hookkeep")
@@ -35,7 +40,7 @@ THREADS = 4
 PATIENCE_S = 180
 
 CONFIG = """listen: [unix:{folder}/in.sock]
-desk: {{listen: [unix:{folder}/desk.sock]}}
+desk: {{listen: [unix:{folder}/desk.sock], allow_private: 127.0.0.0/8}}
 ledger: sqlite:{folder}/ledger.db
 journal: {{path: {folder}/journal, size: 16MiB}}
 limits: {{drain_timeout: 10s, loops: 2}}
@@ -59,7 +64,8 @@ destinations:
     run: [python3, -u, {stream}]
     match: [{{types: customer.created}}]
 """
-DESTINATIONS = ("site", "blog", "once", "stream")
+DESTINATIONS = ("site", "blog", "once", "stream", "an endpoint")
+NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
 
 STREAM = """import json, sys
 for line in sys.stdin:
@@ -86,11 +92,12 @@ def event_body(n):
 
 class Site(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    count = 0
+    count, forwarded = 0, 0
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         Site.count += 1
+        Site.forwarded += self.path == "/forwarded"
         self.send_response(500 if Site.count % 10 == 0 else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -110,7 +117,8 @@ class House:
         self.folder, self.site, self.process = folder, site, None
         self.config = os.path.join(folder, "hookkeep.yaml")
         self.acked, self.passed, self.failed, self.number = [], 0, 0, 0
-        self.lock, self.over = threading.Lock(), False
+        self.lock, self.over, self.hushed = threading.Lock(), False, False
+        self.key, self.ears, self.heard, self.endpoints, self.deaf = None, None, 0, [], None
         with open(self.path("stream.py"), "w", encoding="ascii") as f:
             f.write(STREAM)
         self.configure(0)
@@ -186,6 +194,94 @@ class House:
                     self.acked.append(n)
                 time.sleep(0.005)
 
+    def call(self, method, target, *fields):
+        """A call of Stripe's API that must be answered 200; its answer, or nothing."""
+        try:
+            status, answer = listener.call(self.path("desk.sock"), self.key, method, target,
+                                           urllib.parse.urlencode(fields), PATIENCE_S)
+        except NO_ANSWER as e:
+            status, answer = e, {}
+        self.check(status == 200, f"{method} {target.split('?')[0]}"
+                                  f"{'' if status == 200 else f': {status} {answer}'}")
+        return answer
+
+    def listen(self):
+        """`stripe listen`, from life to life: another session where its own is not known."""
+        while not self.hushed:
+            try:
+                session = listener.Session(self.path("desk.sock"), self.key, 10)
+                while not self.hushed:
+                    self.hear(session)
+            except NO_ANSWER:
+                time.sleep(0.1)
+
+    def hear(self, session):
+        session.connect()
+        try:
+            for _ in range(50):
+                self.heard += session.take_event() is not None
+        except NO_ANSWER:
+            pass  # the same session goes on, where the gateway knows it
+        finally:
+            session.close()
+
+    def begin_listening(self):
+        made = subprocess.run(["setarch", "-R", PROGRAM, "keys", "create", "--mode", "live",
+                               "--name", "live", "-c", self.config], text=True, check=False,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S)
+        self.key = next((w for w in made.stdout.split() if w.startswith("sk_live_")), "")
+        self.check(self.key, f"a key to listen with{'' if self.key else ': ' + made.stderr}")
+        threading.Thread(target=self.listen, daemon=True).start()
+        with open(self.path("log"), "ab") as log:
+            self.ears = subprocess.Popen(
+                ["setarch", "-R", PROGRAM, "listen", "--forward-to",
+                 f"http://127.0.0.1:{self.site}/forwarded", "-c", self.config],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, "HOOKKEEP_KEY": self.key})
+
+    def end_listening(self):
+        self.hushed = True
+        self.ears.send_signal(signal.SIGINT)
+        try:
+            code = self.ears.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.ears.kill()
+            code = "too slow"
+        self.check(code == 0, f"listen ends with {code}")
+
+    def wait_heard(self, name):
+        """Until each who listens has heard something from now on."""
+        heard, forwarded, end = self.heard, Site.forwarded, time.monotonic() + PATIENCE_S
+        while time.monotonic() < end and (self.heard == heard or Site.forwarded == forwarded):
+            time.sleep(0.1)
+        self.check(self.heard > heard and Site.forwarded > forwarded,
+                   f"who listens hears {name} (by session {self.heard - heard}, "
+                   f"by `listen` {Site.forwarded - forwarded})")
+
+    def use_api(self):
+        """What a program does by Stripe's API, and one who listens and does not read."""
+        if self.deaf is not None:
+            self.deaf.close()
+        try:
+            self.deaf = listener.Session(self.path("desk.sock"), self.key, PATIENCE_S)
+            self.deaf.connect()
+        except NO_ANSWER as e:
+            self.check(False, f"a session that does not read: {e}")
+        made = self.call("POST", "/v1/webhook_endpoints", ("enabled_events[]", "*"),
+                         ("url", f"http://127.0.0.1:{self.site}/endpoint"))
+        self.endpoints.append(made.get("id", "we_none"))
+        path = f"/v1/webhook_endpoints/{self.endpoints[-1]}"
+        self.call("POST", path, ("disabled", "true"))
+        self.call("POST", path, ("disabled", "false"), ("description", "again"))
+        self.call("GET", "/v1/webhook_endpoints?limit=3")
+        self.call("GET", "/v1/events?limit=20&delivery_success=true")
+        self.call("GET", "/v2/core/events?limit=5")
+        self.call("GET", "/v2/core/event_destinations")
+        self.call("POST", f"/v1/events/{stripe.event_id('live', 1)}/retry",
+                  ("for_stripecli", "true"))
+        if len(self.endpoints) > 2:
+            self.call("DELETE", f"/v1/webhook_endpoints/{self.endpoints.pop(1)}")
+
     def operate(self):
         """What an operator does meanwhile, again and again."""
         end, turn = time.monotonic() + SECONDS, 0
@@ -209,6 +305,7 @@ class House:
             self.run("destinations", "roll", "site", "--overlap", "1s")
             self.run("secrets")
             self.run("accounts")
+            self.use_api()
             self.process.send_signal(signal.SIGUSR1)
             os.unlink(self.path(f"backup-{turn}.db"))
 
@@ -220,7 +317,7 @@ class House:
     def idle(self):
         """The destinations that nothing was brought to."""
         with sqlite3.connect(self.path("ledger.db")) as db:
-            done = {name for name, in db.execute(
+            done = {"an endpoint" if name.startswith("we_") else name for name, in db.execute(
                 "SELECT DISTINCT destination FROM deliveries WHERE state = 'done'")}
         return [name for name in DESTINATIONS if name not in done]
 
@@ -233,24 +330,40 @@ def end_life(house, name):
             print(log.read()[-20000:])
 
 
+def load(house):
+    """The events' clients, and what ends them."""
+    house.over = False
+    clients = [threading.Thread(target=house.post_some, daemon=True) for _ in range(THREADS)]
+    for c in clients:
+        c.start()
+
+    def end():
+        house.over = True
+        for c in clients:
+            c.join(PATIENCE_S)
+    return end
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="hookkeep-live-")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     house = House(folder, server.server_address[1])
     house.check(house.start(), "the first life begins")
-    clients = [threading.Thread(target=house.post_some, daemon=True) for _ in range(THREADS)]
-    for c in clients:
-        c.start()
+    house.begin_listening()
+    end_load = load(house)
     time.sleep(1)
     house.operate()
-    house.over = True
-    for c in clients:
-        c.join(PATIENCE_S)
+    house.wait_heard("the first life")
+    end_load()
     end_life(house, "the first life")
     house.check(house.start(), "the second life begins")
+    end_load = load(house)
+    house.wait_heard("the second life")
+    end_load()
     house.run("ledger", "verify")
     end_life(house, "the second life")
+    house.end_listening()
     house.check(len(house.acked) > THREADS and not house.missing(),
                 f"{len(house.acked)} events were answered 200 and are in the books")
     idle = house.idle()
