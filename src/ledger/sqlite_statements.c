@@ -60,6 +60,10 @@ const char *const sqlite_statements[STATEMENTS] = {
                         " AND destination = ?4 AND created_at = ?9 AND replay = ?12",
     [DELIVERY_GET] = "SELECT {delivery} FROM delivery WHERE seq = ?1",
     [DELIVERIES_OF] = "SELECT {delivery} FROM delivery WHERE event_seq = ?1 ORDER BY seq",
+    [OPEN_SOME] = "SELECT seq FROM delivery INDEXED BY delivery_due WHERE destination = ?1"
+                  " AND state IN (0, 2) LIMIT ?2",
+    [OPEN_FEW] = "SELECT {delivery} FROM delivery INDEXED BY delivery_due WHERE destination = ?1"
+                 " AND state IN (0, 2) AND seq > ?2",
     [FIRST_OPEN] = "SELECT min(seq) FROM delivery INDEXED BY delivery_due"
                    " WHERE destination = ?1 AND state IN (0, 2)",
     [DELIVERIES_OPEN] = "SELECT {delivery} FROM delivery NOT INDEXED WHERE seq > ?2"

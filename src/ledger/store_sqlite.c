@@ -262,22 +262,56 @@ static result deliveries_of(struct store *s, uint64_t event_seq, struct arena *a
     return sqlite_all(q, &shape_delivery, a, (void **)out, n);
 }
 
+// One page has all that is open: then they are found without reading what is over, of which there
+// may be millions.
+static result fit_a_page(struct store *s, uint32_t destination, size_t max, bool *fit) {
+    STATEMENT(q, s, OPEN_SOME);
+    size_t n = 0;
+    int code;
+    sqlite3_bind_int64(q, 1, destination);
+    sqlite3_bind_int64(q, 2, sqlite_limit(max < SIZE_MAX ? max + 1 : max));
+    while ((code = sqlite3_step(q)) == SQLITE_ROW)
+        n++;
+    *fit = n <= max;
+    return sqlite_failed(code);
+}
+
 // Walks the deliveries by number from the first open one: no index has them in this order, and
 // sorting what is open for each page would take the square of its number.
-static result deliveries_open(struct store *s, uint32_t destination, uint64_t after, size_t max,
-                              struct arena *a, struct delivery_row **out, size_t *n) {
+static result walk_open(struct store *s, uint32_t destination, uint64_t after, size_t max,
+                        struct arena *a, struct delivery_row **out, size_t *n) {
     if (after == 0) {
         STATEMENT(first, s, FIRST_OPEN);
         sqlite3_bind_int64(first, 1, destination);
         TRY(sqlite_do(first));
-        after = (uint64_t)sqlite3_column_int64(first, 0);
-        after = after > 0 ? after - 1 : 0;
+        after = (uint64_t)sqlite3_column_int64(first, 0) - 1;
     }
     STATEMENT(q, s, DELIVERIES_OPEN);
     sqlite3_bind_int64(q, 1, destination);
     sqlite3_bind_int64(q, 2, (int64_t)after);
     sqlite3_bind_int64(q, 3, sqlite_limit(max));
     return sqlite_all(q, &shape_delivery, a, (void **)out, n);
+}
+
+static int by_seq(const void *x, const void *y) {
+    uint64_t a = ((const struct delivery_row *)x)->seq, b = ((const struct delivery_row *)y)->seq;
+    return a < b ? -1 : a > b;
+}
+
+static result deliveries_open(struct store *s, uint32_t destination, uint64_t after, size_t max,
+                              struct arena *a, struct delivery_row **out, size_t *n) {
+    bool fit = false;
+    *n = 0;
+    TRY(fit_a_page(s, destination, max, &fit));
+    if (!fit)
+        return walk_open(s, destination, after, max, a, out, n);
+    STATEMENT(q, s, OPEN_FEW);
+    sqlite3_bind_int64(q, 1, destination);
+    sqlite3_bind_int64(q, 2, (int64_t)after);
+    TRY(sqlite_all(q, &shape_delivery, a, (void **)out, n));
+    if (*n > 0)
+        qsort(*out, *n, sizeof **out, by_seq);
+    return OK;
 }
 
 static result attempt_insert(struct store *s, const struct attempt_row *row) {

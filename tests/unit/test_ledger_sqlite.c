@@ -107,6 +107,31 @@ static void test_statements_use_indexes(void **state) {
     assert_true(seen > 30);
 }
 
+static int count_steps(void *ctx) {
+    ++*(int *)ctx;
+    return 0;
+}
+
+// Who changes an endpoint again and again must not have the writer read all deliveries each time.
+static void test_few_open(void **state) {
+    struct world *w = *state;
+    sqlite3 *db = store_sqlite_db(w->store);
+    int steps = 0;
+    assert_ok(sqlite_run(db, "INSERT INTO delivery WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL"
+                             " SELECT i + 1 FROM n WHERE i < 20000) SELECT i, 1, 1, 2, iif(i IN"
+                             " (3, 9), 2, 3), 1, 0, 0, 7, 100 - i, 7, 0, '' FROM n"));
+    sqlite3_progress_handler(db, 100, count_steps, &steps);
+    for (uint32_t destination = 1; destination <= 2; destination++) {
+        struct delivery_row *rows = NULL;
+        size_t n = 0;
+        assert_ok(w->store->deliveries_open(w->store, destination, 0, 2, &w->arena, &rows, &n));
+        assert_int_equal(n, destination == 2 ? 2 : 0);
+        assert_int_equal(n == 2 ? rows[0].seq : 3, 3); // the order is not that of when it is due
+    }
+    sqlite3_progress_handler(db, 0, NULL, NULL);
+    assert_true(steps < 20);
+}
+
 static void test_locked(void **state) {
     struct world *w = *state;
     assert_refused_ours(w, LOCKED, "another gateway holds this ledger");
@@ -588,6 +613,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         HERE(test_file),
         HERE(test_statements_use_indexes),
+        HERE(test_few_open),
         HERE(test_locked),
         cmocka_unit_test(test_absent),
         HERE(test_newer),
