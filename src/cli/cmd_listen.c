@@ -22,7 +22,7 @@ static struct {
 
 static const struct poptOption options[] = {
     {"forward-to", 'f', POPT_ARG_STRING, &o.forward_to, 0,
-     "bring each event there: a URL, or 4242, or localhost:4242/hook", "URL"},
+     "bring each event there: a URL, 4242, 4242/hook, or localhost:4242/hook", "URL"},
     {"forward-connect-to", '\0', POPT_ARG_STRING, &o.forward_connect_to, 0,
      "those of connected accounts there, instead of where the others go", "URL"},
     {"events", 'e', POPT_ARG_STRING, &o.types, 0, "of these types or families: customer.*,charge.*",
@@ -45,14 +45,19 @@ static const struct poptOption options[] = {
     POPT_TABLEEND,
 };
 
+// 4242, and unlike Stripe's CLI, for which that is a host, 4242/hook.
+static bool is_port(const char *said) {
+    size_t n = strspn(said, "0123456789");
+    return n > 0 && (said[n] == '\0' || strchr("/?", said[n]) != NULL);
+}
+
 // 4242, /hook, localhost:4242/hook: as Stripe's CLI takes them.
 static bool normalise(const char *said, struct text *out) {
-    uint64_t port;
     if (said == NULL)
         return true;
     if (strstr(said, "://") == NULL)
         text_adds(out, "http://");
-    if (bytes_to_u64(bytes_of(said), &port) == OK)
+    if (is_port(said))
         text_adds(out, "localhost:");
     else if (said[0] == '/')
         text_adds(out, "localhost");
@@ -98,8 +103,9 @@ static void warn_types(void) {
         const char *near = event_type_nearest(type);
         if (!event_type_known(type) && bytes_find(type, '*') == type.n &&
             !bytes_starts(type, B("v1.")) && !bytes_starts(type, B("v2.")))
-            cli_say("Stripe documents no event type %.*s%s%s", BYTES_ARG(type),
-                    near == NULL ? "" : "; did you mean ", near == NULL ? "" : near);
+            cli_say("Stripe documents no event type %.*s%s%s%s", BYTES_ARG(type),
+                    near == NULL ? "" : "; did you mean ", near == NULL ? "" : near,
+                    near == NULL ? "" : "?");
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/hmac.h"
@@ -359,6 +360,10 @@ static void add_refusal(const struct fetch_answer *a, struct text *out) {
         text_addf(out, "it answered %d; is it the desk's address?", a->status);
     else
         text_adds(out, a->error);
+    if (a->failed == OK && a->status == 401)
+        text_adds(out, "; set HOOKKEEP_KEY to a key that is in force (`hookkeep keys create`)");
+    if (a->failed != OK && strstr(a->error, "wrong version number") != NULL)
+        text_adds(out, "; no TLS is spoken there; is it http:?");
 }
 
 // True: the answer is good. Otherwise it is tried again, or ended with.

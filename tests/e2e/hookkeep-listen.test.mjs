@@ -77,8 +77,9 @@ suite("what is forwarded", { concurrency: 4 }, () => {
     const site = await startSite(t), other = await startSite(t);
     const g = await start(t, { sites: [{ name: "shop",
       claims: [{ where: { "data.object.metadata.site": "shop" } }] }] });
-    const l = await listen(t, g, ["--forward-to", `${site.port}`, "--forward-connect-to",
-      other.url, "--events", "customer.*,payout.paid", "--sites", "shop,unclaimed"]);
+    const l = await listen(t, g, ["--forward-to", `${site.port}/hook?of=4242`,
+      "--forward-connect-to", `${other.port}`, "--events", "customer.*,payout.paid",
+      "--sites", "shop,unclaimed"]);
     site.secret = other.secret = l.secret;
     const at = (where, type) => snapshot({ type,
       data: { object: { id: "cus_1", object: "customer", metadata: { site: where } } } });
@@ -89,7 +90,7 @@ suite("what is forwarded", { concurrency: 4 }, () => {
     await other.waitGot(1);
     assert.deepEqual(site.ids().sort(), wanted.map(idOf).sort());
     assert.deepEqual(other.ids(), [idOf(connected)]);
-    assert.equal(site.got[0].url, "/");
+    assert.deepEqual([site.got[0].url, other.got[0].url], ["/hook?of=4242", "/"]);
   });
 
   test("is tried again when the site refuses it or is away", async (t) => {
@@ -252,9 +253,15 @@ suite("what it says", { concurrency: 4 }, () => {
       assert.equal(r.code, 2, r.stderr);
       assert.match(r.stderr, why);
     }
+    const slip = await listen(t, g, ["--events", "customer.create"]);
+    assert.match(slip.err, /no event type customer.create; did you mean customer.created\?/);
+    await slip.stop();
     const bad = await g.cli(["listen"], { env: { HOOKKEEP_KEY: "sk_test_hk0" } });
     assert.equal(bad.code, 1);
-    assert.match(bad.stderr, /no valid key/);
+    assert.match(bad.stderr, /no valid key.*; set HOOKKEEP_KEY to a key that is in force/);
+    const plain = await g.cli(["listen", "--api", `https://127.0.0.1:${deskPort(g)}`]);
+    assert.equal(plain.code, 1);
+    assert.match(plain.stderr, /no TLS is spoken there; is it http:/);
     await g.stop();
     const gone = await g.cli(["listen"]);
     assert.equal(gone.code, 1);
