@@ -237,17 +237,38 @@ static bool anybody_takes(const struct doctor_facts *f, const struct doctor_sigh
     return false;
 }
 
+// A type with the livemode of which nobody takes it, if somebody takes it with the other one.
+static void add_untaken(const struct doctor_facts *f, size_t at, bytes path, size_t *n,
+                        struct text *out) {
+    const struct doctor_sighting *t = &f->types.rows[at];
+    struct doctor_sighting other = *t;
+    other.livemode = !t->livemode;
+    if (!bytes_equal(t->whose, path) || !recent(f, t) || anybody_takes(f, t))
+        return;
+    if (anybody_takes(f, &other)) {
+        OWN(text_drop)
+        struct text one = {0};
+        text_addf(&one, "%.*s (%s)", BYTES_ARG(t->what), t->livemode ? "live" : "test");
+        doctor_list(out, (*n)++, text_bytes(&one));
+        return;
+    }
+    for (size_t i = 0; i < at; i++) {
+        const struct doctor_sighting *before = &f->types.rows[i];
+        if (bytes_equal(before->whose, path) && bytes_equal(before->what, t->what) &&
+            recent(f, before))
+            return;
+    }
+    doctor_list(out, (*n)++, t->what);
+}
+
 void check_types_unmatched(const struct doctor_facts *f, struct doctor_report *r) {
     if (f->plan == NULL || (f->plan->destination_count == 0 && f->endpoint_count == 0))
         return;
     for (size_t i = 0; i < f->plan->source_count; i++) {
         bytes path = f->plan->sources[i].path;
         size_t n = 0;
-        for (size_t k = 0; k < f->types.n; k++) {
-            const struct doctor_sighting *t = &f->types.rows[k];
-            if (bytes_equal(t->whose, path) && recent(f, t) && !anybody_takes(f, t))
-                doctor_list(&r->found, n++, t->what);
-        }
+        for (size_t k = 0; k < f->types.n; k++)
+            add_untaken(f, k, path, &n, &r->found);
         doctor_list_end(&r->found, n);
         if (n == 0)
             continue;

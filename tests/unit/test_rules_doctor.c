@@ -146,6 +146,8 @@ CASE(one_mode_each, both_modes(c);
      c->plan = PLAN(BOTH, SHOP("live", CUSTOMERS) "," SHOP("test", CUSTOMERS)))
 CASE(source_mixes, c->secrets[2] = seen(B("platform"), false); c->facts.secrets.n = 3)
 CASE(unmatched, c->types[1] = seen(B("invoice.paid"), true); c->facts.types.n = 2)
+CASE(unmatched_in_both, unmatched(c); c->types[2] = seen(B("invoice.paid"), false);
+     c->facts.types.n = 3)
 CASE(unmatched_by_mode, c->plan = PLAN(BOTH, SHOP("test", CUSTOMERS)))
 CASE(unmatched_by_source,
      c->plan = PLAN(BOTH, SHOP("both", RULE("\"customer.*\"", "", "\"/other\""))))
@@ -202,8 +204,9 @@ static const struct {
     {unmatched_by_except, "types_unmatched", "product.created"},
     {unmatched_long_ago, "", ""},
     {endpoint_takes, "", ""},
-    {endpoint_takes_other, "types_unmatched", "invoice.paid"},
-    {endpoint_takes_test, "types_unmatched", "invoice.paid"},
+    {endpoint_takes_other, "types_unmatched", "invoice.paid arrives"},
+    {unmatched_in_both, "types_unmatched", "\"found\":\"invoice.paid arrives"},
+    {endpoint_takes_test, "types_unmatched", "invoice.paid (live) arrives"},
     {endpoint_takes_no_more, "types_unmatched", "invoice.paid"},
     {unseen, "types_unseen", "refund.* never arrived"},
     {no_destination, "no_destination", "destinations:"},
