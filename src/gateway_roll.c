@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "gateway_internal.h"
+#include "rules/endpoint.h"
 
 #define SECRET_PREFIX "whsec_"
 #define SECRET_RANDOM 32
@@ -86,7 +87,12 @@ static void refuse(const struct gateway *g, struct desk_roll *q, result why) {
         if (c->plan->destinations[i].kind == KIND_HTTP)
             text_addf(&names, "%s%.*s", names.n > 0 ? ", " : "",
                       BYTES_ARG(c->destinations[i].name));
-    if (failed_as(why, FAIL_ABSENT))
+    if (failed_as(why, FAIL_ABSENT) && endpoint_id(q->destination))
+        say(q, 404,
+            "an endpoint that was made through the API cannot be rolled: make another one there, "
+            "whose answer tells its secret, then delete this one",
+            NO_BYTES);
+    else if (failed_as(why, FAIL_ABSENT))
         say(q, 404, "there is no destination of kind http with this name; there are: ",
             names.n > 0 ? text_bytes(&names) : B("none"));
     else if (failed_as(why, FAIL_FULL))

@@ -47,7 +47,8 @@ bool endpoint_events_check(json list, const char *name, bool thin, struct api_re
         bytes type = json_string(one);
         if (event_fits(type, thin, n == 1))
             continue;
-        const char *near = thin ? NULL : event_type_nearest(type);
+        bool family = bytes_ends(type, B(".*"));
+        const char *near = thin || family ? NULL : event_type_nearest(type);
         OWN(text_drop)
         struct text param = {0}, shown = {0};
         text_addf(&param, "%s[%zu]", name, i);
@@ -55,9 +56,12 @@ bool endpoint_events_check(json list, const char *name, bool thin, struct api_re
         return api_refuse(why, API_ERROR_INVALID, text_bytes(&param),
                           "Invalid %s: must be one of the event types that Stripe documents "
                           "(`hookkeep events types` lists them), or `*` alone for all; `%s` is "
-                          "none%s%s.",
-                          text_str(&param), text_str(&shown), near == NULL ? "" : ", did you mean ",
-                          near == NULL ? "" : near);
+                          "none%s%s%s",
+                          text_str(&param), text_str(&shown),
+                          near != NULL ? "; did you mean `"
+                          : family     ? "; name each of them"
+                                       : "",
+                          near == NULL ? "" : near, near == NULL ? "." : "`?");
     }
     return true;
 }

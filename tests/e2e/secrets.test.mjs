@@ -268,6 +268,9 @@ suite("a destination's secret", { concurrency: 4 }, () => {
       assert.equal(r.code, 1);
       assert.match(r.stderr, /no destination of kind http with this name; there are: shop/);
     }
+    const made = await g.cli(["destinations", "roll", "we_1"]);
+    assert.equal(made.code, 1);
+    assert.match(made.stderr, /made through the API cannot be rolled: make another one there/);
     for (let i = 0; i < 3; i++) await did(g, ["destinations", "roll", "shop"]);
     const many = await g.cli(["destinations", "roll", "shop"]);
     assert.match(many.stderr, /four of its secrets sign already/);

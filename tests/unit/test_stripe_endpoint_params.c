@@ -108,6 +108,26 @@ static void refused(void **state) {
     }
 }
 
+static void tells_what_is_meant(void **state) {
+    static const struct {
+        const char *types, *end;
+    } rows[] = {
+        {"[\"charge.refund\"]", "`charge.refund` is none; did you mean `charge.refunded`?"},
+        {"[\"charge.*\"]", "`charge.*` is none; name each of them."},
+        {"[\"something.else.entirely\"]", "`something.else.entirely` is none."},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        OWN(json_close)
+        struct json_doc *doc = NULL;
+        OWN(api_refusal_drop)
+        struct api_refusal why = {0};
+        assert_null(json_parse(bytes_of(rows[i].types), &doc));
+        assert_false(endpoint_events_check(json_root(doc), "enabled_events", false, &why));
+        if (!bytes_ends(text_bytes(&why.message), bytes_of(rows[i].end)))
+            fail_msg("%s: %s", rows[i].types, text_str(&why.message));
+    }
+}
+
 // As a body of /v2 has it: what a form cannot say.
 static void metadata_in_json(void **state) {
     static const struct {
@@ -143,6 +163,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(taken),
         cmocka_unit_test(refused),
+        cmocka_unit_test(tells_what_is_meant),
         cmocka_unit_test(metadata_in_json),
         cmocka_unit_test(hosts),
     };
