@@ -326,13 +326,14 @@ static void add_listener(const struct listener *l, int64_t now, struct text *out
     text_adds(out, ",\"forward_connect_to\":");
     text_add_json(out, text_bytes(&l->forward_connect_to));
     uint64_t booked = ledger_booked(l->desk->o.ledger);
+    bool behind = listener_takes_events(l) && booked > l->window.read;
     text_addf(out,
               ",\"connected\":%s,\"since_ms\":%lld,\"created_at\":%lld,\"after\":%llu,\"behind\":"
               "%llu,\"unacknowledged\":%zu,\"unsent\":%zu,\"pushed\":%llu,\"answered\":%llu}",
               l->socket != NULL ? "true" : "false", (long long)((now - l->since_us) / 1000),
               (long long)l->made_ms, (unsigned long long)l->window.read,
-              (unsigned long long)(booked > l->window.read ? booked - l->window.read : 0),
-              l->window.n, l->socket == NULL ? (size_t)0 : websocket_unsent(l->socket),
+              (unsigned long long)(behind ? booked - l->window.read : 0), l->window.n,
+              l->socket == NULL ? (size_t)0 : websocket_unsent(l->socket),
               (unsigned long long)l->pushed, (unsigned long long)l->answered);
 }
 

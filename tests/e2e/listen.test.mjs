@@ -330,6 +330,10 @@ test("stripe logs tail tells of requests, and filters them", async (t) => {
   const others = await Listening.start(t, g, key, ["logs", "tail", "--filter-status-code", "404",
     "--filter-request-path", "/v1/events/evt_none"]);
   const stripe = sdk(g, key);
+  await accept(g);
+  await g.waitBooked();
+  // Events are none of theirs.
+  assert.deepEqual((await g.get("/api/listen")).data.map((s) => s.behind), [0, 0, 0]);
   await stripe.events.list();
   await assert.rejects(stripe.events.retrieve("evt_none"));
   await sdk(g, live).events.list();
