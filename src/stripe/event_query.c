@@ -68,8 +68,9 @@ bool api_bool(json params, const char *name, bool *given, bool *out, struct api_
     if (!api_text(params, name, &b, why))
         return false;
     *given = b.n > 0;
-    *out = bytes_equal(b, B("true"));
-    if (*given && !*out && !bytes_equal(b, B("false")))
+    // Python's True, as stripe-python sends it up to version 5 at least.
+    *out = bytes_equal(b, B("true")) || bytes_equal(b, B("True"));
+    if (*given && !*out && !bytes_equal(b, B("false")) && !bytes_equal(b, B("False")))
         return refuse_value(why, API_ERROR_INVALID, bytes_of(name), b, "true or false is expected");
     return true;
 }

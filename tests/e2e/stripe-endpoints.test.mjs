@@ -479,7 +479,11 @@ stripe.max_network_retries = 0
     ["-c", base + program],
     { env: { API_KEY: key, API_BASE: `http://127.0.0.1:${deskPort(g)}`, ...env } })).stdout.trim();
   const made = JSON.parse(await python(`
-e = stripe.WebhookEndpoint.create(url="${site.url}", enabled_events=["*"], metadata={"a": "1"})
+e = stripe.WebhookEndpoint.create(url="${site.url}", enabled_events=["*"], metadata={"a": "1"},
+                                  connect=False)
+assert stripe.WebhookEndpoint.modify(e.id, disabled=True).status == "disabled"
+assert stripe.WebhookEndpoint.modify(e.id, disabled=False).status == "enabled"
+assert stripe.Event.list(delivery_success=True).data == []
 stripe.WebhookEndpoint.modify(e.id, description="from python")
 print(str(e))
 `));

@@ -50,6 +50,10 @@ static void look_at_change(const struct endpoint_params *p) {
     assert_true(p->disabled_given && p->disabled);
 }
 
+static void look_at_enabled(const struct endpoint_params *p) {
+    assert_true(p->disabled_given && !p->disabled);
+}
+
 static void taken(void **state) {
     char param[64] = "";
     assert_null(fault_of("url=http://[2001:db8::1]:8080/h?k%3Dv&enabled_events[1]=charge.failed&"
@@ -57,6 +61,8 @@ static void taken(void **state) {
                          "api_version=2026-10-28.endive&connect=true&expand[]=x",
                          true, param, look_at_all));
     assert_null(fault_of("description=&metadata=&disabled=true", false, param, look_at_change));
+    assert_null(fault_of("description=&metadata=&disabled=True", false, param, look_at_change));
+    assert_null(fault_of("disabled=False", false, param, look_at_enabled));
     assert_null(fault_of("", false, param, NULL));
     assert_null(fault_of("url=https://a.example&enabled_events[]=%2A", true, param, NULL));
 }
