@@ -150,8 +150,7 @@ static bool read_kind(json params, bool new, struct wish *w, struct api_refusal 
     w->thin = bytes_equal(payload, B("thin"));
     if (!bytes_equal(type, B("webhook_endpoint")))
         return api_refuse(why, API_ERROR_INVALID, B("type"),
-                          "type is webhook_endpoint: this gateway brings events to URLs; to queues "
-                          "by a destination of its configuration");
+                          "type is webhook_endpoint: this gateway brings events to URLs alone");
     return w->thin || bytes_equal(payload, B("snapshot")) ||
            api_refuse(why, API_ERROR_INVALID, B("event_payload"),
                       "event_payload is snapshot or thin");
@@ -179,7 +178,7 @@ static bool read_wish(json params, bool new, bool thin, struct wish *w, struct a
     static const char *const changed[] = {
         "name", "enabled_events", "description", "metadata", "webhook_endpoint", "include", NULL};
     *w = (struct wish){.thin = thin};
-    if (!api_names_known(params, new ? made : changed, why) || !read_kind(params, new, w, why) ||
+    if (!read_kind(params, new, w, why) || !api_names_known(params, new ? made : changed, why) ||
         !read_text(params, "name", new, &w->name, why) || !read_url(params, new, &w->url, why) ||
         !read_from(params, w, why) ||
         !read_included(json_get(params, "include"), &w->included, why))

@@ -246,7 +246,9 @@ static void test_v2_errors(void **state) {
         {MADE ",\"metadata\":{\"a\":\"1\",\"a\":\"2\"}}", "", "metadata"},
         {MADE ",\"metadata\":null}", "", "metadata"},
         {MADE ",\"description\":7}", "", "description"},
-        {"{\"name\":\"n\",\"type\":\"amazon_eventbridge\",\"event_payload\":\"thin\"}", "", "type"},
+        {"{\"name\":\"n\",\"type\":\"amazon_eventbridge\",\"event_payload\":\"thin\","
+         "\"amazon_eventbridge\":{}}",
+         "", "type"},
         {"{\"name\":\"n\",\"type\":\"webhook_endpoint\",\"event_payload\":\"fat\"}", "",
          "event_payload"},
         {"{\"name\":\"n\",\"type\":\"webhook_endpoint\"}", "parameter_missing", "event_payload"},
