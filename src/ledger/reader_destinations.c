@@ -218,7 +218,8 @@ static const struct {
     const char *name, *help;
 } gauges[] = {
     {"hookkeep_backlog_deliveries", "Deliveries still owed to a destination."},
-    {"hookkeep_oldest_due_seconds", "How long the oldest due delivery of a destination waits."},
+    {"hookkeep_oldest_due_seconds",
+     "How long the oldest due delivery of a destination waits; 0 while it is a disabled endpoint."},
     {"hookkeep_destination_held", "1 while a destination is held."},
     {"hookkeep_dead_deliveries", "Deliveries of a destination whose schedule ran out."},
 };
@@ -231,7 +232,8 @@ struct measured {
 
 static const char measure_sql[] =
     "SELECT (SELECT count(*) FROM delivery INDEXED BY delivery_due WHERE destination = number AND"
-    " state IN (0, 2)), " OLDEST_DUE ", held, (SELECT count(*) FROM delivery INDEXED BY"
+    " state IN (0, 2)), iif(present OR e.id IS NULL, " OLDEST_DUE
+    ", NULL), held, (SELECT count(*) FROM delivery INDEXED BY"
     " delivery_given_up WHERE destination = number AND state = 4 AND state >= 4), name, e.id IS NOT"
     " NULL" STANDING " ORDER BY iif(e.id IS NULL, 0, number), name";
 

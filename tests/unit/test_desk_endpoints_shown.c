@@ -221,6 +221,13 @@ static void test_metrics(void **state) {
     expect_none(h, "/metrics", "\"we_3\"");
     expect_none(h, "/metrics", "\"we_1\"");
     expect_none(h, "/metrics", "destination=\"we_other\"} -");
+    // Nobody is late with what an endpoint that is disabled is owed.
+    static const char late_not[] = "hookkeep_oldest_due_seconds{destination=\"we_2\"} 0.000\n";
+    expect_none(h, "/metrics", late_not);
+    book(h, "{\"do\":\"endpoint_update\",\"id\":\"we_2\",\"livemode\":true,\"set\":{"
+            "\"enabled\":false}}");
+    expect(h, "/metrics", 200, late_not);
+    expect(h, "/metrics", 200, "hookkeep_backlog_deliveries{destination=\"we_2\"} 1\n");
 }
 
 int main(void) {
