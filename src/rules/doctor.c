@@ -2,6 +2,7 @@
 #include "rules/doctor.h"
 
 #include "rules/doctor_internal.h"
+#include "rules/endpoint.h"
 
 #define LATE_MS INT64_C(300000)
 
@@ -16,6 +17,10 @@ static const struct {
 #include "rules/doctor_checks.def"
 #undef CHECK
 };
+
+static void add_count(struct text *out, uint64_t n, const char *one, const char *many) {
+    text_addf(out, "%llu %s", (unsigned long long)n, n == 1 ? one : many);
+}
 
 void doctor_find(struct doctor_report *r) {
     static const char *const words[] = {"error", "warning", "advice"};
@@ -62,8 +67,8 @@ void check_deliveries_dead(const struct doctor_facts *f, struct doctor_report *r
         if (d->dead == 0)
             continue;
         text_add(&r->about, d->name);
-        text_addf(&r->found, "%llu deliveries are given up, their schedule ran out",
-                  (unsigned long long)d->dead);
+        add_count(&r->found, d->dead, "delivery", "deliveries");
+        text_adds(&r->found, " given up, as the schedule ran out");
         text_addf(&r->mend,
                   "`hookkeep deliveries list --destination %.*s --state dead` says why; once it is "
                   "mended there, `hookkeep deliveries retry N` sends one again",
@@ -81,9 +86,12 @@ void check_destination_late(const struct doctor_facts *f, struct doctor_report *
         text_adds(&r->found, "its oldest delivery has been due for ");
         text_add_duration(&r->found, (f->now_ms - d->oldest_due_at) / 60000 * 60000);
         text_addf(&r->found, ", %llu wait", (unsigned long long)(d->due + d->waiting));
-        text_adds(&r->mend, "it takes less than comes: raise `concurrency` of the destination, or "
-                            "make it answer sooner; `hookkeep_stage_seconds{stage=\"attempt\"}` "
-                            "says how long it takes");
+        text_addf(&r->mend,
+                  "it takes less than comes: %s; `hookkeep_stage_seconds{stage=\"attempt\"}` says "
+                  "how long it takes",
+                  endpoint_id(d->name) ? "have it answer sooner"
+                                       : "raise `concurrency` of the destination, or make it "
+                                         "answer sooner");
         doctor_find(r);
     }
 }
@@ -94,8 +102,8 @@ void check_destination_fails(const struct doctor_facts *f, struct doctor_report 
         if (d->waiting == 0)
             continue;
         text_add(&r->about, d->name);
-        text_addf(&r->found, "%llu deliveries failed and wait to be tried again",
-                  (unsigned long long)d->waiting);
+        add_count(&r->found, d->waiting, "delivery", "deliveries");
+        text_adds(&r->found, " failed and to be tried again");
         text_addf(&r->mend,
                   "`hookkeep deliveries list --destination %.*s --state waiting` says why; they "
                   "are tried again by themselves, `hookkeep deliveries retry N` does it now",
@@ -110,8 +118,8 @@ void check_destination_held(const struct doctor_facts *f, struct doctor_report *
         if (!d->held || d->held_open == 0)
             continue;
         text_add(&r->about, d->name);
-        text_addf(&r->found, "it is held, and owed %llu deliveries",
-                  (unsigned long long)d->held_open);
+        text_adds(&r->found, "it is held, and owed ");
+        add_count(&r->found, d->held_open, "delivery", "deliveries");
         text_addf(&r->mend, "`hookkeep destinations release %.*s`", BYTES_ARG(d->name));
         doctor_find(r);
     }
@@ -137,10 +145,10 @@ void check_endpoints_disabled(const struct doctor_facts *f, struct doctor_report
 void check_endpoints_sealed(const struct doctor_facts *f, struct doctor_report *r) {
     if (f->endpoints_sealed == 0)
         return;
-    text_addf(&r->found,
-              "%llu endpoints made by the API get nothing: their secrets do not open with the key "
-              "in LEDGER.sealing-key",
-              (unsigned long long)f->endpoints_sealed);
+    text_adds(&r->found, "nothing goes to ");
+    add_count(&r->found, f->endpoints_sealed, "endpoint", "endpoints");
+    text_adds(&r->found, " made by the API: what their secrets are sealed with is not the key in "
+                         "LEDGER.sealing-key");
     text_adds(&r->mend, "put the file of when they were made back and start again, or have them "
                         "made anew");
     doctor_find(r);
@@ -149,7 +157,8 @@ void check_endpoints_sealed(const struct doctor_facts *f, struct doctor_report *
 void check_suspense(const struct doctor_facts *f, struct doctor_report *r) {
     if (f->suspended == 0)
         return;
-    text_addf(&r->found, "%llu records could not be booked", (unsigned long long)f->suspended);
+    add_count(&r->found, f->suspended, "record", "records");
+    text_adds(&r->found, " could not be booked");
     text_adds(&r->mend,
               "`hookkeep suspense list` says why; `hookkeep suspense book N` tries again");
     doctor_find(r);

@@ -117,7 +117,9 @@ CASE(clock_behind, c->sources[0].clock_ms = -31000)
 CASE(clock_ahead, c->sources[0].clock_ms = 30001)
 CASE(clock_unknown, c->sources[0].clock_ms = 99000; c->sources[0].received = 0)
 CASE(dead, c->destinations[0].dead = 1)
+CASE(dead_both, c->destinations[0].dead = 2)
 CASE(late, c->destinations[0].oldest_due_at = NOW_MS - 300001)
+CASE(endpoint_late, late(c); c->destinations[0].name = B("we_1"))
 CASE(late_but_held, late(c); c->destinations[0].held = true)
 CASE(held, c->destinations[0].held = true; c->destinations[0].held_open = 1)
 CASE(fails, c->destinations[0].waiting = 1)
@@ -177,13 +179,18 @@ static const struct {
     {clock_ahead, "clock_off", "30 s ahead of"},
     {clock_unknown, "", ""},
     {dead, "deliveries_dead", "hookkeep deliveries list --destination shop --state dead"},
+    {dead, "deliveries_dead", "\"1 delivery given up,"},
+    {dead_both, "deliveries_dead", "\"2 deliveries given up,"},
     {late, "destination_late", "due for 5m"},
     {late_but_held, "", ""},
     {held, "destination_held", "hookkeep destinations release shop"},
+    {endpoint_late, "destination_late", "have it answer sooner"},
     {fails, "destination_fails", "--state waiting"},
+    {fails, "destination_fails", "\"1 delivery failed and"},
     {endpoint_failed, "endpoints_disabled", "we_1: disabled"},
     {endpoint_off, "", ""},
     {sealed, "endpoints_sealed", "LEDGER.sealing-key"},
+    {sealed, "endpoints_sealed", "\"nothing goes to 1 endpoint made by the API"},
     {suspended, "suspense", "hookkeep suspense list"},
     {expires, "secret_expires", "2027-01-15T08:01:40.000Z"},
     {expires_unused, "", ""},
