@@ -13,12 +13,14 @@
 #include "port/notify.h"
 #include "port/resident.h"
 #include "port/thread.h"
+#include "rules/endpoint.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_CONFIG = 78 };
 
 #define DESK_CONNECTIONS_MAX 256 // few people ask; who does may hold a body before his key is known
 #define FILES_OWN 192 // the books, the journal, the threads' loops, keepers, and some to spare
 #define FILES_EACH 4  // of an attempt: a socket, or a program's pipes
+#define FILES_ENDPOINT (2 * ENDPOINT_CONCURRENCY) // one of each livemode; a socket an attempt
 #define KEY_SCRATCH_MAX (64u << 10)
 #define TAIL_BYTES (4u << 20)
 #define TAIL_MEMORY_MAX (128u << 20)
@@ -171,7 +173,8 @@ static struct server_limits limits_of(const struct config *c) {
 // Strangers must not take the last file: the books, the desk and deliveries need theirs.
 static result start_files(struct gateway *g) {
     const struct config *c = g->config;
-    uint64_t own = FILES_OWN + GATEWAY_CONNECTIONS_KEPT + DESK_CONNECTIONS_MAX;
+    uint64_t own = FILES_OWN + GATEWAY_CONNECTIONS_KEPT + DESK_CONNECTIONS_MAX + c->listeners_max;
+    own += (uint64_t)FILES_ENDPOINT * c->plan->endpoints.max;
     for (size_t i = 0; i < c->plan->destination_count; i++)
         own += FILES_EACH * c->plan->destinations[i].concurrency;
     uint64_t wanted = own + c->limits.connections_max, allowed = files_allow(wanted);
@@ -403,6 +406,7 @@ static result start_desk(struct gateway *g) {
     };
     if (o.limits.connections_max > DESK_CONNECTIONS_MAX)
         o.limits.connections_max = DESK_CONNECTIONS_MAX;
+    o.limits.connections_max += c->listeners_max; // who listens stays, and must lock nobody out
     if (r == OK)
         r = desk_open(&o, &g->desk, &g->why);
     gateway_desk_sources_free(sources, c->source_count);

@@ -5,7 +5,6 @@
 #include "stripe/event.h"
 
 #define TIMEOUT_MS INT64_C(30000)
-#define CONCURRENCY 16
 #define MEMBERS 16 // of the JSON
 #define MINUTE_MS INT64_C(60000)
 #define HOUR_MS (60 * MINUTE_MS)
@@ -155,7 +154,7 @@ result endpoint_destination(const struct endpoint *e, struct arena *a,
         .retry_ms = e->livemode ? retry_live_ms : retry_test_ms,
         .retry_count = e->livemode ? sizeof retry_live_ms / sizeof retry_live_ms[0]
                                    : sizeof retry_test_ms / sizeof retry_test_ms[0],
-        .concurrency = CONCURRENCY,
+        .concurrency = ENDPOINT_CONCURRENCY,
     };
     return OK;
 }

@@ -21,6 +21,8 @@
 #include "rules/plan.h"
 #include "stripe/endpoint_limits.h"
 
+#define ENDPOINT_CONCURRENCY 16 // attempts at once
+
 struct endpoint {
     bytes id; // "we_…" of /v1/webhook_endpoints, "ed_…" of /v2/core/event_destinations
     bool livemode;

@@ -267,6 +267,21 @@ test("who does not read delays nobody and holds little", async (t) => {
   assert.ok(idle === undefined || idle.unsent < 3_000_000, JSON.stringify(idle));
 });
 
+test("as many as may listen take the desk from nobody", async (t) => {
+  const most = 300; // more than the desk keeps connections for others
+  const g = await start(t, { listeners_max: most });
+  const key = await makeKey(g, "test");
+  for (let i = 0; i < most; i++) {
+    const made = await rawSession(g, key);
+    assert.equal(made.status, 200, made.text);
+    g.canaries.add("a secret of who listens", made.body.secret);
+    const socket = await rawSocket(t, g, made.body.websocket_id);
+    const [head] = await Promise.race([once(socket, "data"), once(socket, "close")]);
+    assert.match(String(head), /^HTTP\/1\.1 101 /, `session ${i}`);
+  }
+  assert.equal((await g.get("/api/listen")).data.filter((s) => s.connected).length, most);
+});
+
 test("what is no session, or no WebSocket, is refused", async (t) => {
   const g = await start(t, { listeners_max: 2 });
   const key = await makeKey(g, "test");

@@ -322,3 +322,19 @@ suite("starting", { concurrency: 6 }, () => {
     assert.equal(listed.code, 0, listed.stderr);
   });
 });
+
+test("files are kept for who listens and for endpoints, before strangers have some", async (t) => {
+  const few = async (desk, limits = {}) => {
+    const g = await Gateway.start(t, { desk: { listen: ["unix:desk.sock"], ...desk }, limits },
+      { wrap: ["sh", "-c", 'ulimit -n 240; exec "$0" "$@"'] });
+    await g.stop();
+    const { wanted, connections } = g.log.find((l) => l.event === "files_few");
+    assert.equal(connections, 120); // half of what there is
+    return wanted;
+  };
+  const wanted = await few({ endpoints_max: 0, listeners_max: 1 });
+  assert.equal(await few({ endpoints_max: 0, listeners_max: 71 }), wanted + 70);
+  assert.equal(await few({ endpoints_max: 3, listeners_max: 1 }), wanted + 3 * 2 * 16);
+  assert.equal(await few({ endpoints_max: 0, listeners_max: 1 }, { connections: 4000 }),
+               wanted - 96);
+});
