@@ -111,6 +111,62 @@ def lose_a_row(_, db):
     db.execute("DELETE FROM stripe_charges WHERE rowid = (SELECT max(rowid) FROM stripe_charges)")
 
 
+def of_endpoints(facts, *last):
+    return [r for e in facts.endpoints if e.asks[-1][0] in last for r in facts.receptions
+            if r.to == e.id]
+
+
+def keep_from_an_endpoint(facts, _):
+    """What is done there, so that nothing excuses it."""
+    r = next(r for r in reversed(of_endpoints(facts, "on")) if r.status == 200)
+    facts.receptions = [x for x in facts.receptions if (x.event, x.to) != (r.event, r.to)]
+
+
+def cancel_at_an_endpoint_that_is_there(facts, db):
+    r = of_endpoints(facts, "on")[-1]
+    db.execute("UPDATE delivery SET state = 6, last_error = 'its endpoint was deleted' WHERE"
+               " event_seq = (SELECT seq FROM event WHERE id = ?) AND destination ="
+               " (SELECT number FROM destination WHERE name = ?)", (r.event, r.to))
+
+
+def tell_the_deleted(facts, _):
+    """Something that was accepted after the end was answered."""
+    e = next(e for e in facts.endpoints if e.asks[-1][0] == "delete")
+    n = next(n for n, t in facts.sent_at.items() if t > e.asks[-1][2] and compare.fits(e, n))
+    facts.receptions.append(copy.copy(facts.receptions[0]))
+    facts.receptions[-1].to, facts.receptions[-1].event = e.id, facts.id(n)
+
+
+def tell_what_was_before(facts, _):
+    e = next(e for e in facts.endpoints if any(
+        t < e.asks[0][1] and compare.fits(e, n) for n, t in facts.acked_at.items()))
+    n = next(n for n, t in facts.acked_at.items() if t < e.asks[0][1] and compare.fits(e, n))
+    facts.receptions.append(copy.copy(facts.receptions[0]))
+    facts.receptions[-1].to, facts.receptions[-1].event = e.id, facts.id(n)
+
+
+def make_an_endpoint_twice(facts, _):
+    facts.listed.append("we_doubled")
+
+
+def make_an_endpoint_twice_in_the_books(_, db):
+    db.execute("INSERT INTO endpoint SELECT 1000000, id || '2', livemode, json, failing_since,"
+               " deleted_at FROM endpoint LIMIT 1")
+
+
+def tell_another_secret(facts, _):
+    e = facts.endpoints[-1]
+    e.told.append((e.id, e.secret + "2"))
+
+
+def lose_a_secret(facts, _):
+    """All that it signed in the last life."""
+    e = next(e for e in facts.endpoints if e.asks[-1][0] == "on")
+    e.secret += "2"
+    for r in facts.receptions:
+        r.sound = r.sound and r.to != e.id
+
+
 CHEATS = (
     (lose_an_event, compare.acked_once),
     (acknowledge_what_was_not_booked, compare.acked_once),
@@ -132,4 +188,13 @@ CHEATS = (
     (show_another_state, compare.rows_follow),
     (revive_the_deleted, compare.rows_follow),
     (lose_a_row, compare.rows_follow),
+    (keep_from_an_endpoint, compare.endpoints_got_theirs),
+    (cancel_at_an_endpoint_that_is_there, compare.endpoints_got_theirs),
+    (tell_the_deleted, compare.endpoints_got_nothing_else),
+    (tell_what_was_before, compare.endpoints_got_nothing_else),
+    (make_an_endpoint_twice, compare.keys_made_one),
+    (make_an_endpoint_twice_in_the_books, compare.keys_made_one),
+    (tell_another_secret, compare.keys_made_one),
+    (lose_a_secret, compare.secrets_stay_open),
+    (lose_a_secret, compare.sites_were_sent_truth),
 )

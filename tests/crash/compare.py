@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The oracles: what was acknowledged and what the sites got, against the ledger. Each one returns
 the list of what is wrong; `cheats` show that each can find something."""
+import bisect
 import collections
+import copy
+import functools
 import hashlib
 import json
+import re
 
+import site_side
 import stripe_side as stripe
 
 # Destinations as rounds.py configures them: does this event, come through this source, go there?
@@ -22,6 +27,8 @@ MAY = {**MATCHES,
        "lost": lambda n, path: stripe.event_type(n) == "charge.succeeded",
        "south": lambda n, path: stripe.event_type(n) == "invoice.paid"}
 RETRIES = 3  # the schedule's length
+LATE = "its endpoint was disabled when its next attempt was due"
+GONE = "its endpoint was deleted"
 
 
 class Reception:
@@ -29,15 +36,23 @@ class Reception:
         self.number, self.time_us = int(words[1]), int(words[2])
         self.to, self.event = words[3], words[4]
         self.attempt, self.sound, self.sha256 = int(words[5]), words[6] == "1", words[7]
-        self.status = None
+        self.signature, self.status = words[6], None
+
+
+@functools.cache
+def is_signed(prefix, n, signature, secret):
+    return site_side.is_sound(signature, stripe.event_body(prefix, n), secret.encode())
 
 
 class Facts:
     """What is known outside of the gateway."""
 
-    def __init__(self, prefix, sent, acked, kills_us, record):
-        self.prefix, self.sent, self.acked = prefix, list(sent), list(acked)
+    def __init__(self, load, api, kills_us, record):
+        self.prefix, self.sent, self.acked = load.prefix, list(load.sent), list(load.acked)
+        self.sent_at, self.acked_at = load.sent_at, load.acked_at
         self.kills_us = sorted(kills_us)
+        self.endpoints, self.listed = copy.deepcopy(api.made), list(api.listed)
+        self.endpoints = [e for e in self.endpoints if e.asks]
         self.receptions = []
         by_number = {}
         with open(record, encoding="ascii") as lines:
@@ -47,9 +62,25 @@ class Facts:
                     self.receptions.append(r)
                 else:
                     by_number[words[1]].status = int(words[3])
+        self.by_endpoint = {e.path(): [] for e in self.endpoints}
+        for r in self.receptions:
+            if r.to in self.by_endpoint:
+                self.by_endpoint[r.to].append(r)
+        for e in self.endpoints:
+            self.name(e)
+
+    def name(self, endpoint):
+        """What came to an endpoint's site, by the id and the secret that were told."""
+        for r in self.by_endpoint[endpoint.path()]:
+            r.to = endpoint.id
+            r.sound = is_signed(self.prefix, int(r.event[-7:]), r.signature, endpoint.secret)
 
     def id(self, n):
         return stripe.event_id(self.prefix, n)
+
+    def booked_within(self, n):
+        """From when until when it can have been booked."""
+        return self.sent_at[n], self.acked_at.get(n, float("inf"))
 
     def killed_between(self, a_us, b_us):
         return any(a_us <= k <= b_us for k in self.kills_us)
@@ -96,6 +127,7 @@ def owed_settled(facts, db):
              if len(d) != 1]
     may = {(facts.id(n), to) for n, path in set(facts.sent)
            for to, match in MAY.items() if match(n, path)}
+    have = {k: d for k, d in have.items() if not k[1].startswith("we_")}
     wrong += [f"{event} owes nothing to {to}" for event, to in have if (event, to) not in may]
     for n, path in set(facts.acked):
         wrong += [f"{facts.id(n)} owes {to}, no delivery"
@@ -273,6 +305,88 @@ def rows_differ(mine, theirs):
     return wrong
 
 
+def fits(endpoint, n):
+    return (stripe.event_type(n) in endpoint.types and stripe.is_live(n) == endpoint.live
+            and stripe.is_connect(n) == endpoint.connect)
+
+
+def suspended_events(db):
+    """Those that a person booked later: by the endpoints of then."""
+    rows = db.execute("SELECT payload FROM suspense WHERE kind = 'event'")
+    return {int(n) for payload, in rows for n in re.findall(rb"evt_s\d+_(\d{7})", payload)}
+
+
+def is_excused(endpoint, state, error, failures):
+    """Must an event not have come, though the endpoint was on when it was booked?"""
+    last = endpoint.asks[-1][0]
+    enabled_again = sum(what == "on" for what, _, _ in endpoint.asks) > 1
+    return (state == "dead" and error and failures > (9 if endpoint.live else 3)
+            or state == "cancelled" and error == GONE and last == "delete"
+            or state == "cancelled" and error == LATE and enabled_again)
+
+
+def endpoints_got_theirs(facts, db):
+    """What was accepted while an endpoint was on came to it. It is on from the answer to its create
+    until somebody asks to disable or delete it; what waits then may be cancelled."""
+    rows = db.execute("SELECT event_id, destination, state, last_error, failures FROM deliveries"
+                      " WHERE destination LIKE 'we\\_%' ESCAPE '\\'")
+    have = {(event, to): rest for event, to, *rest in rows}
+    got = {(r.event, r.to) for r in facts.receptions}
+    late, wrong = suspended_events(db), []
+    order = sorted((facts.sent_at[n], n) for n in facts.acked_at if n not in late)
+    for e, what, since, until in ((e, *span) for e in facts.endpoints for span in e.spans()):
+        first, last = (bisect.bisect(order, (t,)) for t in (since, until))
+        for _, n in order[first:last] if what == "on" else ():
+            key = facts.id(n), e.id
+            if fits(e, n) and facts.acked_at[n] < until and key not in got:
+                state = have.get(key, ("missing", "", 0))
+                if not is_excused(e, *state):
+                    wrong.append(f"{key[0]} never came to {e.id}: {state}")
+    by_id = {e.id: e for e in facts.endpoints}
+    for (event, to), state in have.items():
+        if state[0] != "done" and (to not in by_id or not is_excused(by_id[to], *state)):
+            wrong.append(f"{event} to {to} is {state}")
+    return wrong
+
+
+def endpoints_got_nothing_else(facts, db):
+    """Nothing came to an endpoint but what fits. It gets nothing that was accepted before anybody
+    asked for it, while it was disabled, or after its end was answered."""
+    late, wrong = suspended_events(db), []
+    for e in facts.endpoints:
+        off = [(since, until) for what, since, until in e.spans() if what == "off"]
+        for r in (r for r in facts.receptions if r.to == e.id):
+            n = int(r.event[-7:])
+            sent, acked = facts.booked_within(n)
+            if not fits(e, n):
+                wrong.append(f"{e.id} got {r.event}, which it never wanted")
+            elif n not in late and any(since < sent and acked < until for since, until in off):
+                wrong.append(f"{e.id} got {r.event}, which was accepted while it was off")
+    return wrong
+
+
+def keys_made_one(facts, db):
+    """A key made one endpoint, however often it was asked. The same id and secret were told each
+    time; nothing else is in the list or was ever in the books."""
+    wrong = [f"key {e.number} was told {len(set(e.told))} endpoints" for e in facts.endpoints
+             if len(set(e.told)) != 1]
+    there = {e.id for e in facts.endpoints if e.asks[-1][0] != "delete"}
+    if sorted(facts.listed) != sorted(there):
+        wrong.append(f"listed are {sorted(facts.listed)}, not {sorted(there)}")
+    booked = {i for i, in db.execute("SELECT id FROM endpoints")}
+    return wrong + [f"{i} is in the books or told, not both"
+                    for i in booked ^ {e.id for e in facts.endpoints}]
+
+
+def secrets_stay_open(facts, _):
+    """Each endpoint that is left was sent to after the last kill, signed with its secret."""
+    last = facts.kills_us[-1] if facts.kills_us else 0
+    opened = {r.to for r in facts.receptions if r.sound and r.time_us > last}
+    return [f"{e.id} got nothing that its secret signed after the last kill"
+            for e in facts.endpoints if e.asks[-1][0] == "on" and e.id not in opened]
+
+
 ORACLES = (acked_once, receipts_fit, bytes_kept, owed_settled, done_was_received,
            attempts_were_received, sites_were_sent_truth, again_only_for_a_reason,
-           nothing_suspended, sites_are_claimed, late_ones_came, rows_follow)
+           nothing_suspended, sites_are_claimed, late_ones_came, rows_follow,
+           endpoints_got_theirs, endpoints_got_nothing_else, keys_made_one, secrets_stay_open)

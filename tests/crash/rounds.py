@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 
+import api_side
 import cheats
 import compare
 import site_side
@@ -31,10 +32,12 @@ PROGRAM = os.path.join(ROOT, os.environ.get("HOOKKEEP_BUILD") or "build", "hookk
 RATE = 1300  # events a second
 READY_S = 60
 SETTLE_S = 180
+LAST_EVENTS = 3000  # enough that each endpoint that is left gets one
+RETRIED_AT_ONCE = 200
 DIED_TWICE = "the process died twice"
 
 CONFIG = """listen: [http://127.0.0.1:{port}]
-desk: {{listen: [http://127.0.0.1:{desk}]}}
+desk: {{listen: [http://127.0.0.1:{desk}], allow_private: [127.0.0.0/8], rate: 0}}
 ledger: sqlite:{folder}/ledger.db
 journal: {{path: {folder}/journal, size: 16MiB}}
 limits: {{drain_timeout: 5s}}
@@ -349,6 +352,37 @@ class Tests:
             print(f"    {line}", flush=True)
 
 
+def make_keys(house):
+    """Test mode's and live mode's, by livemode."""
+    keys = {}
+    for live, mode in ((False, "test"), (True, "live")):
+        code, said = house.run("keys", "create", "--mode", mode)
+        if code != 0:
+            sys.exit(f"tools/crash: keys create: {said}")
+        keys[live] = said.split()[0]
+    return keys
+
+
+def endpoints_finish(house, load, api):
+    """Under load still, so that each that is left gets something of the last life."""
+    wrong = api.finish()
+    end, enough = time.monotonic() + READY_S, load.next + LAST_EVENTS
+    while load.next < enough and time.monotonic() < end and house.gateway.poll() is None:
+        time.sleep(0.05)
+    return wrong
+
+
+def hurry(house):
+    """Endpoints' schedules are hours: who is paused there is made due by hand."""
+    db = house.ledger()
+    paused = db.execute("SELECT seq FROM deliveries WHERE state = 'waiting' AND destination LIKE"
+                        " 'we\\_%' ESCAPE '\\' AND next_at > ? LIMIT ?",
+                        ((time.time() + 5) * 1000, RETRIED_AT_ONCE)).fetchall()
+    db.close()
+    if paused:
+        house.run("deliveries", "retry", *(str(seq) for seq, in paused))
+
+
 def settle(house):
     """Waits until no delivery is open."""
     end, left = time.monotonic() + SETTLE_S, None
@@ -358,12 +392,13 @@ def settle(house):
         db.close()
         if left == 0:
             return None
+        hurry(house)
         time.sleep(0.2)
     return f"{left} deliveries are still open after {SETTLE_S} s"
 
 
-def judge(tests, house, load):
-    facts = compare.Facts(load.prefix, load.sent, load.acked, house.kills_us, house.record)
+def judge(tests, house, load, api):
+    facts = compare.Facts(load, api, house.kills_us, house.record)
     db = house.ledger()
     for oracle in compare.ORACLES:
         tests.tell(oracle.__doc__.split(".")[0], oracle(facts, db))
@@ -372,7 +407,7 @@ def judge(tests, house, load):
         path = os.path.join(house.folder, "cheated.db")
         shutil.copyfile(os.path.join(house.folder, "ledger.db"), path)
         db = sqlite3.connect(path)
-        mine = compare.Facts(load.prefix, load.sent, load.acked, house.kills_us, house.record)
+        mine = compare.Facts(load, api, house.kills_us, house.record)
         cheat(mine, db)
         noticed = oracle(mine, db)
         db.close()
@@ -435,13 +470,14 @@ def rows_as_fresh(house, seed):
     return wrong
 
 
-def say_numbers(house, load):
+def say_numbers(house, load, api):
     db = house.ledger()
     events = db.execute("SELECT count(*) FROM event").fetchone()[0]
     states = db.execute("SELECT state, count(*) FROM deliveries GROUP BY 1").fetchall()
     db.close()
     print(f"# {len(load.sent)} sent, {len(load.acked)} acknowledged, answers {load.answers}; "
-          f"{events} events, deliveries {dict(states)}; {len(house.kills_us) // 2} kills",
+          f"{events} events, deliveries {dict(states)}; {len(house.kills_us) // 2} kills; "
+          f"{len(api.made)} endpoints, {len(api.listed)} left, {api.asked} requests for them",
           flush=True)
 
 
@@ -451,6 +487,8 @@ def run(rounds, seed, house):
     tests.tell("starts on nothing", house.wait_ready())
     load = stripe.Load(house.port, f"s{seed}", seed, RATE)
     load.start()
+    api = api_side.Client(house.desk, f"http://127.0.0.1:{house.site_port}", make_keys(house), seed)
+    api.start()
     order = []
     for i in range(rounds):
         order = order or r.sample(KINDS, len(KINDS))
@@ -459,6 +497,7 @@ def run(rounds, seed, house):
                    one_round(house, kind, r, load))
         if house.gateway.poll() is not None:
             break
+    tests.tell("every request for endpoints is answered", endpoints_finish(house, load, api))
     load.stop()
     tests.tell("both sites claim in the end", house.claim_all())
     house.calm()
@@ -468,9 +507,9 @@ def run(rounds, seed, house):
     code, said = house.run("ledger", "verify")
     tests.tell("the files of the stopped gateway are sound", None if code == 0 else said)
     house.end()
-    say_numbers(house, load)
+    say_numbers(house, load, api)
     tests.tell("tables are those of a gateway that lived in peace", rows_as_fresh(house, seed))
-    judge(tests, house, load)
+    judge(tests, house, load, api)
     return tests
 
 

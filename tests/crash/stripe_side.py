@@ -58,6 +58,11 @@ def is_live(n):
     return product_of(n)[0] % 4 == 0 if product_of(n) else n % 4 == 0
 
 
+def is_connect(n):
+    """Is it of a connected account?"""
+    return (product_of(n) or (n, 0))[0] % 7 == 0
+
+
 def customer_of(n):
     """Three events in a row are of one customer, the first of them the customer's own."""
     return n - n % 3
@@ -85,7 +90,7 @@ def event_object(n):
 def event_body(prefix, n):
     """The bytes of event n: the same each time."""
     product, step = product_of(n) or (n, 0)
-    account = f'"account":"acct_{product % 5}",' if product % 7 == 0 else ""
+    account = f'"account":"acct_{product % 5}",' if is_connect(n) else ""
     live = "true" if is_live(n) else "false"
     pad = "x" * (300 + product * 37 % 900)
     created, previous = 1700000000 + n, ""
@@ -154,9 +159,11 @@ class Poster(threading.Thread):
             n = load.choose(self.random)
             path = self.random.choice(("/webhook", "/connect"))
             load.sent.append((n, path))
+            load.sent_at.setdefault(n, time.monotonic_ns())
             status = self.post(path, event_body(load.prefix, n))
             load.count(status)
             if status is not None and 200 <= status < 300:
+                load.acked_at.setdefault(n, time.monotonic_ns())
                 load.acked.append((n, path))
             else:
                 load.again.append(n)
@@ -172,6 +179,7 @@ class Load:
         self.port, self.prefix = port, prefix
         self.pause_s = threads / rate
         self.sent, self.acked, self.again = [], [], []  # appended to by all threads
+        self.sent_at, self.acked_at = {}, {}  # of each event, the first time
         self.answers = {}
         self.next, self.ending, self.lock = 0, False, threading.Lock()
         self.posters = [Poster(self, seed * 100 + i) for i in range(threads)]
