@@ -10,6 +10,14 @@
 #define SECRET_PREFIX "whsec_"
 #define SECRET_RANDOM 32
 
+void endpoint_add_text(struct text *out, const char *key, bytes value) {
+    text_addf(out, ",\"%s\":", key);
+    if (value.n > 0)
+        text_add_json(out, value);
+    else
+        text_adds(out, "null");
+}
+
 static bool is_unset(json v) {
     return json_type(v) == JSON_NULL || (json_type(v) == JSON_STRING && json_string(v).n == 0);
 }

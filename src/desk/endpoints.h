@@ -29,4 +29,7 @@ struct endpoint_answer {
 bool endpoint_answer_read(struct ask *a, struct endpoint_answer *out);
 void endpoint_answer_drop(struct endpoint_answer *e); // wipes
 
+// ,"key": and the text, or null for one that is empty.
+void endpoint_add_text(struct text *out, const char *key, bytes value);
+
 #endif

@@ -34,6 +34,11 @@ void v1_fail_as(struct ask *a, const struct api_refusal *why) {
     v1_fail(a, why->error, text_str(&why->param), "%s", text_str(&why->message));
 }
 
+void v1_refuse(struct ask *a, const struct api_refusal *why) {
+    v1_fail_as(a, why);
+    ask_send(a);
+}
+
 void v1_fail_path(struct ask *a, bytes method, bytes path) {
     OWN(text_drop)
     struct text shown = {0};

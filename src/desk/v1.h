@@ -38,6 +38,7 @@ void v1_fail(struct ask *a, enum api_error e, const char *param, const char *for
     __attribute__((format(printf, 4, 5)));
 // The same, of whichever parameters were found wrong.
 void v1_fail_as(struct ask *a, const struct api_refusal *why);
+void v1_refuse(struct ask *a, const struct api_refusal *why); // and sends it
 // The refusals that the path and the key come to.
 void v1_fail_path(struct ask *a, bytes method, bytes path);
 void v1_fail_key(struct ask *a);

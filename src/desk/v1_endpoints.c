@@ -13,24 +13,15 @@
 
 static bool live(const struct ask *a) { return key_mode_live(a->caller.mode); }
 
-// Null for a text that is empty.
-static void add_text(struct text *out, const char *key, bytes value) {
-    text_addf(out, ",\"%s\":", key);
-    if (value.n > 0)
-        text_add_json(out, value);
-    else
-        text_adds(out, "null");
-}
-
 // id, object, and the others by name. `secret`: empty but in the answer to its creation.
 static void show(const struct endpoint *e, bytes secret, struct text *out) {
     text_adds(out, "{\"id\":");
     text_add_json(out, e->id);
     text_adds(out, ",\"object\":\"webhook_endpoint\"");
-    add_text(out, "api_version", e->api_version);
-    add_text(out, "application", e->application);
+    endpoint_add_text(out, "api_version", e->api_version);
+    endpoint_add_text(out, "application", e->application);
     text_addf(out, ",\"created\":%lld", (long long)e->created_s);
-    add_text(out, "description", e->description);
+    endpoint_add_text(out, "description", e->description);
     text_adds(out, ",\"enabled_events\":[");
     for (size_t i = 0; i < e->type_count; i++) {
         text_adds(out, i > 0 ? "," : "");
@@ -39,9 +30,9 @@ static void show(const struct endpoint *e, bytes secret, struct text *out) {
     text_addf(out, "],\"livemode\":%s,\"metadata\":", e->livemode ? "true" : "false");
     text_add(out, e->metadata);
     if (secret.n > 0)
-        add_text(out, "secret", secret);
+        endpoint_add_text(out, "secret", secret);
     text_addf(out, ",\"status\":\"%s\"", e->enabled ? "enabled" : "disabled");
-    add_text(out, "url", e->url);
+    endpoint_add_text(out, "url", e->url);
     text_addc(out, '}');
 }
 
@@ -67,11 +58,6 @@ static void deleted(struct ask *a) {
     text_adds(&a->out, "{\"id\":");
     text_add_json(&a->out, a->arg);
     text_adds(&a->out, ",\"object\":\"webhook_endpoint\",\"deleted\":true}");
-    ask_send(a);
-}
-
-static void fail_params(struct ask *a, const struct api_refusal *why) {
-    v1_fail_as(a, why);
     ask_send(a);
 }
 
@@ -110,7 +96,7 @@ void v1_endpoints_create(struct ask *a) {
     if (endpoint_params_read(json_root(a->doc), true, &p, &why))
         leads_check(a, p.url, "url", create);
     else
-        fail_params(a, &why);
+        v1_refuse(a, &why);
 }
 
 static void add_string(struct text *t, const char *key, json v) {
@@ -149,7 +135,7 @@ void v1_endpoints_update(struct ask *a) {
     struct api_refusal why = {0};
     struct endpoint_params p;
     if (!endpoint_params_read(json_root(a->doc), false, &p, &why))
-        fail_params(a, &why);
+        v1_refuse(a, &why);
     else if (!bytes_starts(a->arg, PREFIX)) {
         fail_missing(a);
         ask_send(a);
@@ -250,5 +236,5 @@ void v1_endpoints_list(struct ask *a) {
     if (api_names_known(params, names, &why) && event_query_read(params, &a->history, &why))
         ask_query(a, list_work, ask_send);
     else
-        fail_params(a, &why);
+        v1_refuse(a, &why);
 }

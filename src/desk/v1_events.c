@@ -34,8 +34,7 @@ void v1_events_list(struct ask *a) {
         ask_query(a, list_work, ask_send);
         return;
     }
-    v1_fail_as(a, &why);
-    ask_send(a);
+    v1_refuse(a, &why);
 }
 
 // The event of the path, as it is shown. False: the answer says that there is none.
@@ -64,8 +63,7 @@ void v1_events_show(struct ask *a) {
         ask_query(a, show_work, ask_send);
         return;
     }
-    v1_fail_as(a, &why);
-    ask_send(a);
+    v1_refuse(a, &why);
 }
 
 static void retry_work(struct ask *a, struct reader *r) {
@@ -150,6 +148,5 @@ void v1_events_retry(struct ask *a) {
         ask_query(a, to_one ? retry_work : show_again_work, to_one ? retry_resolved : listened);
         return;
     }
-    v1_fail_as(a, &why);
-    ask_send(a);
+    v1_refuse(a, &why);
 }

@@ -41,14 +41,6 @@ static bool read_included(json list, struct included *out, struct api_refusal *w
     return true;
 }
 
-static void add_text(struct text *out, const char *key, bytes value) {
-    text_addf(out, ",\"%s\":", key);
-    if (value.n > 0)
-        text_add_json(out, value);
-    else
-        text_adds(out, "null");
-}
-
 static void add_where(const struct endpoint *e, const struct included *in, bytes secret,
                       struct text *out) {
     text_adds(out, ",\"webhook_endpoint\":{\"signing_secret\":");
@@ -56,7 +48,7 @@ static void add_where(const struct endpoint *e, const struct included *in, bytes
         text_add_json(out, secret);
     else
         text_adds(out, "null");
-    add_text(out, "url", in->url ? e->url : NO_BYTES);
+    endpoint_add_text(out, "url", in->url ? e->url : NO_BYTES);
     text_addc(out, '}');
 }
 
@@ -80,8 +72,8 @@ static void show(const struct endpoint *e, const struct included *in, bytes secr
               e->scope != SCOPE_ACCOUNT ? "\"@accounts\"" : "");
     text_addf(out, ",\"livemode\":%s,\"metadata\":", e->livemode ? "true" : "false");
     text_add(out, e->metadata);
-    add_text(out, "name", e->name);
-    add_text(out, "snapshot_api_version", e->api_version);
+    endpoint_add_text(out, "name", e->name);
+    endpoint_add_text(out, "snapshot_api_version", e->api_version);
     text_addf(out, ",\"status\":\"%s\",\"status_details\":", e->enabled ? "enabled" : "disabled");
     if (e->enabled)
         text_adds(out, "null");
@@ -100,11 +92,6 @@ static void fail_missing(struct ask *a) {
     struct text shown = {0};
     text_add_printable(&shown, a->arg, 64);
     v1_fail(a, API_ERROR_MISSING, "id", "No such event destination: '%s'", text_str(&shown));
-}
-
-static void fail_params(struct ask *a, const struct api_refusal *why) {
-    v1_fail_as(a, why);
-    ask_send(a);
 }
 
 // What a body says of a destination.
@@ -250,7 +237,7 @@ void v2_destinations_create(struct ask *a) {
     if (read_wish(json_root(a->doc), true, false, &w, &why))
         leads_check(a, w.url, "webhook_endpoint.url", create);
     else
-        fail_params(a, &why);
+        v1_refuse(a, &why);
 }
 
 static void add_set(struct text *t, const char *key, json v) {
@@ -332,7 +319,7 @@ static void switch_to(struct ask *a, bytes set) {
     OWN(api_refusal_drop)
     struct api_refusal why = {0};
     if (!api_names_known(json_root(a->doc), names, &why))
-        fail_params(a, &why);
+        v1_refuse(a, &why);
     else if (arg_fits(a))
         endpoint_change(a, set, answered);
 }
@@ -359,7 +346,7 @@ void v2_destinations_delete(struct ask *a) {
     OWN(api_refusal_drop)
     struct api_refusal why = {0};
     if (!api_names_known(json_root(a->doc), NULL, &why))
-        fail_params(a, &why);
+        v1_refuse(a, &why);
     else if (arg_fits(a))
         endpoint_remove(a, deleted);
 }
@@ -467,5 +454,5 @@ void v2_destinations_list(struct ask *a) {
     if (read)
         ask_query(a, list_work, ask_send);
     else
-        fail_params(a, &why);
+        v1_refuse(a, &why);
 }

@@ -50,8 +50,7 @@ void v2_events_list(struct ask *a) {
         a->history.after = after;
         ask_query(a, list_work, ask_send);
     } else {
-        v1_fail_as(a, &why);
-        ask_send(a);
+        v1_refuse(a, &why);
     }
 }
 
@@ -78,6 +77,5 @@ void v2_events_show(struct ask *a) {
         ask_query(a, show_work, ask_send);
         return;
     }
-    v1_fail_as(a, &why);
-    ask_send(a);
+    v1_refuse(a, &why);
 }
