@@ -215,6 +215,7 @@ static result gather_suspense(struct gathering *g) {
 static result gather(struct gathering *g) {
     struct doctor_facts *f = &g->facts;
     f->now_ms = clock_wall_ms(g->ask->desk->o.clock);
+    f->booking_waits = metric_get(METRIC_BOOK_WAITING) > 0;
     TRY(gather_plan(g));
     TRY(gather_sources(g));
     TRY(gather_sightings(g, SIGHTING_SECRET, "secret_label", &f->secrets));

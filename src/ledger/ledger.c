@@ -387,6 +387,7 @@ static void book_later(struct ledger *l, result failed) {
     roll_back(l);
     result reloaded = reload(l);
     metric_add(METRIC_BOOK_WAITS, 1);
+    metric_set(METRIC_BOOK_WAITING, 1);
     if (l->wait_us == 0)
         log_event(LOG_BOOKING_WAITS, log_r(failed),
                   log_s("engine", l->o.store->message(l->o.store)));
@@ -500,6 +501,7 @@ static void batch_committed(struct ledger *l, const struct record *last, size_t 
     l->released_count = 0;
     if (l->wait_us != 0)
         log_event(LOG_BOOKING_GOES_ON, log_i("position", l->book.state.booked));
+    metric_set(METRIC_BOOK_WAITING, 0);
     l->wait_us = l->wait_until_us = 0;
     serve_rebase(l->serve, l->book.state.time_ms);
     publish(l);

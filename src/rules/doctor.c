@@ -77,6 +77,16 @@ void check_deliveries_dead(const struct doctor_facts *f, struct doctor_report *r
     }
 }
 
+void check_booking_waits(const struct doctor_facts *f, struct doctor_report *r) {
+    if (!f->booking_waits)
+        return;
+    text_adds(&r->found, "the ledger cannot be written: nothing is booked or delivered, and what "
+                         "comes waits in the journal");
+    text_adds(&r->mend, "`booking_waits` in the log says why: make room on the ledger's disk, or "
+                        "end what holds the ledger; it goes on by itself");
+    doctor_find(r);
+}
+
 void check_destination_late(const struct doctor_facts *f, struct doctor_report *r) {
     for (size_t i = 0; i < f->destination_count; i++) {
         const struct doctor_destination *d = &f->destinations[i];

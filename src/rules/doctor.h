@@ -56,6 +56,7 @@ struct doctor_account { // that a rule names and that was seen
 
 struct doctor_facts {
     int64_t now_ms;
+    bool booking_waits;
     const struct plan *plan;       // in force; null before the first
     struct doctor_source *sources; // those of the plan of which something is known
     size_t source_count;

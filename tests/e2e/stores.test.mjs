@@ -214,10 +214,13 @@ suite("full disks", { concurrency: 2 }, () => {
       const m = await g.metrics();
       assert.ok(m['hookkeep_answers_total{reason="no_journal_room"}'] >= 1);
       assert.ok(m.hookkeep_booking_waits_total >= 1);
+      const found = async () => (await g.get("/api/doctor")).findings.map((f) => f.check);
+      assert.ok((await found()).includes("booking_waits"), "the doctor says what is wrong");
       disk.free();
       await g.waitCount(acked.length + 1, "events");
       await waitFor(async () => (await g.post(snapshot())).status === 200, "room again");
       await g.waitLogged("booking_goes_on");
+      assert.ok(!(await found()).includes("booking_waits"));
       const ids = new Set((await g.sql("SELECT id FROM events")).map((r) => r.id));
       for (const id of acked) assert.ok(ids.has(id), "what was acknowledged is booked");
       await g.waitCount(acked.length + 2, "deliveries", "state = 'done'");

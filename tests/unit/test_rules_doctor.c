@@ -116,6 +116,7 @@ CASE(no_signature, c->sources[0].refused.no_signature = 1)
 CASE(clock_behind, c->sources[0].clock_ms = -31000)
 CASE(clock_ahead, c->sources[0].clock_ms = 30001)
 CASE(clock_unknown, c->sources[0].clock_ms = 99000; c->sources[0].received = 0)
+CASE(waits, c->facts.booking_waits = true)
 CASE(dead, c->destinations[0].dead = 1)
 CASE(dead_both, c->destinations[0].dead = 2)
 CASE(late, c->destinations[0].oldest_due_at = NOW_MS - 300001)
@@ -178,6 +179,7 @@ static const struct {
     {clock_behind, "clock_off", "31 s behind"},
     {clock_ahead, "clock_off", "30 s ahead of"},
     {clock_unknown, "", ""},
+    {waits, "booking_waits", "make room on the ledger's disk"},
     {dead, "deliveries_dead", "hookkeep deliveries list --destination shop --state dead"},
     {dead, "deliveries_dead", "\"1 delivery given up,"},
     {dead_both, "deliveries_dead", "\"2 deliveries given up,"},
