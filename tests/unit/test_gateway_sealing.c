@@ -79,7 +79,7 @@ static void what_is_none_is_refused(void **state) {
         GOOD "\n\n",
         GOOD "0",
         GOOD "\nmore",
-        " " GOOD,
+        (" " GOOD),
         "00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddee0f",
         "x0112233445566778899aabbccddeeff00112233445566778899aabbccddee0f",
     };
