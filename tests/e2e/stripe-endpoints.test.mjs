@@ -363,7 +363,9 @@ suite("the official SDK under /v2", { concurrency: 4 }, () => {
                   errors.StripeError, { statusCode: 400, param: "enabled_events[0]" });
     await refused(destinations.ping(made.id), errors.StripeError, { statusCode: 400 });
     for (const gone of [() => destinations.disable("ed_none"), () => destinations.del("ed_none")])
-      await refused(gone(), errors.StripeError, { statusCode: 404, param: "id",
+      await refused(gone(), errors.StripeError, {
+        statusCode: 404, param: "id", message: "No such event destination: 'ed_none'" });
+    assert.equal((await destinations.del(made.id)).id, made.id);
     await refused(destinations.retrieve(made.id), errors.StripeError, { statusCode: 404 });
   });
 
