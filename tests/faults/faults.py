@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The real gateway with one call that fails: it starts, takes signed events, delivers them and is
-stopped, while the Nth open, write, sync or statement fails, or the allocation at the Nth place; for
-N = 1, 2, … until a run ends without the failure. Afterwards it must start and stop without faults,
-every event that was answered 200 must be in the ledger once, what the site got must be whole and
-signed, and nothing may have hung or crashed: without memory it ends and says so.
+"""The real gateway with one call that fails: it starts, takes signed events, delivers them, makes
+an endpoint, pushes an event to one who listens and is stopped, while the Nth open, write, sync or
+statement fails, or the allocation at the Nth place; for N = 1, 2, … until a run ends without the
+failure. Afterwards it must start and stop without faults, every event and endpoint that was
+answered 200 must be in the ledger once, what the site got must be whole and signed, and nothing may
+have hung or crashed: without memory it ends and says so.
 
     HOOKKEEP_BUILD=build python3 tests/faults/faults.py [CALL]...   (all of CALLS by default)
 
@@ -12,7 +13,9 @@ Two kinds of start: on nothing, and on books that a kill -9 left with a journal 
 The last line is `N passed, N failed`: one for each CALL and start, and for each of CHEATS, where
 the check must find something.
 """
+import http.client
 import http.server
+import json
 import os
 import shutil
 import signal
@@ -25,6 +28,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "live"))
+import listener  # noqa: E402
 import stripe_side as stripe  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -40,10 +45,10 @@ STRIDE = int(os.environ.get("STRIDE") or 1)
 OUT_OF_MEMORY = "out of memory"
 
 SITE_SECRET = b"whsec_site_secret_0123456789"
-BODIES = {stripe.event_body("fault", n) for n in range(2 * EVENTS)}
+BODIES = {stripe.event_body("fault", n) for n in range(3 * EVENTS)}
 
 CONFIG = """listen: [unix:{folder}/in.sock]
-desk: {{listen: [unix:{folder}/desk.sock]}}
+desk: {{listen: [unix:{folder}/desk.sock], allow_private: 127.0.0.0/8}}
 ledger: sqlite:{folder}/ledger.db
 journal: {{path: {folder}/journal, size: 16MiB}}
 limits: {{drain_timeout: 2s, loops: 1}}
@@ -104,7 +109,7 @@ class Life:
     def __init__(self, folder, site):
         self.folder, self.config = folder, os.path.join(folder, "hookkeep.yaml")
         self.note = os.path.join(folder, "note")
-        self.acked, self.process = [], None
+        self.acked, self.made, self.heard, self.process = [], [], [], None
         self.site = site
         self.configure(SITE_SECRET)
 
@@ -153,6 +158,26 @@ class Life:
             if request(self.path("in.sock"), head + body) == 200:
                 self.acked.append(n)
 
+    def use_api(self):
+        """Makes a key, by it an endpoint that nothing is sent to, and listens to what comes."""
+        desk = self.path("desk.sock")
+        try:
+            with open(self.path("ledger.db.key"), encoding="ascii") as f:
+                _, answer = listener.call(desk, f.read().strip(), "POST", "/api/keys",
+                                          json.dumps({"mode": "live"}), 5)
+            status, made = listener.call(desk, answer["key"], "POST", "/v1/webhook_endpoints",
+                                         "enabled_events[]=payout.paid&"
+                                         f"url=http://127.0.0.1:{self.site}/", 5)
+            if status == 200:
+                self.made.append(made["id"])
+            session = listener.Session(desk, answer["key"], 5)
+            session.connect()
+            self.load(EVENTS * 2)
+            self.heard.append(session.take_event())
+            session.close()
+        except (OSError, ValueError, KeyError, http.client.HTTPException):
+            pass  # it was refused, or the gateway ended
+
     def stop(self):
         """Its exit code; None when it had to be killed."""
         if self.process.poll() is None:
@@ -172,7 +197,9 @@ class Life:
         """What was answered 200 and is not in the ledger once."""
         with sqlite3.connect(self.path("ledger.db")) as db:
             have = [i for i, in db.execute("SELECT id FROM events")]
-        return [n for n in self.acked if have.count(stripe.event_id("fault", n)) != 1]
+            there = [i for i, in db.execute("SELECT id FROM endpoints WHERE status = 'enabled'")]
+        return [n for n in self.acked if have.count(stripe.event_id("fault", n)) != 1] + \
+            [i for i in self.made if there.count(i) != 1]
 
     def notes(self):
         try:
@@ -189,6 +216,7 @@ def judge(life, call, at, first):
     ready = life.wait_ready()
     if ready:
         life.load(first)
+        life.use_api()
         time.sleep(0.05)
     code, said, notes = life.stop(), life.said(), life.notes()
     fired = "fired" in notes
@@ -199,7 +227,8 @@ def judge(life, call, at, first):
     late = code == -signal.SIGTERM and "info stopped" in said
     if code < 0 and not aborts and not late:
         return fired, f"it ended by signal {-code}: {said[-300:]}", notes
-    if not fired and (not ready or code != 0 or len(life.acked) < EVENTS):
+    if not fired and (not ready or code != 0 or len(life.acked) < EVENTS or
+                      not life.made or not life.heard):
         return fired, f"without a fault it ended with {code}: {said[-300:]}", notes
     if code not in (0, -signal.SIGABRT) and not said.strip():
         return fired, f"it ended with {code} and said nothing", notes
@@ -210,7 +239,7 @@ def judge(life, call, at, first):
     if not ready or code != 0:
         return fired, f"afterwards it did not start and stop ({code}): {life.said()[-400:]}", notes
     if missing:
-        return fired, f"events {missing} were answered 200 and are gone", notes
+        return fired, f"{missing} were answered 200 and are gone", notes
     if Site.halves:
         return fired, f"the site got {Site.halves.pop()}", notes
     return fired, None, notes
@@ -223,7 +252,7 @@ def cheat(base, site, call, event, expected):
     if call == "half":
         life.configure(b"whsec_of_another_site_0123456789")
     if event is not None:
-        life.acked.append(event)
+        (life.acked if isinstance(event, int) else life.made).append(event)
     waits = dict(PATIENCE_S)
     PATIENCE_S.update({"ready": 3, "stop": 3} if call == "hang" else {})
     _, wrong, _ = judge(life, None if call == "half" else call, 5, 0)
@@ -233,9 +262,9 @@ def cheat(base, site, call, event, expected):
     return good
 
 
-# the call, an event that was never sent and is said to have been answered, what must be said
+# the call, an event or endpoint that is said to have been answered and never was, what must be said
 CHEATS = (("crash", None, "ended by signal"), ("hang", None, "hung"), ("sync", 999, "are gone"),
-          ("half", None, "the site got"))
+          ("sync", "we_none", "are gone"), ("half", None, "the site got"))
 
 
 class Round:
