@@ -39,8 +39,8 @@ static enum cli_exit create(const struct cli_call *c) {
     struct json_doc *doc = NULL;
     bool stripe = mode != NULL && (strcmp(mode, "test") == 0 || strcmp(mode, "live") == 0);
     if (mode == NULL || (!stripe && strcmp(mode, "operator") != 0 && strcmp(mode, "viewer") != 0))
-        return cli_misused(c, "--mode %s; expected operator, viewer, test or live",
-                           mode == NULL ? "is missing" : "is another");
+        return cli_misused(c, "--mode %s%s; expected operator, viewer, test or live",
+                           mode == NULL ? "is missing" : "is ", mode == NULL ? "" : mode);
     if (read_only != 0 && !stripe)
         return cli_misused(c, "--read-only goes with --mode test or live; a viewer's key may only "
                               "look, an operator's may change things");

@@ -10,7 +10,11 @@
 
 static void nothing_more(struct ask *a) { (void)a; }
 
-static void booked(struct ask *a) { a->desk->listeners.bookings--; }
+static void booked(struct ask *a) {
+    a->desk->listeners.bookings--;
+    if (a->status != 0)
+        metric_add(METRIC_LISTEN_ANSWERS_LOST, a->number);
+}
 
 static void forget(struct listeners *all) {
     text_reset(&all->attempts);
@@ -27,12 +31,11 @@ void listen_book(struct desk *d) {
         return;
     }
     struct ask *a = ask_inner(d, booked);
+    a->number = all->attempt_n;
     all->bookings++;
     ask_command_begin(a, COMMAND_LISTEN_ATTEMPTS);
     text_addf(&a->payload, ",\"attempts\":[%s]", text_str(&all->attempts));
     ask_command_post(a, nothing_more);
-    if (a->status != 0)
-        metric_add(METRIC_LISTEN_ANSWERS_LOST, all->attempt_n);
     ask_release(a);
     forget(all);
 }

@@ -214,6 +214,8 @@ static void made(struct ask *a) {
         return; // gone meanwhile
     if (d->draining) {
         ask_refuse(a, 503, "the gateway is stopping; ask again when it runs");
+    } else if (a->epoch != d->keys.epoch) { // its sessions were ended before this one was made
+        ask_refuse(a, 503, "a key was revoked meanwhile; ask again");
     } else if (d->listeners.n >= d->o.listeners_max) {
         metric_add(METRIC_LISTEN_TOO_MANY, 1);
         v1_fail(a, API_ERROR_RATE, NULL,

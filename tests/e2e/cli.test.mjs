@@ -153,7 +153,7 @@ test("what is misused is told, with exit code 2", async () => {
     [["events", "replay", "--all", "--rate", "-1"], /--rate takes/],
     [["events", "show", "evt_1", "--receipt", "1"], /add --body/],
     [["keys", "create"], /--mode is missing; expected operator, viewer, test or live/],
-    [["keys", "create", "--mode", "root"], /--mode is another/],
+    [["keys", "create", "--mode", "root"], /--mode is root; expected operator/],
     [["keys", "create", "--mode", "viewer", "--read-only"], /--read-only goes with --mode test/],
     [["help", "nothing"], /there is no command `nothing`/],
     [["help", "events", "shw"], /did you mean `hookkeep events show`/],
