@@ -39,13 +39,18 @@ def lose_a_delivery(facts, db):
                (facts.id(n),))
 
 
+# The last delivery to one of the configuration's destinations: endpoints have oracles of their own.
+LAST_DELIVERY = ("(SELECT max(seq) FROM delivery WHERE destination IN (SELECT number FROM"
+                 " destination WHERE name NOT LIKE 'we\\_%' ESCAPE '\\'))")
+
+
 def leave_a_delivery_due(_, db):
-    db.execute("UPDATE delivery SET state = 0 WHERE seq = (SELECT max(seq) FROM delivery)")
+    db.execute(f"UPDATE delivery SET state = 0 WHERE seq = {LAST_DELIVERY}")
 
 
 def bury_without_a_reason(_, db):
     db.execute("UPDATE delivery SET state = 4, last_error = '', failures = 4"
-               " WHERE seq = (SELECT max(seq) FROM delivery)")
+               f" WHERE seq = {LAST_DELIVERY}")
 
 
 def call_done_what_never_was(facts, _):
