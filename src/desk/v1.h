@@ -28,6 +28,11 @@ bool v1_params(struct ask *a);
 // Lines of the answer's head, which live as long as the ask; their number.
 size_t v1_headers(struct ask *a, const char *lines[V1_HEADERS_MAX]);
 
+// The event of the path, on the query thread; `more` stands behind the words that there is none.
+// False: the answer says why not.
+bool v1_event_show(struct ask *a, struct reader *r, const struct history_view *view,
+                   const char *noun, const char *more);
+
 // As ask_command_post, with what was asked: method, path and parameters, whichever their order. So
 // an Idempotency-Key stands for that, not for what was made for it; what is answered for a key that
 // was known is marked in the answer's head.

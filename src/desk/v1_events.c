@@ -37,20 +37,24 @@ void v1_events_list(struct ask *a) {
     v1_refuse(a, &why);
 }
 
-// The event of the path, as it is shown. False: the answer says that there is none.
-static bool show(struct ask *a, struct reader *r, const char *noun) {
-    struct history_view view = view_of(a);
+bool v1_event_show(struct ask *a, struct reader *r, const struct history_view *view,
+                   const char *noun, const char *more) {
     result read = a->arg.n > EVENT_ID_MAX
                       ? PLACE(ABSENT, "no event has so long an id")
-                      : reader_history_one(r, &view, a->arg, &a->number, &a->out);
+                      : reader_history_one(r, view, a->arg, &a->number, &a->out);
     OWN(text_drop)
     struct text shown = {0};
     text_add_printable(&shown, a->arg, 64);
     if (failed_as(read, FAIL_ABSENT))
-        v1_fail(a, API_ERROR_MISSING, "id", "No such %s: '%s'", noun, text_str(&shown));
+        v1_fail(a, API_ERROR_MISSING, "id", "No such %s: '%s'%s", noun, text_str(&shown), more);
     else if (read != OK)
         fail_read(a, read);
     return read == OK;
+}
+
+static bool show(struct ask *a, struct reader *r, const char *noun) {
+    struct history_view view = view_of(a);
+    return v1_event_show(a, r, &view, noun, "");
 }
 
 static void show_work(struct ask *a, struct reader *r) { (void)show(a, r, "event"); }

@@ -3,7 +3,6 @@
 #include "desk/answers.h"
 #include "desk/v1.h"
 #include "desk/v2.h"
-#include "stripe/event.h"
 
 #define PATH "/v2/core/events"
 
@@ -56,18 +55,8 @@ void v2_events_list(struct ask *a) {
 
 static void show_work(struct ask *a, struct reader *r) {
     struct history_view view = view_of(a);
-    result read = a->arg.n > EVENT_ID_MAX
-                      ? PLACE(ABSENT, "no event has so long an id")
-                      : reader_history_one(r, &view, a->arg, &a->number, &a->out);
-    OWN(text_drop)
-    struct text shown = {0};
-    text_add_printable(&shown, a->arg, 64);
-    if (failed_as(read, FAIL_ABSENT))
-        v1_fail(a, API_ERROR_MISSING, "id",
-                "No such event: '%s'. Thin events are shown here; the others are under /v1/events.",
-                text_str(&shown));
-    else if (read != OK)
-        ask_fail_read(a, read, "no event");
+    (void)v1_event_show(a, r, &view, "event",
+                        ". Thin events are shown here; the others are under /v1/events.");
 }
 
 void v2_events_show(struct ask *a) {
