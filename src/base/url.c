@@ -49,10 +49,3 @@ const char *url_fault(bytes url) {
         return "it starts with neither http:// nor https://";
     return authority_fault(authority(url));
 }
-
-bytes url_host(bytes url) {
-    bytes a = authority(url);
-    if (bytes_starts(a, B("[")))
-        return bytes_slice(a, 1, bytes_find(a, ']'));
-    return bytes_slice(a, 0, bytes_find(a, ':'));
-}

@@ -8,7 +8,5 @@
 
 // What is wrong with it, as the end of a sentence; null: nothing.
 const char *url_fault(bytes url);
-// The host of a URL without fault, brackets of IPv6 left out.
-bytes url_host(bytes url);
 
 #endif

@@ -77,8 +77,6 @@ void listeners_open(struct desk *d);
 void listeners_close(struct desk *d); // all sessions are gone
 // Ends the sessions that this key made; empty: all.
 void listeners_end(struct desk *d, bytes key_id);
-struct listener *listeners_find(struct desk *d, bytes id); // null: there is none
-void listener_end(struct listener *l);
 void listeners_write(const struct desk *d, struct text *out); // JSON, for /api/listen
 // Does he want such events at all?
 bool listener_takes_events(const struct listener *l);

@@ -4,7 +4,8 @@
 #include "desk/params.h"
 #include "desk/which.h"
 
-bytes listen_cut(bytes b) {
+// At most LISTEN_TEXT_MAX bytes of it, whole characters, up to the first that is none.
+static bytes listen_cut(bytes b) {
     size_t end = 0, step;
     while (end < b.n && (step = bytes_utf8_at(b, end)) > 0 && end + step <= LISTEN_TEXT_MAX)
         end += step;

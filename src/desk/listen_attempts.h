@@ -7,8 +7,6 @@
 #include "base/text.h"
 #include "ledger/ledger.h"
 
-// At most LISTEN_TEXT_MAX bytes of it, whole characters, up to the first that is none.
-bytes listen_cut(bytes b);
 // One as the command has it, with its texts cut.
 void listen_attempt_write(const struct listen_attempt_row *row, struct text *out);
 

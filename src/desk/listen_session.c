@@ -53,7 +53,7 @@ void listeners_close(struct desk *d) {
     arena_drop(&d->listeners.batch.memory);
 }
 
-void listener_end(struct listener *l) {
+static void listener_end(struct listener *l) {
     struct listeners *all = &l->desk->listeners;
     if (l->socket != NULL)
         websocket_drop(l->socket);
@@ -79,7 +79,8 @@ void listeners_end(struct desk *d, bytes key_id) {
     }
 }
 
-struct listener *listeners_find(struct desk *d, bytes id) {
+// Null: there is none.
+static struct listener *listeners_find(struct desk *d, bytes id) {
     LIST_EACH(it, &d->listeners.all) {
         struct listener *l = CONTAINER(it, struct listener, link);
         if (bytes_equal_secret(bytes_of(l->id), id))

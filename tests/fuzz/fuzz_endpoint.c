@@ -31,10 +31,21 @@ static void check_refused(const struct api_refusal *why) {
     ensure(message.n > 0 && message.n < 400 && bytes_utf8(message));
 }
 
+// What stands between the scheme and whatever ends a host; of [IPv6] what the brackets hold.
+static size_t host_size(bytes rest) {
+    if (bytes_starts(rest, B("[")))
+        return bytes_find(rest, ']') - 1;
+    size_t n = 0;
+    while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?' && rest.p[n] != ':')
+        n++;
+    return n;
+}
+
 static void check_url(bytes url) {
     size_t scheme = bytes_starts(url, B("https://")) ? 8 : 7;
     ensure(scheme == 8 || bytes_starts(url, B("http://")));
-    ensure(url.n > scheme && url.n <= ENDPOINT_URL_MAX && url_host(url).n > 0);
+    ensure(url.n > scheme && url.n <= ENDPOINT_URL_MAX &&
+           host_size(bytes_slice(url, scheme, url.n)) > 0);
     bool path = false;
     for (size_t i = scheme; i < url.n; i++) {
         uint8_t c = url.p[i] == '_' && fuzz_planted("at") ? '@' : url.p[i];

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "base/url.h"
 #include "stripe/endpoint_params.h"
 #include "stripe/form.h"
 
@@ -159,19 +158,12 @@ static void metadata_in_json(void **state) {
     }
 }
 
-static void hosts(void **state) {
-    assert_true(bytes_equal(url_host(B("https://a.example:8/x:y?b")), B("a.example")));
-    assert_true(bytes_equal(url_host(B("http://[::1]:8/")), B("::1")));
-    assert_true(bytes_equal(url_host(B("http://a?b/c")), B("a")));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(taken),
         cmocka_unit_test(refused),
         cmocka_unit_test(tells_what_is_meant),
         cmocka_unit_test(metadata_in_json),
-        cmocka_unit_test(hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
