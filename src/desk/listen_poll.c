@@ -71,9 +71,34 @@ static result look_for(struct ask *a, struct reader *r, struct text *rows) {
     return OK;
 }
 
+static void drop_plan(struct plan **p) { plan_free(*p); }
+
+// Who names a site that there is not would wait for ever. False: refused.
+static bool sites_known(struct ask *a, struct reader *r) {
+    OWN(drop_plan)
+    struct plan *now = NULL;
+    bytes names = param(a, "sites");
+    result read = names.n > 0 ? explain_plan(a, r, &now) : OK;
+    if (read != OK)
+        ask_fail_read(a, read, "no plan");
+    while (now != NULL && names.n > 0) {
+        bytes name = bytes_cut(&names, ',');
+        if (bytes_equal(name, B(SITE_UNCLAIMED)) || plan_site_find(now, name) != SIZE_MAX)
+            continue;
+        ask_fail(a, 400,
+                 "the configuration has no site %.*s; `hookkeep sites list` has those that there "
+                 "are, and unclaimed stands for events without one",
+                 BYTES_ARG(ask_short(name)));
+        return false;
+    }
+    return read == OK;
+}
+
 static void look_work(struct ask *a, struct reader *r) {
     OWN(text_drop)
     struct text rows = {0};
+    if (!sites_known(a, r))
+        return;
     text_reset(&a->out);
     result looked = look_for(a, r, &rows);
     a->poll.found = rows.n > 0;

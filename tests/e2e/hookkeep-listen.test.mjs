@@ -256,6 +256,9 @@ suite("what it says", { concurrency: 4 }, () => {
     const slip = await listen(t, g, ["--events", "customer.create"]);
     assert.match(slip.err, /no event type customer.create; did you mean customer.created\?/);
     await slip.stop();
+    const nobody = await g.cli(["listen", "--sites", "unclaimed,shop"]);
+    assert.equal(nobody.code, 1);
+    assert.match(nobody.stderr, /the configuration has no site shop; `hookkeep sites list`/);
     const bad = await g.cli(["listen"], { env: { HOOKKEEP_KEY: "sk_test_hk0" } });
     assert.equal(bad.code, 1);
     assert.match(bad.stderr, /no valid key.*; set HOOKKEEP_KEY to a key that is in force/);
