@@ -82,6 +82,22 @@ result json_draft_set(struct json_draft *draft, bytes path, json value, size_t *
     }
 }
 
+void json_draft_remove(struct json_draft *draft, bytes path) {
+    yyjson_mut_val *in = yyjson_mut_doc_get_root(doc_of(draft)), *place = NULL;
+    while (path.n > 0) {
+        bytes step = bytes_cut(&path, '.');
+        uint64_t index;
+        if (step_in(in, step, &place) != OK || place == NULL)
+            return;
+        if (path.n > 0)
+            in = place;
+        else if (yyjson_mut_is_obj(in))
+            yyjson_mut_obj_remove_keyn(in, (const char *)step.p, step.n);
+        else if (bytes_to_u64(step, &index) == OK)
+            yyjson_mut_arr_remove(in, index);
+    }
+}
+
 result json_draft_finish(const struct json_draft *d, struct json_doc **out) {
     *out = NULL;
     size_t n;

@@ -20,6 +20,10 @@ void json_draft_close(struct json_draft **d); // null is allowed; usable with OW
 // the path it went well. The draft may have got objects on the way by then.
 must result json_draft_set(struct json_draft *d, bytes path, json value, size_t *at);
 
+// Takes away what stands there: a key with its value, or an element, behind which the others move
+// up. Nothing there: nothing happens.
+void json_draft_remove(struct json_draft *d, bytes path);
+
 // What it has become; failures of json_parse, an INVALID draft is nested too deep.
 must result json_draft_finish(const struct json_draft *d, struct json_doc **out);
 
