@@ -92,7 +92,7 @@ bool twin_is(const struct twin_object *o, const char *object);
 // Values are valid until the object is next changed.
 json twin_root(struct twin_object *o);
 json twin_at(struct twin_object *o, const char *path);
-bytes twin_text(struct twin_object *o, const char *path); // empty: null, absent or no text
+bytes twin_text(struct twin_object *o, const char *path);  // empty: null, absent or no text
 int64_t twin_int(struct twin_object *o, const char *path); // 0: the same of a number
 bool twin_true(struct twin_object *o, const char *path);
 bool twin_null(struct twin_object *o, const char *path); // or absent
@@ -103,7 +103,8 @@ void twin_set_str(struct twin_call *c, struct twin_object *o, const char *path, 
 void twin_set_int(struct twin_call *c, struct twin_object *o, const char *path, int64_t v);
 void twin_set_bool(struct twin_call *c, struct twin_object *o, const char *path, bool v);
 void twin_set_null(struct twin_call *c, struct twin_object *o, const char *path);
-// Of text that is JSON; printf's formats, for what is ours: outside data goes through text_add_json.
+// Of text that is JSON; printf's formats, for what is ours: outside data goes through
+// text_add_json.
 void twin_set_json(struct twin_call *c, struct twin_object *o, const char *path, bytes text);
 void twin_unset(struct twin_call *c, struct twin_object *o, const char *path); // the key goes
 // Behind the last element of an array.
@@ -131,7 +132,7 @@ void twin_emit_thin(struct twin_call *c, const char *type, bytes members);
 // an object that is gone by then does not happen.
 void twin_when(struct twin_call *c, struct twin_object *o, int64_t time_s, twin_effect *effect);
 // Takes back what is due for it by this effect; null: by any.
-void twin_when_not(struct twin_call *c, struct twin_object *o, const twin_effect *effect);
+void twin_when_not(struct twin_call *c, struct twin_object *o, twin_effect *effect);
 // Does what is due on this test clock by then, in order of time (twin/due.c).
 void twin_run_clock(struct twin_call *c, struct twin_object *clock, int64_t until_s);
 
@@ -165,7 +166,7 @@ extern const struct twin_effect_row twin_effects[];
 extern const size_t twin_effect_count;
 
 void twin_begin(struct twin_call *c, struct twin *w, const struct twin_request *r);
-void twin_end(struct twin_call *c);             // keeps what was done, or undoes it
+void twin_end(struct twin_call *c); // keeps what was done, or undoes it
 struct twin_object *twin_find(const struct twin *w, bytes account, bytes id); // gone ones too
 void twin_free_object(struct twin *w, struct twin_object *o);
 struct twin_object *twin_add_object(struct twin *w, const struct twin_resource *r, bytes account,

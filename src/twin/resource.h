@@ -7,13 +7,15 @@
 //   "doc"      one line on what it is;
 //   "limits"   what of Stripe is not imitated, one line; for docs/twin.md;
 //   "path"     under which it is asked for: "v1/customers". {parent} stands for the id of what it
-//              belongs to, which is kept in the field `parent` names: v1/customers/{parent}/sources;
+//              belongs to, which is kept in the field `parent` names:
+//              v1/customers/{parent}/sources;
 //   "prefix"   ids begin with it ("cus_"), for finding an object by its id alone;
 //   "object"   a new one's shape, where stripe/samples has none of its type; its words are those of
 //              stripe/sample.h;
 //   "new"      what differs in a new one: paths (base/json_draft.h) and values;
 //   "fields"   parameters: see below;
-//   "lists"    parameters of a list that are a field's value: name to path ("customer": "customer");
+//   "lists"    parameters of a list that are a field's value: name to path ("customer":
+//   "customer");
 //              `created` and pages are every list's;
 //   "moves"    what may be done with it: see below.
 //
@@ -79,16 +81,16 @@ enum twin_do {
 
 struct twin_move {
     enum twin_do what;
-    const char *name;   // "confirm"
-    const char *method; // "POST"
-    const char *path;   // whole: "v1/payment_intents/{id}/confirm"
-    const char *when;   // JSON; null: always
+    const char *name;                // "confirm"
+    const char *method;              // "POST"
+    const char *path;                // whole: "v1/payment_intents/{id}/confirm"
+    const char *when;                // JSON; null: always
     const struct twin_field *fields; // null: the resource's
     size_t field_count;
     const char *sets; // JSON; null: nothing
     twin_effect *effect;
     const char *effect_name; // as in effects.def; both null: none
-    const char *emits; // event types, separated by '|'; null: none
+    const char *emits;       // event types, separated by '|'; null: none
     bool gone;
     const char *doc;
 };
@@ -98,11 +100,11 @@ struct twin_pair {
 };
 
 struct twin_resource {
-    const char *object; // "payment_intent"
-    const char *path;   // "v1/payment_intents"
-    const char *prefix; // "pi_"
-    const char *parent; // the field with the parent's id; null: it has none
-    const char *shape;  // template of a new one, in the words of stripe/sample.h
+    const char *object;  // "payment_intent"
+    const char *path;    // "v1/payment_intents"
+    const char *prefix;  // "pi_"
+    const char *parent;  // the field with the parent's id; null: it has none
+    const char *shape;   // template of a new one, in the words of stripe/sample.h
     const char *changes; // JSON; null: none
     const struct twin_field *fields;
     size_t field_count;

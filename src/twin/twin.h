@@ -43,7 +43,8 @@ struct twin_answer {
 // Is this a path of the twin's, with whatever method? Others are somebody else's.
 bool twin_has_path(bytes path);
 // Fills *out, which is empty before.
-void twin_ask(struct twin *w, const struct twin_request *r, int64_t now_ms, struct twin_answer *out);
+void twin_ask(struct twin *w, const struct twin_request *r, int64_t now_ms,
+              struct twin_answer *out);
 
 // When something happens by itself next; INT64_MAX: nothing will. (What hangs on a test clock
 // happens as that is advanced.)
@@ -55,7 +56,7 @@ struct twin_event {
     struct list link;
     struct text id, type, account; // account: empty for the platform's own
     struct text object;            // data.object's id, for who looks; empty: it has none
-    struct text body;              // one JSON document without layout; a thin event has no api_version
+    struct text body; // one JSON document without layout; a thin event has no api_version
     bool thin;
 };
 
