@@ -89,7 +89,7 @@ static void add_word(const struct sample_options *o, bytes word, struct text *ou
         add_id(o, word, out);
 }
 
-static void add_filled(const struct sample_options *o, const char *model, struct text *out) {
+void sample_fill(const char *model, const struct sample_options *o, struct text *out) {
     bytes rest = bytes_of(model);
     while (rest.n > 0) {
         size_t at = bytes_find(rest, '<');
@@ -103,20 +103,19 @@ static void add_filled(const struct sample_options *o, const char *model, struct
 // --- the event
 
 static void add_event(const struct sample *s, const struct sample_options *o, struct text *out) {
-    add_filled(o, "{\"id\":\"<evt_1>\",\"object\":\"event\",", out);
+    sample_fill("{\"id\":\"<evt_1>\",\"object\":\"event\",", o, out);
     if (o->account.n > 0)
-        add_filled(o, "\"account\":\"<account>\",", out);
+        sample_fill("\"account\":\"<account>\",", o, out);
     text_adds(out, "\"api_version\":\"" SAMPLE_API_VERSION "\",\"data\":{\"object\":");
-    add_filled(o, s->object, out);
+    sample_fill(s->object, o, out);
     if (s->previous != NULL) {
         text_adds(out, ",\"previous_attributes\":");
-        add_filled(o, s->previous, out);
+        sample_fill(s->previous, o, out);
     }
-    add_filled(o, "},\"created\":<now>,\"livemode\":<livemode>,\"pending_webhooks\":1,", out);
-    add_filled(o,
-               s->asked ? "\"request\":{\"id\":\"<req_>\",\"idempotency_key\":\"<uuid>\"}"
-                        : "\"request\":{\"id\":null,\"idempotency_key\":null}",
-               out);
+    sample_fill("},\"created\":<now>,\"livemode\":<livemode>,\"pending_webhooks\":1,", o, out);
+    sample_fill(s->asked ? "\"request\":{\"id\":\"<req_>\",\"idempotency_key\":\"<uuid>\"}"
+                         : "\"request\":{\"id\":null,\"idempotency_key\":null}",
+                o, out);
     text_addf(out, ",\"type\":\"%s\"}", s->type);
 }
 
@@ -140,7 +139,7 @@ static result apply_changes(const struct sample *s, const struct sample_options 
     struct text filled = {0};
     OWN(json_close)
     struct json_doc *doc = NULL;
-    add_filled(o, s->changes, &filled);
+    sample_fill(s->changes, o, &filled);
     TRY(json_parse(text_bytes(&filled), &doc));
     bytes path;
     json value;

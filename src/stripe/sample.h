@@ -63,4 +63,8 @@ struct sample_options {
 must result sample_make(const struct sample *s, const struct sample_options *o, struct text *out,
                         struct text *why);
 
+// Appends the template with what stands in the place of its words: of the options now_s, seed,
+// livemode and account.
+void sample_fill(const char *model, const struct sample_options *o, struct text *out);
+
 #endif

@@ -30,9 +30,11 @@ struct twin_object {
 };
 
 struct twin_due {
-    size_t at; // in the heap
+    size_t at;        // in the heap
+    struct list link; // in `clocked`
     uint64_t seq;
     int64_t time_ms;
+    bool dropped; // by the call under way
     struct twin_object *object;
     twin_effect *effect;
 };
@@ -43,7 +45,8 @@ struct twin {
     struct map objects; // by "account/id"
     struct list all;
     size_t object_count;
-    struct heap due; // of the twin's time
+    struct heap due;     // of the twin's time
+    struct list clocked; // due on test clocks
     struct list events;
     uint64_t event_count, due_seq;
     struct map keys; // Idempotency-Keys: twin/keys.c
@@ -59,7 +62,9 @@ struct twin_call {
     struct twin_object *self;     // null: none yet
     bytes parent;
     json params;
-    int64_t now_s; // of the object's clock, while something on it is due
+    struct twin_object *clock; // that it lives by; null: the twin's time
+    int64_t now_s;             // of that clock, of what is due the time it is due at
+    uint64_t due_before;       // w->due_seq when it began
     struct list touched;
     struct list *events_before; // the last event that was there before
     // The answer, where it is not the object: an effect may write it.
@@ -77,7 +82,7 @@ struct twin_object *twin_get(struct twin_call *c, bytes id);
 // refused with Stripe's words, the parameter at fault being `param`. Test tokens (pm_card_visa)
 // become an object of their own (twin/tokens.c).
 struct twin_object *twin_ref(struct twin_call *c, const char *param, bytes id, const char *kinds);
-// A new one, of its shape, in the request's account and on the clock of what the call is about.
+// A new one, of its shape, in the request's account and on the call's clock.
 struct twin_object *twin_make(struct twin_call *c, const char *object);
 // The same with an id that was chosen. Null: refused, as there is one.
 struct twin_object *twin_make_as(struct twin_call *c, const struct twin_resource *r, bytes id);
@@ -118,6 +123,8 @@ uint64_t twin_random(struct twin_call *c);
 
 // The time of the object's clock, in seconds.
 int64_t twin_time(const struct twin_call *c, const struct twin_object *o);
+// Has the call, and what it makes, live by this test clock from here on; null: by the twin's time.
+void twin_live_by(struct twin_call *c, struct twin_object *clock);
 
 // An event about the object as it is now. *.updated and the like (those whose sample has it) tell
 // in previous_attributes exactly what is another since the last event about it, or since the call
@@ -128,14 +135,11 @@ void twin_emit_json(struct twin_call *c, const char *type, bytes object);
 // A thin event: its own members as JSON without braces, with a comma in front ("" for none).
 void twin_emit_thin(struct twin_call *c, const char *type, bytes members);
 
-// Has the effect run on the object at that time of its clock, in a call of its own. What is due for
-// an object that is gone by then does not happen.
+// Has the effect run on the object at that time of its clock, in a call of its own; at once, behind
+// this call, if that has passed. What is due for an object that is gone by then does not happen.
 void twin_when(struct twin_call *c, struct twin_object *o, int64_t time_s, twin_effect *effect);
 // Takes back what is due for it by this effect; null: by any.
 void twin_when_not(struct twin_call *c, struct twin_object *o, twin_effect *effect);
-// Does what is due on this test clock by then, in order of time (twin/due.c).
-void twin_run_clock(struct twin_call *c, struct twin_object *clock, int64_t until_s);
-
 // Refuses; false always, to be returned. The param may be null; text is cut at its end.
 bool twin_refuse(struct twin_call *c, enum api_error e, const char *param, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -168,6 +172,8 @@ extern const size_t twin_effect_count;
 void twin_begin(struct twin_call *c, struct twin *w, const struct twin_request *r);
 void twin_end(struct twin_call *c); // keeps what was done, or undoes it
 struct twin_object *twin_find(const struct twin *w, bytes account, bytes id); // gone ones too
+// The call is about to change it, and may have to put it back.
+void twin_touch(struct twin_call *c, struct twin_object *o);
 void twin_free_object(struct twin *w, struct twin_object *o);
 struct twin_object *twin_add_object(struct twin *w, const struct twin_resource *r, bytes account,
                                     bytes id);
@@ -178,10 +184,16 @@ bool twin_list(struct twin_call *c);
 bool twin_search(struct twin_call *c);
 // Appends the object with what `expand` asks for; false: refused.
 bool twin_write(struct twin_call *c, json object, const char *below, struct text *out);
-void twin_due_drop(struct twin *w, struct twin_object *o);
+void twin_due_forget(struct twin *w, struct twin_object *o);
+void twin_due_settle(struct twin_call *c, bool undone);
+// How what is due is kept, and found again.
+void twin_due_add(struct twin *w, struct twin_object *o, int64_t time_ms, twin_effect *effect);
+const struct twin_effect_row *twin_effect_of(twin_effect *run);
 // Idempotency-Keys. True: *out was answered from what is known.
 bool twin_key_known(struct twin *w, const struct twin_request *r, struct twin_answer *out);
 void twin_key_keep(struct twin *w, const struct twin_request *r, const struct twin_answer *a);
 void twin_keys_drop(struct twin *w);
+// Exchanges what the two hold.
+void twin_swap(struct twin *a, struct twin *b);
 
 #endif
