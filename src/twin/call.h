@@ -47,6 +47,7 @@ struct twin {
     size_t object_count;
     struct heap due;     // of the twin's time
     struct list clocked; // due on test clocks
+    bool due_dropped;    // some of it, by the call under way
     struct list events;
     uint64_t event_count, due_seq;
     struct map keys; // Idempotency-Keys: twin/keys.c

@@ -67,7 +67,7 @@ struct which {
 static void drop_one(void *ctx, struct twin *w, struct twin_due *d) {
     const struct which *which = ctx;
     if (d->object == which->object && (which->effect == NULL || which->effect == d->effect))
-        d->dropped = true;
+        d->dropped = w->due_dropped = true;
 }
 
 void twin_when_not(struct twin_call *c, struct twin_object *o, twin_effect *effect) {
@@ -90,7 +90,9 @@ static void settle_one(void *ctx, struct twin *w, struct twin_due *d) {
 
 void twin_due_settle(struct twin_call *c, bool undone) {
     struct settling s = {c->due_before, undone};
-    each(c->w, settle_one, &s);
+    if (c->w->due_dropped || (undone && c->w->due_seq > c->due_before))
+        each(c->w, settle_one, &s);
+    c->w->due_dropped = false;
 }
 
 // --- running
