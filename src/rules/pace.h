@@ -7,8 +7,9 @@
 // - The *breaker* (rules/breaker.h).
 // - *Retry-After* of a 429 or 503 is heard for the whole destination: nothing begins before it is
 //   over. PACE_PAUSE_MAX_MS is believed at most, since sites say anything; the delivery itself
-//   waits for as long as it was told (rules/retry.h). Afterwards one attempt goes alone, and
-//   others follow its answer.
+//   waits for as long as it was told (rules/retry.h). A site that says nothing is left alone for
+//   0.1 s, doubled up to a minute while it goes on. Afterwards one attempt goes alone, and others
+//   follow its answer.
 // - The *rate* of the configuration, a token bucket that fills evenly: in any t seconds at most
 //   rate × (t + 0.1) + 1 attempts begin.
 // - The *learnt rate*. A site that sheds (429, 503) says that this was too much, and what it took
@@ -16,21 +17,21 @@
 //   more, as long as that stays near to where it shed, and fast beyond, so that a site that has
 //   become larger is found out and the rate forgotten.
 // - The *level*: how many may be under way. Where min and max are the same it is that number.
-//   Otherwise it finds its own way between them: one more for each level answered without haste
-//   lost (additive increase), and less at once when attempts fail as the breaker counts it, are
-//   shed, or take several times as long as they do when little is asked (multiplicative decrease,
-//   once for all that were under way together). It rises only while it is used.
+//   Otherwise it finds its own way between them: one more for as many answers as there are places
+//   (additive increase), and less when attempts fail as the breaker counts it, are shed, or take
+//   several times as long as they do when little is asked (multiplicative decrease, once for all
+//   that were under way together). It rises only while it is used.
 //
 // A destination that comes back after its breaker was open is *ramped up*, whatever its level is
 // set to: one attempt at a time and PACE_RAMP_RATE a second at first; both grow by what succeeds,
 // about threefold a second, and give way again if it fails.
 //
 // A restart forgets all of this, and that is safe. The level begins at its min and is doubled by
-// what succeeds; where the operator has fixed it, it begins as he says. A site that sheds teaches its
-// rate anew with the first second. One that is down costs BREAKER_OPENS_AT attempts, or as many as
-// are under way at once, until the breaker is open again. The bucket of the configured rate begins
-// with no more than those 0.1 s, so that a gateway that restarts in circles goes over it by 0.1 s'
-// worth and one each time.
+// what succeeds; where the operator has fixed it, it begins as he says. A site that sheds teaches
+// its rate anew with the first second. One that is down costs BREAKER_OPENS_AT attempts, or as many
+// as are under way at once, until the breaker is open again. The bucket of the configured rate
+// begins with no more than those 0.1 s, so that a gateway that restarts in circles goes over it by
+// 0.1 s' worth and one each time.
 #ifndef RULES_PACE_H
 #define RULES_PACE_H
 
@@ -71,9 +72,12 @@ struct pace {
     int64_t quick_us; // what they take when little is asked; 0: not known
     // Rates, in thousandths of an attempt a second; 0: none.
     int64_t learnt_milli;
-    int64_t shed_milli; // where it shed
-    int64_t next_ns;    // of the bucket: when what has begun would be over at the rate
-    // What was taken in the second that began at second_us, and in the one before.
+    int64_t shed_milli;  // where it shed
+    uint32_t shed_row;   // so many times without a success between
+    uint32_t since_shed; // successes
+    int64_t next_ns;     // of the bucket: when what has begun would be over at the rate
+    // What was taken in the second that began at second_us, and in the last one of before in which
+    // anything was.
     int64_t second_us;
     uint32_t second_count, before_count;
     // Retry-After.
@@ -102,7 +106,7 @@ enum breaker_change pace_ended(struct pace *p, int64_t now_us, const struct pace
 // How many jobs of it are worth having in hand, those under way included: no more than begin soon,
 // so that what is more urgent is not behind them.
 size_t pace_hand(const struct pace *p, size_t times);
-uint32_t pace_level(const struct pace *p);      // attempts at once, now
+uint32_t pace_level(const struct pace *p);     // attempts at once, now
 int64_t pace_rate_milli(const struct pace *p); // the rate that holds, thousandths a second; 0: none
 
 #endif
