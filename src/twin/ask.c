@@ -51,6 +51,13 @@ static bool find_parent(struct twin_call *c, bytes id) {
     return parent != NULL;
 }
 
+static bool run_all(struct twin_call *c, twin_effect *const *effects) {
+    for (size_t i = 0; i < TWIN_EFFECTS && effects[i] != NULL; i++)
+        if (!effects[i](c))
+            return false;
+    return true;
+}
+
 static bool apply(struct twin_call *c, bool creating) {
     const struct twin_move *m = c->move;
     const struct twin_field *fields = m->fields != NULL ? m->fields : c->resource->fields;
@@ -59,8 +66,8 @@ static bool apply(struct twin_call *c, bool creating) {
         fields = m->fields;
         n = m->field_count;
     }
-    return twin_fields(c, fields, n, creating) && twin_sets(c, m->sets) &&
-           (m->effect == NULL || m->effect(c)) && emits(c, m->emits);
+    return twin_fields(c, fields, n, creating) && twin_sets(c, m->sets) && run_all(c, m->effects) &&
+           emits(c, m->emits) && run_all(c, m->thens);
 }
 
 static bool takes_id(const struct twin_resource *r) {

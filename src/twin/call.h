@@ -103,6 +103,9 @@ int64_t twin_int(struct twin_object *o, const char *path); // 0: the same of a n
 bool twin_true(struct twin_object *o, const char *path);
 bool twin_null(struct twin_object *o, const char *path); // or absent
 
+// How the call found it; absent: it has made it.
+json twin_before(struct twin_object *o, const char *path);
+
 void twin_set(struct twin_call *c, struct twin_object *o, const char *path, json value);
 void twin_set_text(struct twin_call *c, struct twin_object *o, const char *path, bytes v);
 void twin_set_str(struct twin_call *c, struct twin_object *o, const char *path, const char *v);

@@ -25,13 +25,14 @@
 // it is taken: "create", "update", "both" (the rule). An empty value makes a field null.
 //
 // A move is {"do", and where needed "at", "method", "when", "fields", "sets", "effect", "emits",
-// "gone", "doc"}. `do` is create, retrieve, update, delete, list, search, or another word, which
-// then stands behind the object's path (POST v1/payment_intents/{id}/confirm); "at" is another
-// path, in which {id} and {parent} stand for ids. `when` says what its fields have to be:
+// "gone", "then", "doc"}. `do` is create, retrieve, update, delete, list, search, or another word,
+// which then stands behind the object's path (POST v1/payment_intents/{id}/confirm); "at" is
+// another path, in which {id} and {parent} stand for ids. `when` says what its fields have to be:
 // {"status": ["open", "draft"]}. Then in this order: its fields (its own, or the resource's), what
-// `sets` says, the effect (twin/effects.def), the events of `emits`. Words in `sets`: "$now" is the
-// time in seconds, "$field" one of the object's own ("$a.b"), "$$name" a parameter, "$id(pm_)" a
-// new id. `gone` of a delete: the object stays, and a retrieve shows it as deleted (customers).
+// `sets` says, the effect (twin/effects.def), the events of `emits`, the effect `then`; either may
+// be a list of two. Words in `sets`: "$now" is the time in seconds, "$field" one of the object's
+// own ("$a.b"), "$$name" a parameter, "$id(pm_)" a new id. `gone` of a delete: the object stays,
+// and a retrieve shows it as deleted (customers).
 #ifndef TWIN_RESOURCE_H
 #define TWIN_RESOURCE_H
 
@@ -68,6 +69,8 @@ struct twin_field {
 struct twin_call;
 // False: refused (twin/call.h). An effect runs behind fields and `sets`, before `emits`.
 typedef bool twin_effect(struct twin_call *c);
+
+#define TWIN_EFFECTS 2
 
 enum twin_do {
     DO_CREATE,

@@ -190,6 +190,12 @@ bool twin_null(struct twin_object *o, const char *path) {
     return t == JSON_NULL || t == JSON_ABSENT;
 }
 
+json twin_before(struct twin_object *o, const char *path) {
+    if (o->fresh)
+        return (json){NULL};
+    return o->before == NULL ? twin_at(o, path) : json_path(json_root(o->before), bytes_of(path));
+}
+
 static struct json_doc *copy_of(json v) {
     OWN(text_drop)
     struct text t = {0};
