@@ -90,10 +90,9 @@ struct twin_move {
     const char *when;                // JSON; null: always
     const struct twin_field *fields; // null: the resource's
     size_t field_count;
-    const char *sets; // JSON; null: nothing
-    twin_effect *effect;
-    const char *effect_name; // as in effects.def; both null: none
-    const char *emits;       // event types, separated by '|'; null: none
+    const char *sets;                                         // JSON; null: nothing
+    twin_effect *effects[TWIN_EFFECTS], *thens[TWIN_EFFECTS]; // null behind the last
+    const char *emits; // event types, separated by '|'; null: none
     bool gone;
     const char *doc;
 };
