@@ -21,13 +21,8 @@ static void write_deleted(const struct twin_object *o, struct text *out) {
 }
 
 static bool emits(struct twin_call *c, const char *types) {
-    bytes rest = bytes_of(types);
-    while (rest.n > 0) {
-        OWN(text_drop)
-        struct text type = {0};
-        text_add(&type, bytes_cut(&rest, '|'));
-        twin_emit(c, c->self, text_str(&type));
-    }
+    if (types != NULL)
+        twin_emit(c, c->self, types);
     return true;
 }
 

@@ -95,6 +95,12 @@ struct twin_object *twin_next_of(struct twin_call *c, const char *object, const 
                                  bytes id, struct twin_object *last);
 bool twin_is(const struct twin_object *o, const char *object);
 
+// What an object keeps for the twin alone stands under this member of its own: answers and events
+// do not show it, but `expand` reaches what lies in it (a list of line items).
+#define TWIN_HIDDEN B("$")
+// Appends the object as it is shown.
+void twin_show(json object, struct text *out);
+
 // Values are valid until the object is next changed.
 json twin_root(struct twin_object *o);
 json twin_at(struct twin_object *o, const char *path);
@@ -132,8 +138,9 @@ void twin_live_by(struct twin_call *c, struct twin_object *clock);
 
 // An event about the object as it is now. *.updated and the like (those whose sample has it) tell
 // in previous_attributes exactly what is another since the last event about it, or since the call
-// began; so an event of that kind about nothing that has changed is not made.
-void twin_emit(struct twin_call *c, struct twin_object *o, const char *type);
+// began; so an event of that kind about nothing that has changed is not made. Several types, with
+// '|' between, tell of one change ("refund.updated|charge.refund.updated").
+void twin_emit(struct twin_call *c, struct twin_object *o, const char *types);
 // An event whose data.object is no object of the world's (a balance).
 void twin_emit_json(struct twin_call *c, const char *type, bytes object);
 // A thin event: its own members as JSON without braces, with a comma in front ("" for none).
@@ -186,7 +193,7 @@ bool twin_sets(struct twin_call *c, const char *sets);
 bool twin_when_holds(struct twin_call *c);
 bool twin_list(struct twin_call *c);
 bool twin_search(struct twin_call *c);
-// Appends the object with what `expand` asks for; false: refused.
+// Appends the object as it is shown, with what `expand` asks for; false: refused.
 bool twin_write(struct twin_call *c, json object, const char *below, struct text *out);
 void twin_due_forget(struct twin *w, struct twin_object *o);
 void twin_due_settle(struct twin_call *c, bool undone);

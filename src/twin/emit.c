@@ -31,15 +31,15 @@ static bool same(json a, json b) {
 }
 
 // What differs, as it was before: of maps their members, of anything else all of it. A key that was
-// not there before is null. False: nothing differs.
-static bool add_previous(json before, json now, struct text *out) {
+// not there before is null. False: nothing differs. `top`: of the whole object.
+static bool add_previous(json before, json now, bool top, struct text *out) {
     bytes key;
     json is, was;
     size_t n = 0;
     text_addc(out, '{');
     for (size_t at = 0; json_member(now, &at, &key, &is);) {
         was = json_getb(before, key);
-        if (same(was, is))
+        if ((top && bytes_equal(key, TWIN_HIDDEN)) || same(was, is))
             continue;
         text_adds(out, n++ > 0 ? "," : "");
         text_add_json(out, key);
@@ -49,10 +49,10 @@ static bool add_previous(json before, json now, struct text *out) {
         else if (json_type(was) != JSON_OBJECT || json_type(is) != JSON_OBJECT)
             json_write(was, out);
         else
-            (void)add_previous(was, is, out);
+            (void)add_previous(was, is, false, out);
     }
     for (size_t at = 0; json_member(before, &at, &key, &was);) {
-        if (json_type(json_getb(now, key)) != JSON_ABSENT)
+        if ((top && bytes_equal(key, TWIN_HIDDEN)) || json_type(json_getb(now, key)) != JSON_ABSENT)
             continue;
         text_adds(out, n++ > 0 ? "," : "");
         text_add_json(out, key);
@@ -116,22 +116,38 @@ static void emit(struct twin_call *c, const char *type, bytes id, bytes object, 
     text_addc(&e->body, '}');
 }
 
-void twin_emit(struct twin_call *c, struct twin_object *o, const char *type) {
-    OWN(text_drop)
-    struct text object = {0};
+// One event of what has changed since `base`; null: nothing has.
+static bool emit_one(struct twin_call *c, struct twin_object *o, const struct json_doc *base,
+                     const char *type, bytes object) {
     OWN(text_drop)
     struct text previous = {0};
     const struct sample *s = sample_find(bytes_of(type));
-    struct json_doc *base = o->told != NULL ? o->told : o->before;
     ensure(s != NULL);
-    twin_touch(c, o); // what was told is dropped at the call's end
-    json_write(twin_root(o), &object);
     if (s->previous != NULL && base == NULL && !o->fresh)
-        return;
+        return false;
     if (s->previous != NULL && base != NULL &&
-        !add_previous(json_root(base), twin_root(o), &previous))
+        !add_previous(json_root(base), twin_root(o), true, &previous))
+        return false;
+    emit(c, type, bytes_of(o->id), object, text_bytes(&previous));
+    return true;
+}
+
+void twin_emit(struct twin_call *c, struct twin_object *o, const char *types) {
+    OWN(text_drop)
+    struct text object = {0};
+    struct json_doc *base = o->told != NULL ? o->told : o->before;
+    bytes rest = bytes_of(types);
+    bool told = false;
+    twin_touch(c, o); // what was told is dropped at the call's end
+    twin_show(twin_root(o), &object);
+    while (rest.n > 0) {
+        OWN(text_drop)
+        struct text type = {0};
+        text_add(&type, bytes_cut(&rest, '|'));
+        told = emit_one(c, o, base, text_str(&type), text_bytes(&object)) || told;
+    }
+    if (!told)
         return;
-    emit(c, type, bytes_of(o->id), text_bytes(&object), text_bytes(&previous));
     json_close(&o->told);
     ensure(json_parse(text_bytes(&object), &o->told) == OK);
 }

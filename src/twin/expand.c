@@ -12,6 +12,43 @@ struct expansion {
     bytes path; // as asked, for a refusal
 };
 
+static void show_members(json object, struct text *out) {
+    bytes key;
+    json v;
+    bool first = true, shown = json_type(json_get(object, "object")) == JSON_STRING;
+    text_addc(out, '{');
+    for (size_t at = 0; json_member(object, &at, &key, &v);) {
+        if (shown && bytes_equal(key, TWIN_HIDDEN))
+            continue;
+        text_adds(out, first ? "" : ",");
+        text_add_json(out, key);
+        text_addc(out, ':');
+        if (bytes_equal(key, B("metadata"))) // people's own
+            json_write(v, out);
+        else
+            twin_show(v, out);
+        first = false;
+    }
+    text_addc(out, '}');
+}
+
+void twin_show(json object, struct text *out) {
+    json one;
+    bool first = true;
+    if (json_type(object) == JSON_OBJECT)
+        show_members(object, out);
+    else if (json_type(object) != JSON_ARRAY)
+        json_write(object, out);
+    if (json_type(object) != JSON_ARRAY)
+        return;
+    text_addc(out, '[');
+    for (size_t at = 0; json_element(object, &at, &one); first = false) {
+        text_adds(out, first ? "" : ",");
+        twin_show(one, out);
+    }
+    text_addc(out, ']');
+}
+
 static json root_of(struct expansion *e, struct json_doc **doc) {
     json_close(doc);
     ensure(json_draft_finish(e->draft, doc) == OK);
@@ -60,6 +97,20 @@ static bool walk_all(struct expansion *e, bytes at, size_t n, bytes rest) {
     return true;
 }
 
+// What an object has and does not show unless it is asked for: its line items.
+static bool reveal(struct expansion *e, bytes at, bytes step, json hidden) {
+    OWN(text_drop)
+    struct text path = {0};
+    size_t far;
+    if (json_type(hidden) != JSON_OBJECT)
+        return false;
+    text_add(&path, at);
+    text_adds(&path, at.n > 0 ? "." : "");
+    text_add(&path, step);
+    ensure(json_draft_set(e->draft, text_bytes(&path), hidden, &far) == OK);
+    return true;
+}
+
 // What lies at `at` is in the draft; `rest` leads on from it. Depth is bound by the path's.
 static bool walk(struct expansion *e, bytes at, bytes rest) {
     OWN(json_close)
@@ -75,7 +126,8 @@ static bool walk(struct expansion *e, bytes at, bytes rest) {
     bytes step = bytes_cut(&rest, '.');
     if (json_type(v) == JSON_NULL || json_type(v) == JSON_STRING)
         return true;
-    if (json_type(json_getb(v, step)) == JSON_ABSENT)
+    if (json_type(json_getb(v, step)) == JSON_ABSENT &&
+        !reveal(e, at, step, json_getb(json_getb(v, TWIN_HIDDEN), step)))
         return refuse(e);
     return walk_into(e, at, step, rest);
 }
@@ -99,9 +151,8 @@ bool twin_write(struct twin_call *c, json object, const char *below, struct text
     struct json_doc *doc = NULL;
     OWN(text_drop)
     struct text plain = {0};
-    json_write(object, &plain);
     if (json_size(list) == 0) {
-        text_add(out, text_bytes(&plain));
+        twin_show(object, out);
         return true;
     }
     if (json_size(list) > EXPAND_MAX)
@@ -109,6 +160,7 @@ bool twin_write(struct twin_call *c, json object, const char *below, struct text
                            "You cannot expand more than %d "
                            "properties.",
                            EXPAND_MAX);
+    json_write(object, &plain);
     ensure(json_draft_open(text_bytes(&plain), &draft) == OK);
     for (size_t at = 0; json_element(list, &at, &one);) {
         struct expansion e = {c, draft, json_string(one)};
@@ -119,6 +171,6 @@ bool twin_write(struct twin_call *c, json object, const char *below, struct text
             return e.path.n == 0 ? refuse(&e) : false;
     }
     ensure(json_draft_finish(draft, &doc) == OK);
-    json_write(json_root(doc), out);
+    twin_show(json_root(doc), out);
     return true;
 }

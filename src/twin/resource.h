@@ -31,8 +31,10 @@
 // {"status": ["open", "draft"]}. Then in this order: its fields (its own, or the resource's), what
 // `sets` says, the effect (twin/effects.def), the events of `emits`, the effect `then`; either may
 // be a list of two. Words in `sets`: "$now" is the time in seconds, "$field" one of the object's
-// own ("$a.b"), "$$name" a parameter, "$id(pm_)" a new id. `gone` of a delete: the object stays,
-// and a retrieve shows it as deleted (customers).
+// own ("$a.b"), "$$name" a parameter, "$id(pm_)" a new id. What lies under the object's "$" is not
+// shown (twin/call.h). `gone` of a delete: the object stays,
+// and a retrieve shows it as deleted (customers). What stands under the object's member "$" is not
+// shown, unless `expand` asks for what lies there (twin/call.h).
 #ifndef TWIN_RESOURCE_H
 #define TWIN_RESOURCE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The world as a document: {"format":1, "now_ms", "random", "objects": [{"object", "account",
-// "clock", "gone", "json"}], "due": [{"account", "id", "effect", "time_ms"}], "events": […]}.
+// "id", "clock", "gone", "json"}], "due": [{"account", "id", "effect", "time_ms"}], "events": […]}.
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -16,6 +16,7 @@ static void add_text(struct text *out, const char *key, bytes v) {
 static void save_object(const struct twin_object *o, struct text *out) {
     text_addf(out, "{\"object\":\"%s\"", o->resource->object);
     add_text(out, "account", bytes_of(o->account));
+    add_text(out, "id", bytes_of(o->id));
     if (o->clock != NULL)
         add_text(out, "clock", bytes_of(o->clock->id));
     text_addf(out, ",\"gone\":%s,\"json\":", o->gone ? "true" : "false");
@@ -94,7 +95,7 @@ static result load_object(struct twin *w, json in) {
     struct text written = {0};
     const struct twin_resource *r = twin_resource_find(text_of(in, "object"));
     json own = json_get(in, "json");
-    bytes id = text_of(own, "id"), account = text_of(in, "account");
+    bytes id = text_of(in, "id"), account = text_of(in, "account");
     NEED(r != NULL, INVALID, "an object is of no type that the twin knows");
     NEED(id.n > 0, INVALID, "an object has no id");
     NEED(twin_find(w, account, id) == NULL, INVALID, "an object is there twice");
@@ -110,7 +111,7 @@ static result load_clock(struct twin *w, json in) {
     bytes clock = text_of(in, "clock"), account = text_of(in, "account");
     if (clock.n == 0)
         return OK;
-    struct twin_object *o = twin_find(w, account, text_of(json_get(in, "json"), "id"));
+    struct twin_object *o = twin_find(w, account, text_of(in, "id"));
     o->clock = twin_find(w, account, clock);
     NEED(o->clock != NULL && twin_is(o->clock, "test_helpers.test_clock"), INVALID,
          "an object lives by a test clock that is not there");
