@@ -53,7 +53,7 @@ int64_t bind_number(const struct node *map, enum key key) {
     return n == NULL || n->bad ? 0 : n->number;
 }
 
-const struct node *bind_twin(const struct node *map, enum key key) {
+const struct node *bind_same(const struct node *map, enum key key) {
     const struct node *mine = tree_get(map, key);
     if (mine == NULL || mine->bad || mine->text.n == 0)
         return NULL;

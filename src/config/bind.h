@@ -29,7 +29,7 @@ size_t bind_count(struct node *of);
 struct node *bind_first(struct node *of);
 struct node *bind_next(struct node *of, const struct node *n);
 // Does an earlier map of the same list have the same text under this key? Null if not.
-const struct node *bind_twin(const struct node *map, enum key key);
+const struct node *bind_same(const struct node *map, enum key key);
 // The choice under a key; `otherwise` when it is bad.
 enum mode bind_mode(const struct node *map, enum key key);
 enum scope bind_scope(const struct node *map, enum key key);
@@ -40,6 +40,7 @@ bytes bind_fingerprint(struct binding *b, bytes secret); // empty for an empty s
 
 must result bind_sources(struct binding *b);
 must result bind_sites(struct binding *b);
+must result bind_twin(struct binding *b);         // after the sources
 must result bind_destinations(struct binding *b); // after the sources and sites
 // Of a destination of kind command or plugin: its handler, and of the plan what it says of it. The
 // rules are bound already.

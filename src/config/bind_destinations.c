@@ -143,7 +143,7 @@ static result bind_description(struct binding *b, const struct node *map,
 
 static result bind_destination(struct binding *b, struct node *map, struct config_destination *out,
                                struct plan_destination *plan) {
-    const struct node *twin = bind_twin(map, KEY_DESTINATION_NAME);
+    const struct node *twin = bind_same(map, KEY_DESTINATION_NAME);
     if (twin != NULL)
         complain(b->r, tree_get(map, KEY_DESTINATION_NAME),
                  "the destination in %s has the same name; give each its own",

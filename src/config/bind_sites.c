@@ -57,7 +57,7 @@ static result bind_claim(struct binding *b, struct node *map, struct plan_claim 
 
 static result bind_site(struct binding *b, struct node *map, struct plan_site *out) {
     struct node *name = tree_get(map, KEY_SITE_NAME);
-    const struct node *twin = bind_twin(map, KEY_SITE_NAME);
+    const struct node *twin = bind_same(map, KEY_SITE_NAME);
     if (twin != NULL)
         complain(b->r, name, "the site in %s has the same name; give each its own",
                  tree_place(b->r, twin));

@@ -22,7 +22,7 @@ static void check_path(struct reading *r, struct node *map) {
                  "is no path of a URL; expected at most %d printable ASCII characters "
                  "without ? and #",
                  PATH_MAX_BYTES);
-    const struct node *twin = bind_twin(map, KEY_SOURCE_PATH);
+    const struct node *twin = bind_same(map, KEY_SOURCE_PATH);
     if (twin != NULL)
         complain(r, n,
                  "the source in %s has the same path; put both rings of secrets into "
@@ -106,13 +106,13 @@ static result bind_secret(struct binding *b, struct node *source, struct node *m
                           struct config_secret *out, struct plan_secret *plan) {
     struct node *label = tree_get(map, KEY_SECRET_LABEL);
     struct node *key = tree_get(map, KEY_SECRET_KEY);
-    const struct node *twin = bind_twin(map, KEY_SECRET_LABEL);
+    const struct node *twin = bind_same(map, KEY_SECRET_LABEL);
     if (twin != NULL)
         complain(b->r, label,
                  "the secret in %s has the same label; a label stands once in a "
                  "ring",
                  tree_place(b->r, twin));
-    twin = bind_twin(map, KEY_SECRET_KEY);
+    twin = bind_same(map, KEY_SECRET_KEY);
     if (twin != NULL)
         complain(b->r, key, "the same secret as in %s; remove one", tree_place(b->r, twin));
     if (key != NULL && !key->bad)

@@ -187,6 +187,7 @@ static result bind_all(struct reading *r, struct node *root, struct config *c) {
     TRY(bind_places(&b));
     TRY(bind_limits(&b));
     TRY(bind_sources(&b));
+    TRY(bind_twin(&b));
     TRY(bind_sites(&b));
     TRY(bind_destinations(&b));
     NEED(r->error_count == 0, INVALID, "the configuration has errors");
@@ -249,6 +250,7 @@ void config_free(struct config *c) {
     for (size_t i = 0; i < c->source_count && c->sources != NULL; i++)
         for (size_t k = 0; k < c->sources[i].secret_count && c->sources[i].secrets != NULL; k++)
             wipe(c->sources[i].secrets[k].key);
+    wipe(c->twin.key);
     for (size_t i = 0; i < c->destination_count && c->destinations != NULL; i++) {
         struct config_destination *d = &c->destinations[i];
         wipe(d->secret);

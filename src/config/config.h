@@ -42,6 +42,20 @@ struct config_destination {
     // Everything else of it is in the plan.
 };
 
+struct config_twin {
+    bool enabled;
+    bytes key; // empty: none
+    bytes api_version;
+    struct config_twin_endpoint {
+        bytes source, api_version;
+    } * endpoints;
+    size_t endpoint_count; // 0: each source
+    uint32_t speed;
+    bytes chaos; // as twin_chaos_read takes it
+    uint64_t seed;
+    uint32_t waiting_max;
+};
+
 struct config_limits {
     uint64_t head_max, body_max, unverified_max;
     uint64_t connections_max, connections_address_max; // of the process
@@ -76,6 +90,7 @@ struct config {
     size_t source_count;
     struct config_destination *destinations;
     size_t destination_count;
+    struct config_twin twin;
     struct plan *plan; // generation 0
     struct arena memory;
 };

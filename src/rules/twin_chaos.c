@@ -3,6 +3,8 @@
 
 #include "base/random.h"
 
+#define SHOWN_MAX 15 // no secret is as short, should one stand in the wrong place
+
 static const char *const names[TWIN_FAULTS] = {
 #define TWIN_FAULT(id, name, meaning) name,
 #include "rules/twin_faults.def"
@@ -19,7 +21,7 @@ static bool read_one(bytes said, struct twin_chaos *out, struct text *why) {
         f++;
     if (f == TWIN_FAULTS) {
         text_adds(why, "found ");
-        text_add_printable(why, name, 40);
+        text_add_printable(why, name, SHOWN_MAX);
         text_adds(why, "; expected none, or with commas between: ");
         for (f = 0; f < TWIN_FAULTS; f++)
             text_addf(why, "%s%s", f > 0 ? ", " : "", names[f]);
@@ -31,7 +33,7 @@ static bool read_one(bytes said, struct twin_chaos *out, struct text *why) {
                       : value.n == 0 || (bytes_to_u64(value, &percent) == OK && percent <= 100);
     if (!good) {
         text_addf(why, "found %s=", names[f]);
-        text_add_printable(why, value, 20);
+        text_add_printable(why, value, SHOWN_MAX);
         text_adds(why, f == TWIN_FAULT_DELAY
                            ? "; expected a percentage from 0 to 100, or how long, as delay=5s"
                            : "; expected a percentage from 0 to 100");

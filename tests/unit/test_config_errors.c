@@ -119,6 +119,23 @@ static const struct {
     {S "desk: {listen: 'https://127.0.0.1:443'}\n", "desk.listen: https needs a certificate"},
     {S "listen: [unix:a, unix:a]\n", "listen[1]: the same address"},
     {S "listen: http://127.0.0.1:4243\n", "desk.listen[0]: the same address as in line 2"},
+    // The twin.
+    {S "twin: {enabled: true}\n",
+     "t.yaml:2: twin.enabled: found true, and the source /webhook in line 1 "
+     "takes live events (its livemode is both); expected"},
+    {S "twin: {enabled: yes}\n", "expected one of false, true"},
+    {S "twin: {key: sk_test_4eC39HqLyjWDarjtT1zdp7dc}\n", "twin.key: this is no key of mode test"},
+    {S "twin: {key: sk_live_hk0123456789abcdefghijABCDEFGHIJ12}\n", "no key of mode test"},
+    {S "twin: {api_version: newest}\n", "no version of Stripe's API; expected one as 2026-10-28"},
+    {S "twin: {endpoints: [{source: /b}]}\n",
+     "twin.endpoints[0].source: there is no such source; expected the path of one"},
+    {S "twin: {endpoints: [{source: /webhook}, {source: /webhook}]}\n",
+     "the source stands in line 2 too"},
+    {S "twin: {endpoints: []}\n", "twin.endpoints: found an empty list"},
+    {S "twin: {chaos: [drop=5, duplicat]}\n", "twin.chaos[1]: found duplicat; expected none, or"},
+    {S "twin: {chaos: drop=101}\n", "twin.chaos: found drop=101; expected a percentage"},
+    {S "twin: {chaos: [none, drop]}\n", "twin.chaos: found none; expected"},
+    {S "twin: {speed: 0.5}\n", "twin.speed: found `0.5`; expected a whole number from 0"},
     // Variables.
     {S "ledger: sqlite:${UNSET}\n", "t.yaml:2: ledger: UNSET is not set in the environment"},
     {S "ledger: sqlite:${UNSET\n", "ledger: a ${ without its }"},

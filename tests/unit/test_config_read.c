@@ -45,6 +45,16 @@ static void every_key_arrives(void **state) {
     EQUAL(c->log_file, "hookkeep.log");
     EQUAL(c->ca_file, "ca.pem");
     assert_int_equal(c->loops, 3);
+    assert_true(c->twin.enabled);
+    EQUAL(c->twin.key, "sk_test_hk0123456789abcdefghijABCDEFGHIJ12");
+    assert_int_equal(c->twin.endpoint_count, 2);
+    EQUAL(c->twin.endpoints[0].source, "/other");
+    EQUAL(c->twin.endpoints[0].api_version, "2024-06-20");
+    EQUAL(c->twin.endpoints[1].api_version, "2025-01-02.acacia");
+    assert_int_equal(c->twin.speed, 60);
+    EQUAL(c->twin.chaos, "duplicate=10, delay=3m");
+    assert_int_equal(c->twin.seed, 7);
+    assert_int_equal(c->twin.waiting_max, 50);
     assert_int_equal(c->limits.head_max, 8192);
     assert_int_equal(c->limits.body_max, 2 << 20);
     assert_int_equal(c->limits.unverified_max, 32 << 20);
