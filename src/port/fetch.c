@@ -69,6 +69,7 @@ struct real {
     struct later start_waiting; // outside of everything
     size_t idle_count;
     char *ca_file, *user_agent; // or null
+    bool any_name;
 };
 
 static void enter(struct real *r) { r->busy++; }
@@ -308,7 +309,7 @@ static void set_always(struct fetch *f) {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, r->any_name ? 0L : 2L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, r->user_agent);
     if (r->ca_file != NULL) {
@@ -562,6 +563,7 @@ result fetcher_open(struct loop *l, const struct fetch_options *o, struct fetche
         free(r);
         FAIL(SYSTEM, "the system or libcurl gives no further fetcher");
     }
+    r->any_name = o->any_name && o->ca_file != NULL;
     r->ca_file = o->ca_file != NULL ? bytes_strdup(bytes_of(o->ca_file)) : NULL;
     r->user_agent = o->user_agent != NULL ? bytes_strdup(bytes_of(o->user_agent)) : NULL;
     r->door = (struct fetcher){.start = real_start, .cancel = real_cancel};

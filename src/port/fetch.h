@@ -62,6 +62,7 @@ struct fetcher {
 struct fetch_options {
     size_t connections_kept; // idle connections kept for re-use
     const char *ca_file;     // instead of the system's roots; null: the system's
+    bool any_name;           // with ca_file: whatever name a certificate under it is for
     const char *user_agent;  // null: none but what the request's headers say
 };
 
