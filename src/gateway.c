@@ -103,33 +103,48 @@ static result start_plan(struct gateway *g) {
     return gateway_adopt(g, g->config);
 }
 
+// Makes a key known to the books that they do not know yet; *made: its hash is in `hash`.
+static result make_key_known(struct gateway *g, bytes key, bytes name, uint8_t hash[SHA256_SIZE],
+                             bool *made) {
+    OWN(text_drop)
+    struct text command = {0};
+    OWN(arena_drop)
+    struct arena scratch;
+    char id[DESK_KEY_ID_MAX];
+    struct key_row row;
+    uint64_t at;
+    arena_init(&scratch, KEY_SCRATCH_MAX);
+    desk_key_id(key, id);
+    result known = g->books.ledger->key_get(g->books.ledger, bytes_of(id), &scratch, &row);
+    if (!failed_as(known, FAIL_ABSENT))
+        return known;
+    desk_key_command(key, name, NO_BYTES, &command);
+    digest_sha256(&key, 1, hash);
+    *made = true;
+    return gateway_append(g, RECORD_COMMAND, text_bytes(&command), &at);
+}
+
+static result start_twin_key(struct gateway *g) {
+    const struct config_twin *t = &g->config->twin;
+    if (!t->enabled || t->key.n == 0)
+        return OK;
+    return make_key_known(g, t->key, B("twin.key"), g->test_key, &g->test_key_made);
+}
+
 // The operator's key: its file and the books must know the same one.
 static result start_key(struct gateway *g) {
     OWN(text_drop)
-    struct text path = {0}, key = {0}, command = {0};
-    OWN(arena_drop)
-    struct arena scratch;
-    arena_init(&scratch, KEY_SCRATCH_MAX);
+    struct text path = {0}, key = {0};
     text_add(&path, g->config->ledger_path);
     text_adds(&path, ".key");
     bool created = false;
     TRY(desk_first_key(text_str(&path), &clock_real, &key, &created));
     if (created)
         log_event(LOG_KEY_WRITTEN, log_s("path", text_str(&path)));
-    char id[DESK_KEY_ID_MAX];
-    desk_key_id(text_bytes(&key), id);
-    struct key_row row;
-    result known = g->books.ledger->key_get(g->books.ledger, bytes_of(id), &scratch, &row);
-    if (failed_as(known, FAIL_ABSENT)) {
-        uint64_t at;
-        desk_key_command(text_bytes(&key), B("first"), NO_BYTES, &command);
-        known = gateway_append(g, RECORD_COMMAND, text_bytes(&command), &at);
-        bytes b = text_bytes(&key);
-        digest_sha256(&b, 1, g->first_key);
-        g->first_key_made = true;
-    }
+    result known =
+        make_key_known(g, text_bytes(&key), B("first"), g->first_key, &g->first_key_made);
     memory_wipe(key.p, key.n);
-    return known;
+    return known == OK ? start_twin_key(g) : known;
 }
 
 static result start_threads(struct gateway *g) {
@@ -363,10 +378,37 @@ static void add_source_addresses(const struct gateway *g, struct text *out) {
     text_adds(out, c->listen_count == 0 ? "[]" : "]");
 }
 
+static struct desk_twin_endpoint *twin_endpoints(const struct config *c) {
+    struct desk_twin_endpoint *all =
+        NEW_ARRAY(struct desk_twin_endpoint, c->twin.endpoint_count + 1);
+    for (size_t i = 0; i < c->twin.endpoint_count; i++)
+        all[i] = (struct desk_twin_endpoint){c->twin.endpoints[i].source,
+                                             c->twin.endpoints[i].api_version};
+    return all;
+}
+
+static const char *twin_path(const struct config *c, struct text *t) {
+    text_add(t, c->ledger_path);
+    text_adds(t, ".twin");
+    return text_str(t);
+}
+
 static result start_desk(struct gateway *g) {
     const struct config *c = g->config;
     OWN(text_drop)
-    struct text certificate = {0}, key = {0}, addresses = {0};
+    struct text certificate = {0}, key = {0}, addresses = {0}, twin_file = {0};
+    struct desk_twin_endpoint *endpoints = twin_endpoints(c);
+    const struct desk_twin twin = {
+        .api_version = c->twin.api_version,
+        .endpoints = endpoints,
+        .endpoint_count = c->twin.endpoint_count,
+        .speed = c->twin.speed,
+        .chaos = c->twin.chaos,
+        .seed = c->twin.seed,
+        .waiting_max = c->twin.waiting_max,
+        .body_max = c->limits.body_max,
+        .file = twin_path(c, &twin_file),
+    };
     struct net_address *listen = NEW_ARRAY(struct net_address, c->desk_listen_count + 1);
     struct desk_source *sources = gateway_desk_sources(c);
     add_source_addresses(g, &addresses);
@@ -394,6 +436,8 @@ static result start_desk(struct gateway *g) {
         .source_addresses = text_str(&addresses),
         .first_key = g->first_key_made ? g->first_key : NULL,
         .sealing_key = g->sealing_key,
+        .twin = c->twin.enabled ? &twin : NULL,
+        .test_key = g->test_key_made ? g->test_key : NULL,
         .allowed = c->allow_private,
         .allowed_count = c->allow_private_count,
         .ready = is_ready,
@@ -410,6 +454,7 @@ static result start_desk(struct gateway *g) {
     if (r == OK)
         r = desk_open(&o, &g->desk, &g->why);
     gateway_desk_sources_free(sources, c->source_count);
+    free(endpoints);
     free(listen);
     if (r == OK)
         desk_set_generation(g->desk, g->plan->generation);
@@ -484,6 +529,8 @@ static const struct step {
 static void stop(struct gateway *g) {
     if (g->serving)
         log_event(LOG_STOPPING);
+    if (g->serving)
+        desk_hush(g->desk);
     if (g->answering) {
         notify_manager("STOPPING=1");
         intake_stop(g->intake);

@@ -31,6 +31,8 @@ struct gateway {
     struct desk *desk;
     uint8_t first_key[SHA256_SIZE]; // of the operator's key that this start made
     bool first_key_made;
+    uint8_t test_key[SHA256_SIZE]; // the same of twin.key
+    bool test_key_made;
     uint8_t sealing_key[SEAL_KEY_SIZE];
     struct thread *journal_thread, *ledger_thread, *dispatch_thread;
     struct thread *queries_thread, *slow_thread;

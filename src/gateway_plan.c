@@ -205,6 +205,17 @@ static bool same_list(const bytes *a, size_t a_count, const bytes *b, size_t b_c
     return same;
 }
 
+static bool same_twin(const struct config_twin *a, const struct config_twin *b) {
+    bool same = a->enabled == b->enabled && a->endpoint_count == b->endpoint_count &&
+                a->speed == b->speed && a->seed == b->seed && a->waiting_max == b->waiting_max &&
+                bytes_equal(a->key, b->key) && bytes_equal(a->api_version, b->api_version) &&
+                bytes_equal(a->chaos, b->chaos);
+    for (size_t i = 0; same && i < a->endpoint_count; i++)
+        same = bytes_equal(a->endpoints[i].source, b->endpoints[i].source) &&
+               bytes_equal(a->endpoints[i].api_version, b->endpoints[i].api_version);
+    return same;
+}
+
 // What only a new process takes up is said, not swallowed.
 static void warn_restart(const struct config *old, const struct config *fresh) {
     const struct {
@@ -224,6 +235,7 @@ static void warn_restart(const struct config *old, const struct config *fresh) {
         {"journal.path", bytes_equal(old->journal_path, fresh->journal_path)},
         {"log", old->log_json == fresh->log_json && bytes_equal(old->log_level, fresh->log_level) &&
                     bytes_equal(old->log_file, fresh->log_file)},
+        {"twin", same_twin(&old->twin, &fresh->twin)},
         {"trust", bytes_equal(old->ca_file, fresh->ca_file)},
         {"limits", memcmp(&old->limits, &fresh->limits, sizeof old->limits) == 0},
     };

@@ -91,6 +91,13 @@ void listen_attempts(struct ask *a); // listen_attempts.c
 void listen_show(struct ask *a);     // listen_session.c
 void v1_sessions_create(struct ask *a);
 
+void twin_status(struct ask *a); // twin_api.c
+void twin_reset_all(struct ask *a);
+void twin_snapshot(struct ask *a);
+void twin_load_all(struct ask *a);
+void twin_set_clock(struct ask *a);
+void twin_set_chaos(struct ask *a);
+
 void ledger_backup(struct ask *a);
 void ledger_verify(struct ask *a);
 

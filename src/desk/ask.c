@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "desk/params.h"
+#include "desk/twin.h"
 #include "desk/v1.h"
 #include "rules/record.h"
 
@@ -458,6 +459,8 @@ static enum http_verdict ask_head(void *ctx, struct session *s, const struct htt
     int found = route_find(r->method, r->path, &route, &arg);
     if (found == 200 && route->work->head != NULL)
         return route->work->head(d, s, r);
+    bool world = found == 0 && twin_takes(d, r->method, r->path, &route);
+    found = world ? 200 : found;
     struct ask *a = ask_inner(d, NULL); // finished releases it
     a->session = s;
     a->route = route;
@@ -478,8 +481,8 @@ static enum http_verdict ask_head(void *ctx, struct session *s, const struct htt
         auth_read(r, &a->caller);
         params_keep(a, arg, r->query);
         read_idempotency_key(a, r);
-        if (a->v1)
-            (void)v1_head(a, r);
+        if (a->v1 && v1_head(a, r) && world)
+            (void)twin_head(a, r);
     }
     return HTTP_READ_BODY;
 }

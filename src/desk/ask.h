@@ -32,7 +32,7 @@ struct desk {
     struct mailbox *mailbox; // the loop's
     struct server *server;
     struct thread *thread;
-    struct mail stop, quit;
+    struct mail stop, quit, hush;
     struct mailbox *stopped; // where desk_stop sleeps
     struct mail stopped_mail;
     bool draining; // no new streams
@@ -51,7 +51,8 @@ struct desk {
     size_t leading;              // names that are being looked up
     struct guard_range *allowed; // the guard's exceptions
     size_t allowed_count;
-    struct text addresses; // of the sources
+    struct text addresses;  // of the sources
+    struct twin_desk *twin; // desk/twin.h; null: none
     int64_t started_us;
     _Atomic uint64_t generation;
     // Known from the first query on, to interrupt it when the desk closes.
@@ -67,6 +68,7 @@ enum desk_mail {
     DESK_AWAIT,
     DESK_STOP,
     DESK_QUIT,
+    DESK_HUSH,
     DESK_TLS,
     DESK_SOURCES,
     DESK_ALLOWED,
@@ -133,6 +135,7 @@ struct ask {
     bool replayed;              // the answer was given before, for the same Idempotency-Key
     bytes told_idempotency_key; // as it came; what the books know it by is another
     struct event_query history;
+    const struct twin_chaos *chaos; // of the events that this makes (desk/twin.h); null: as set
 
     // Of the one who answers.
     struct list_filter filter;

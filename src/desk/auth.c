@@ -81,8 +81,9 @@ void auth_remember(struct auth_cache *c, uint64_t epoch, const struct caller *ca
     c->next = (c->next + 1) % AUTH_CACHE_SIZE;
 }
 
-void auth_expect(struct auth_cache *c, const uint8_t hash[SHA256_SIZE], int64_t now_us) {
-    struct caller caller = {.has_key = true, .mode = KEY_MODE_OPERATOR};
+void auth_expect(struct auth_cache *c, enum key_mode mode, const uint8_t hash[SHA256_SIZE],
+                 int64_t now_us) {
+    struct caller caller = {.has_key = true, .mode = mode};
     memcpy(caller.hash, hash, SHA256_SIZE);
     desk_key_id_of(hash, caller.id);
     c->entries[c->next] = (struct auth_entry){now_us + AUTH_FIRST_US, caller};

@@ -41,8 +41,9 @@ bool auth_check(const struct key_row *row, struct caller *caller);
 // Unless the cache was emptied since `epoch`.
 void auth_remember(struct auth_cache *c, uint64_t epoch, const struct caller *caller,
                    int64_t now_us);
-// An operator's key whose record is durable and about to be booked.
-void auth_expect(struct auth_cache *c, const uint8_t hash[SHA256_SIZE], int64_t now_us);
+// A key whose record is durable and about to be booked.
+void auth_expect(struct auth_cache *c, enum key_mode mode, const uint8_t hash[SHA256_SIZE],
+                 int64_t now_us);
 void auth_forget(struct auth_cache *c); // all
 
 #endif

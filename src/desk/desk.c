@@ -9,6 +9,7 @@
 #include "desk/listen_poll.h"
 #include "desk/signing.h"
 #include "desk/tail.h"
+#include "desk/twin.h"
 #include "port/thread.h"
 
 // What heads and unfinished bodies of all sessions may hold.
@@ -92,6 +93,10 @@ static void on_mail(void *ctx, struct mail *m) {
         take_sources(d, CONTAINER(m, struct signing, mail));
         return;
     }
+    if (m == &d->hush) {
+        twin_desk_hush(d->twin);
+        return;
+    }
     if (m->kind == DESK_ALLOWED) {
         take_allowed(d, CONTAINER(m, struct new_allowed, mail));
         return;
@@ -130,15 +135,18 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
     d->o = *o;
     ensure(o->sealing_key != NULL);
     d->limits = o->limits;
-    d->limits.http.body_max = PLAN_BODY_MAX;
-    d->budget.max = BUDGET_MAX;
+    d->limits.http.body_max = o->twin != NULL ? TWIN_DOCUMENT_MAX : PLAN_BODY_MAX;
+    d->budget.max = BUDGET_MAX + (o->twin != NULL ? TWIN_DOCUMENT_MAX : 0);
     d->pace.rate = o->rate;
     list_init(&d->asks);
     d->stop.kind = DESK_STOP;
     d->quit.kind = DESK_QUIT;
+    d->hush.kind = DESK_HUSH;
     d->started_us = clock_mono_us(o->clock);
     if (o->first_key != NULL)
-        auth_expect(&d->keys, o->first_key, d->started_us);
+        auth_expect(&d->keys, KEY_MODE_OPERATOR, o->first_key, d->started_us);
+    if (o->test_key != NULL)
+        auth_expect(&d->keys, KEY_MODE_TEST, o->test_key, d->started_us);
     d->stopped = mailbox_open(NULL, NULL);
     d->signing = signing_open(o->sources, o->source_count);
     copy_allowed(d, o->allowed, o->allowed_count);
@@ -155,6 +163,8 @@ result desk_open(const struct desk_options *o, struct desk **out, struct text *w
         d->server = server_open(d->loop, &d->limits, &ask_handler, d, &d->budget);
         opened = listen_all(d, o, why);
     }
+    if (opened == OK && o->twin != NULL)
+        opened = twin_desk_open(d, &d->twin, why);
     if (opened != OK) {
         desk_close(d);
         return opened;
@@ -196,6 +206,11 @@ result desk_set_tls(struct desk *d, const char *certificate, const char *key, st
     return OK;
 }
 
+void desk_hush(struct desk *d) {
+    if (d->thread != NULL && d->twin != NULL)
+        mailbox_post(d->mailbox, &d->hush);
+}
+
 void desk_stop(struct desk *d) {
     if (d->thread == NULL || d->told_to_stop)
         return;
@@ -214,6 +229,7 @@ void desk_close(struct desk *d) {
         thread_join(d->thread);
     }
     listeners_close(d);
+    twin_desk_close(d->twin);
     server_close(d->server);
     ensure(list_empty(&d->asks));
     timer_close(d->interrupter);

@@ -48,6 +48,19 @@ struct desk_retired {
     int64_t last_at; // Unix ms; 0: never
 };
 
+// A stand-in for Stripe (desk/twin.h).
+struct desk_twin {
+    bytes api_version; // of events
+    const struct desk_twin_endpoint { bytes source, api_version; } * endpoints;
+    size_t endpoint_count; // 0: each source that takes test events
+    uint32_t speed;        // rules/twin_clock.h
+    bytes chaos;           // rules/twin_chaos.h; it reads well
+    uint64_t seed;         // 0: from the clock's entropy
+    uint32_t waiting_max;  // events on their way
+    uint64_t body_max;     // of a source: what is over it is refused
+    const char *file;      // where it is kept
+};
+
 struct desk_options {
     struct clock *clock;
     struct journal *journal;
@@ -79,6 +92,9 @@ struct desk_options {
     const uint8_t *sealing_key; // SEAL_KEY_SIZE bytes: what endpoints' secrets are sealed with
     const struct guard_range *allowed; // where endpoints may lead all the same; copied
     size_t allowed_count;
+    const struct desk_twin *twin; // null: none; not needed after desk_open
+    // SHA-256 of a key of mode test that is durable and may not be booked yet; null: none.
+    const uint8_t *test_key;
     // Is the gateway ready? False with the reason for /readyz. Any thread.
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;
@@ -107,6 +123,9 @@ void desk_set_allowed(struct desk *d, const struct guard_range *allowed, size_t 
 // A new certificate for connections from now on (any thread). Harmless if no address is https.
 must result desk_set_tls(struct desk *d, const char *certificate, const char *key,
                          struct text *why);
+// The twin posts no more (any thread): before intake stops, so that nothing fails for that.
+// Harmless if there is none.
+void desk_hush(struct desk *d);
 // Accepts no more, ends streams, finishes what is under way within drain_ms and cuts the rest.
 // Afterwards the desk begins nothing new with journal, ledger and queries, but what it began may
 // still come back. Harmless if it was not started.

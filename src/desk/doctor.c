@@ -224,6 +224,7 @@ static result gather(struct gathering *g) {
     TRY(gather_accounts(g));
     TRY(gather_destinations(g));
     TRY(gather_endpoints(g));
+    f->twin = g->ask->desk->twin != NULL;
     f->endpoints_sealed = (uint64_t)metric_get(METRIC_ENDPOINTS_SEALED);
     return gather_suspense(g);
 }

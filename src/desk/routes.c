@@ -3,6 +3,7 @@
 
 #include "desk/answers.h"
 #include "desk/listen.h"
+#include "desk/twin.h"
 
 // How far a word may be from a known one to be taken for a slip.
 #define NEAR_WORD 3
@@ -40,6 +41,10 @@ static const char *const listen_filters[] = {"after",    "since", "types", "site
 static const char *const livemode_filter[] = {"livemode", NULL};
 static const char *const sign_fields[] = {"source", "body", NULL};
 static const char *const backup_fields[] = {"file", NULL};
+static const char *const twin_fields[] = {"hookkeep_twin", "now_ms", "random", "seq",
+                                          "waiting",       "world",  NULL};
+static const char *const clock_fields[] = {"speed", "advance", NULL};
+static const char *const chaos_fields[] = {"faults", NULL};
 
 static const struct work works[ROUTES] = {
     [ROUTE_HEALTH] = {status_health, NULL, NULL},
@@ -92,6 +97,12 @@ static const struct work works[ROUTES] = {
     [ROUTE_V1_LISTEN] = {.head = listen_connect},
     [ROUTE_BACKUP] = {ledger_backup, NULL, backup_fields},
     [ROUTE_VERIFY] = {ledger_verify, NULL, NULL},
+    [ROUTE_TWIN] = {twin_status, NULL, NULL},
+    [ROUTE_TWIN_RESET] = {twin_reset_all, NULL, NULL},
+    [ROUTE_TWIN_SNAPSHOT] = {twin_snapshot, NULL, NULL},
+    [ROUTE_TWIN_LOAD] = {twin_load_all, NULL, twin_fields, TWIN_DOCUMENT_MAX},
+    [ROUTE_TWIN_CLOCK] = {twin_set_clock, NULL, clock_fields},
+    [ROUTE_TWIN_CHAOS] = {twin_set_chaos, NULL, chaos_fields},
     [ROUTE_V1_EVENTS] = {v1_events_list, NULL, NULL}, // reads its parameters itself (desk/v1.h)
     [ROUTE_V1_EVENT] = {v1_events_show, NULL, NULL},
     [ROUTE_V1_ENDPOINTS] = {v1_endpoints_list, NULL, NULL},

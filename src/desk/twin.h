@@ -36,9 +36,9 @@ struct twin_desk;
 // Makes the world, or loads it from the file. Reads what it needs of the desk's options; the desk
 // has its loop and its sources. On failure *out is null and `why` says what to do.
 must result twin_desk_open(struct desk *d, struct twin_desk **out, struct text *why);
-// From then on nothing is sent. Once the loop runs no more; null is allowed.
-void twin_desk_stop(struct twin_desk *t);
-void twin_desk_close(struct twin_desk *t); // writes what has changed; null is allowed
+void twin_desk_hush(struct twin_desk *t); // nothing is posted any more; null is allowed
+// Once the loop runs no more: writes what has changed. Null is allowed.
+void twin_desk_close(struct twin_desk *t);
 
 // Is it a path for the world? Then *route has what such a request needs.
 bool twin_takes(const struct desk *d, bytes method, bytes path, const struct route **route);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "desk/twin.h"
 #include "desk/v2.h"
 #include "stripe/form.h"
 
@@ -45,9 +46,9 @@ void v1_fail_path(struct ask *a, bytes method, bytes path) {
     text_add_printable(&shown, path, 64);
     v1_fail(a, API_ERROR_PATH_UNKNOWN, NULL,
             "Unrecognized request URL (%.*s: %s). This gateway answers for /v1/events, "
-            "/v1/webhook_endpoints, /v2/core/events and /v2/core/event_destinations; what is not "
+            "/v1/webhook_endpoints, /v2/core/events and /v2/core/event_destinations; %swhat is not "
             "here has to be asked of Stripe itself.",
-            BYTES_ARG(ask_short(method)), text_str(&shown));
+            BYTES_ARG(ask_short(method)), text_str(&shown), twin_hint(a->desk, path));
 }
 
 void v1_fail_key(struct ask *a) {

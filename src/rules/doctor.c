@@ -164,6 +164,16 @@ void check_endpoints_sealed(const struct doctor_facts *f, struct doctor_report *
     doctor_find(r);
 }
 
+void check_twin_on(const struct doctor_facts *f, struct doctor_report *r) {
+    if (!f->twin)
+        return;
+    text_adds(&r->found, "the twin is on: requests to Stripe's API are answered from made-up "
+                         "objects, and their events come in like Stripe's");
+    text_adds(&r->mend, "nothing, where people develop; in production take `twin` out of the "
+                        "configuration and restart");
+    doctor_find(r);
+}
+
 void check_suspense(const struct doctor_facts *f, struct doctor_report *r) {
     if (f->suspended == 0)
         return;

@@ -69,6 +69,7 @@ struct doctor_facts {
     size_t endpoint_count;
     uint64_t endpoints_sealed; // whose secret the sealing key does not open
     uint64_t suspended;
+    bool twin; // a stand-in for Stripe is on
 };
 
 // Appends {"findings":[{"check","severity":"error|warning|advice","about","found","mend"},…],

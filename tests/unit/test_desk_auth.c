@@ -165,12 +165,12 @@ static void test_first_key(void **state) {
     digest_sha256(&b, 1, who.hash);
     desk_key_id(b, id);
     assert_false(auth_known(&cache, &who, 5));
-    auth_expect(&cache, who.hash, 5);
+    auth_expect(&cache, KEY_MODE_OPERATOR, who.hash, 5);
     assert_true(auth_known(&cache, &who, 4 + AUTH_FIRST_US));
     assert_int_equal(who.mode, KEY_MODE_OPERATOR);
     assert_string_equal(who.id, id);
     assert_false(auth_known(&cache, &who, 5 + AUTH_FIRST_US));
-    auth_expect(&cache, who.hash, 5);
+    auth_expect(&cache, KEY_MODE_OPERATOR, who.hash, 5);
     auth_forget(&cache);
     assert_false(auth_known(&cache, &who, 6));
 }

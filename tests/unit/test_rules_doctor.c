@@ -128,6 +128,7 @@ CASE(endpoint_failed, c->facts.endpoint_count = 1; c->endpoints[0].enabled = fal
      c->endpoints[0].because = B("failed"))
 CASE(endpoint_off, c->facts.endpoint_count = 1; c->endpoints[0].enabled = false)
 CASE(sealed, c->facts.endpoints_sealed = 1)
+CASE(twin_on, c->facts.twin = true)
 CASE(suspended, c->facts.suspended = 1)
 CASE(expires, c->plan = PLAN(BOTH "," SECRET("old", "any", "\"not_after_s\":1800000100,"),
                              SHOP("both", CUSTOMERS));
@@ -206,6 +207,7 @@ static const struct {
     {versions_long_ago, "", ""},
     {both_modes, "livemodes_mix", "livemode: live"},
     {one_mode_each, "", ""},
+    {twin_on, "twin_on", "requests to Stripe's API are answered from made-up objects"},
     {source_mixes, "source_mixes", "live events (6) and test events (3)"},
     {unmatched, "types_unmatched", "invoice.paid arrives and no destination takes it"},
     {unmatched_by_mode, "types_unmatched", "enabled_events"},
