@@ -105,7 +105,7 @@ static void release_held(struct twin_endpoint *e, uint64_t below) {
 static void give_up(struct twin_endpoint *e, struct twin_post *p, enum metric why) {
     metric_add(why, 1);
     e->given_up++;
-    log_event(LOG_TWIN_GIVEN_UP, log_b("event", text_bytes(&p->shared->event->id)),
+    log_event(LOG_TWIN_GIVEN_UP, log_b("id", text_bytes(&p->shared->event->id)),
               log_b("type", text_bytes(&p->shared->event->type)),
               log_b("source", text_bytes(&e->source)),
               log_s("why", why == METRIC_TWIN_NO_SOURCE   ? "the source is there no more"
@@ -123,7 +123,7 @@ static void failed(struct twin_endpoint *e, struct twin_post *p, int status, con
         return;
     }
     p->due_ms = twin_now(e->twin) + wait_ms;
-    log_event(LOG_TWIN_POST_FAILED, log_b("event", text_bytes(&p->shared->event->id)),
+    log_event(LOG_TWIN_POST_FAILED, log_b("id", text_bytes(&p->shared->event->id)),
               log_b("source", text_bytes(&e->source)), log_i("status", status),
               log_s("error", error), log_i("wait_ms", wait_ms));
     twin_line_push(e, p);
@@ -134,7 +134,7 @@ static void was_fault(struct twin_endpoint *e, struct twin_post *p, int status) 
     if (status / 100 == 2) {
         metric_add(METRIC_TWIN_FAULT_TAKEN, 1);
         log_event(LOG_TWIN_FAULT_TAKEN, log_s("fault", twin_fault_name(e->sending)),
-                  log_b("event", text_bytes(&p->shared->event->id)),
+                  log_b("id", text_bytes(&p->shared->event->id)),
                   log_b("source", text_bytes(&e->source)), log_i("status", status),
                   log_i("expected", twin_chaos_status(e->sending)));
     }

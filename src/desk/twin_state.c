@@ -304,16 +304,17 @@ result twin_desk_open(struct desk *d, struct twin_desk **out, struct text *why) 
 }
 
 void twin_desk_hush(struct twin_desk *t) {
-    if (t == NULL)
+    if (t == NULL || t->hushed)
         return;
     t->hushed = true;
     timer_clear(t->timer);
+    // Also connections that are kept: their other end is ours too, and waits for them.
+    fetcher_close(t->fetcher);
+    t->fetcher = NULL;
     LIST_EACH(it, &t->endpoints) {
         struct twin_endpoint *e = CONTAINER(it, struct twin_endpoint, link);
-        if (e->under_way == NULL)
-            continue;
-        t->fetcher->cancel(t->fetcher, e->fetch);
-        twin_line_push(e, e->under_way);
+        if (e->under_way != NULL)
+            twin_line_push(e, e->under_way);
         e->under_way = NULL;
     }
 }
@@ -323,8 +324,8 @@ void twin_desk_close(struct twin_desk *t) {
         return;
     if (t->changed)
         twin_file_write(t);
-    if (t->fetcher != NULL)
-        twin_lines_drop(t);
+    twin_desk_hush(t);
+    twin_lines_drop(t);
     for (struct list *it; (it = list_take(&t->endpoints)) != NULL;) {
         struct twin_endpoint *e = CONTAINER(it, struct twin_endpoint, link);
         struct text *texts[] = {&e->source, &e->api_version, &e->url, &e->body, &e->signature};
@@ -333,7 +334,6 @@ void twin_desk_close(struct twin_desk *t) {
         heap_drop(&e->line);
         free(e);
     }
-    fetcher_close(t->fetcher);
     timer_close(t->timer);
     timer_close(t->saver);
     twin_close(&t->world);
