@@ -84,6 +84,12 @@ def hookkeep_yaml_5_has_every_key_with_its_variable():
     return missing
 
 
+def developing_md_has_every_fault_of_the_twin():
+    text = plain(read(SOURCE, "docs/developing.md"))
+    return lacks(text, [f"| {name}" for name, _ in rows("rules/twin_faults.def", "TWIN_FAULT")] +
+                 [meaning for _, meaning in rows("rules/twin_faults.def", "TWIN_FAULT")])
+
+
 READERS = "src/ledger/reader.c", "src/ledger/reader_destinations.c"  # gauges of the books
 
 
@@ -210,6 +216,7 @@ TESTS = [hookkeep_1_has_every_command_option_variable_and_log_event,
          hookkeep_yaml_5_has_every_key_with_its_variable,
          hookkeep_api_7_has_every_route_and_metric,
          hookkeep_tables_5_has_every_table_and_column,
+         developing_md_has_every_fault_of_the_twin,
          bash_completes_every_command_and_option,
          bash_completes_values,
          zsh_and_fish_have_every_command_and_option,

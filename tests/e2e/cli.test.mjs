@@ -110,7 +110,7 @@ test("help names every command, and each tells how to call it", async () => {
   assert.deepEqual(names, [
     "serve", "check", "status", "doctor", "accounts", "events", "deliveries", "destinations",
     "explain", "match", "sites", "tables", "suspense", "secrets", "ledger", "keys", "listen",
-    "trigger", "sign", "verify", "plugin", "version", "help"
+    "trigger", "twin", "sign", "verify", "plugin", "version", "help"
   ]);
   for (const name of names) {
     const one = await ok([name, "--help"]);

@@ -39,7 +39,8 @@ export class Canaries {
     const file = path.resolve(seen, value.slice(5));
     if (fs.existsSync(file)) this.add(what, fs.readFileSync(file, "utf8"));
   }
-  addConfig({ sources, destinations } = {}) {
+  addConfig({ sources, destinations, twin } = {}) {
+    if (typeof twin?.key === "string") this.addValue("twin.key", twin.key);
     for (const s of Array.isArray(sources) ? sources : [])
       for (const one of Array.isArray(s?.secrets) ? s.secrets : [])
         this.addValue(`source ${s.path}: ${one?.label}`, one?.key);
