@@ -191,7 +191,7 @@ static result start_files(struct gateway *g) {
     uint64_t own = FILES_OWN + GATEWAY_CONNECTIONS_KEPT + DESK_CONNECTIONS_MAX + c->listeners_max;
     own += (uint64_t)FILES_ENDPOINT * c->plan->endpoints.max;
     for (size_t i = 0; i < c->plan->destination_count; i++)
-        own += FILES_EACH * c->plan->destinations[i].concurrency;
+        own += FILES_EACH * c->plan->destinations[i].pace.max;
     uint64_t wanted = own + c->limits.connections_max, allowed = files_allow(wanted);
     g->connections_max = c->limits.connections_max;
     if (allowed >= wanted)

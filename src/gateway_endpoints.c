@@ -32,7 +32,7 @@ static void add(struct retarget *r, const struct plan_destination *p, bytes secr
         .guarded = true,
         .livemode = p->livemode,
         .timeout_ms = p->timeout_ms,
-        .concurrency = p->concurrency,
+        .pace = p->pace,
     };
     ensure(t->name.p != NULL && t->url.p != NULL && t->secret.p != NULL);
 }

@@ -99,7 +99,7 @@ struct retarget *gateway_targets(const struct config *c, uint64_t generation) {
             .older_count = d->older_count,
             .livemode = p->livemode,
             .timeout_ms = p->timeout_ms,
-            .concurrency = p->concurrency,
+            .pace = p->pace,
         };
     }
     return r;

@@ -3,6 +3,7 @@
 #include "base/url.h"
 #include "config/bind.h"
 #include "rules/endpoint.h"
+#include "rules/pace.h"
 #include "rules/url_names.h"
 #include "stripe/types.h"
 
@@ -141,6 +142,18 @@ static result bind_description(struct binding *b, const struct node *map,
     return n == NULL || n->bad ? OK : bind_copy(b, n->raw, &plan->description);
 }
 
+static void bind_pace(const struct node *map, struct pace_limits *out) {
+    const struct node *places = tree_get(map, KEY_DESTINATION_CONCURRENCY);
+    const struct node *rate = tree_get(map, KEY_DESTINATION_RATE);
+    int64_t least = 0, most = 0;
+    if (places != NULL && !places->bad && check_span(places, &least, &most)) {
+        out->min = (uint32_t)least;
+        out->max = (uint32_t)most;
+    }
+    if (rate != NULL && !rate->bad && pace_rate_parse(rate->text, out) != OK)
+        out->rate = 0; // it was complained of
+}
+
 static result bind_destination(struct binding *b, struct node *map, struct config_destination *out,
                                struct plan_destination *plan) {
     const struct node *twin = bind_same(map, KEY_DESTINATION_NAME);
@@ -167,8 +180,8 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
         .fingerprint = bind_fingerprint(b, out->secret),
         .livemode = bind_mode(map, KEY_DESTINATION_LIVEMODE),
         .timeout_ms = bind_number(map, KEY_DESTINATION_TIMEOUT),
-        .concurrency = (uint32_t)bind_number(map, KEY_DESTINATION_CONCURRENCY),
     };
+    bind_pace(map, &plan->pace);
     TRY(bind_waits(b, map, KEY_DESTINATION_RETRY, &plan->retry_ms, &plan->retry_count));
     TRY(bind_description(b, map, plan));
     TRY(bind_rules(b, tree_get(map, KEY_DESTINATION_MATCH), plan));

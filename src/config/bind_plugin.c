@@ -116,7 +116,7 @@ result bind_plugin(struct binding *b, struct node *map, struct handler *out,
         return OK;
     TRY(bind_worker(b, path->text, out));
     TRY(bind_copy(b, path->raw, &plan->path));
-    plan->concurrency = out->workers; // each has one event at a time
+    plan->pace.min = plan->pace.max = out->workers; // each has one event at a time
     TRY(look(b, path, out, plan));
     return plan->matches_all ? match_types(b, plan) : OK;
 }

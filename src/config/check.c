@@ -6,6 +6,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 #include "rules/guard.h"
+#include "rules/pace.h"
 
 #define NAME_MAX_BYTES 64
 #define SECRET_FILE_MAX 4096
@@ -101,6 +102,32 @@ static void check_number(struct reading *r, struct node *n) {
         complain_expected(r, n);
 }
 
+bool check_span(const struct node *n, int64_t *least, int64_t *most) {
+    size_t dots = bytes_search(n->text, B(".."));
+    *least = *most = 0;
+    if (dots == n->text.n)
+        return parse_number(KEY_INTEGER, n->text, least) && (*most = *least, true);
+    return parse_number(KEY_INTEGER, bytes_slice(n->text, 0, dots), least) &&
+           parse_number(KEY_INTEGER, bytes_slice(n->text, dots + 2, n->text.n), most) &&
+           *least <= *most;
+}
+
+static void check_two(struct reading *r, struct node *n) {
+    bytes least_text, most_text;
+    int64_t least = 0, most = 0, from, to;
+    key_range(n->row, &least_text, &most_text);
+    ensure(parse_number(KEY_INTEGER, least_text, &least));
+    ensure(parse_number(KEY_INTEGER, most_text, &most));
+    if (!check_span(n, &from, &to) || from < least || to > most)
+        complain_expected(r, n);
+}
+
+static void check_rate(struct reading *r, struct node *n) {
+    struct pace_limits rate;
+    if (pace_rate_parse(n->text, &rate) != OK)
+        complain_expected(r, n);
+}
+
 // Signatures carry whole seconds, so that nothing finer could decide. Not before 1970: 0 is none.
 static void check_time(struct reading *r, struct node *n) {
     bool dated = bytes_find(n->text, 'T') < n->text.n || bytes_find(n->text, 't') < n->text.n;
@@ -149,6 +176,8 @@ static result check_scalar(struct reading *r, struct node *n) {
     case KEY_CHOICE: check_choice(r, n); return OK;
     case KEY_TIME: check_time(r, n); return OK;
     case KEY_NETWORKS: check_network(r, n); return OK;
+    case KEY_SPAN: check_two(r, n); return OK;
+    case KEY_RATE: check_rate(r, n); return OK;
     case KEY_INTEGER:
     case KEY_SIZE:
     case KEY_DURATION:

@@ -11,5 +11,7 @@
 must result check_map(struct reading *r, struct node *map, const struct key_row *row);
 // n->text from n->raw: ${VAR}, ${VAR:-default} (also when VAR is empty), and $${ for ${.
 must result check_expand(struct reading *r, struct node *n);
+// "16" is from 16 to 16, "1..64" as it says. False: it is neither.
+bool check_span(const struct node *n, int64_t *least, int64_t *most);
 
 #endif

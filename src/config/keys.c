@@ -68,6 +68,8 @@ enum key_form key_form(const struct key_row *row) {
     case KEY_NAME:
     case KEY_CHOICE:
     case KEY_INTEGER:
+    case KEY_SPAN:
+    case KEY_RATE:
     case KEY_SIZE:
     case KEY_DURATION:
     case KEY_TIME:
@@ -122,6 +124,8 @@ static const char *const type_words[] = {
     [KEY_NAME] = "a name: 1 to 64 of a-z 0-9 _ -",
     [KEY_CHOICE] = "one of ",
     [KEY_INTEGER] = "a whole number",
+    [KEY_SPAN] = "a whole number, or the least and the most (1..64),",
+    [KEY_RATE] = "a rate in a second, minute or hour (50/s, 300/m, 1000/h)",
     [KEY_SIZE] = "a size (500B, 64KiB, 1MiB, 2GiB)",
     [KEY_DURATION] = "a duration (200ms, 5s, 5m, 2h, 90d)",
     [KEY_DURATIONS] = "a list of durations (200ms, 5s, 5m, 2h, 90d)",

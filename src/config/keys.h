@@ -17,6 +17,8 @@ enum key_type {
     KEY_NAME,      // 1 to 64 of a-z 0-9 _ -
     KEY_CHOICE,    // one of the words in `allowed`
     KEY_INTEGER,   //
+    KEY_SPAN,      // 16, or from the least to the most: 1..64
+    KEY_RATE,      // 50/s, 300/m, 1000/h
     KEY_SIZE,      // 64KiB, 1MiB
     KEY_DURATION,  // 200ms, 5s, 5m, 2h, 90d
     KEY_DURATIONS, // one or a list of them

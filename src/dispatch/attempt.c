@@ -118,7 +118,15 @@ void attempt_ended(struct attempt *a, struct outcome_record *o) {
     struct destination *to = a->to;
     ensure(a->stage == ATTEMPT_SENDING);
     metric_time(METRIC_ATTEMPT_TIME, o->micros);
+    struct pace_end e = {
+        .word = pace_word_of(o->outcome, o->status),
+        .began_us = a->began_us,
+        .took_us = o->micros,
+        .retry_after_ms = o->retry_after_ms,
+        .under_way = to->sending_count,
+    };
     record(a, o);
+    destination_ended(d, to, &e, o->error);
     destination_freed(d, to);
 }
 
@@ -136,6 +144,8 @@ void attempt_begin(struct attempt *a) {
                   });
         return;
     }
+    a->began_us = clock_mono_us(d->o.clock);
+    pace_begun(&a->to->pace, a->began_us);
     a->channel = a->to->channel;
     channel_join(a->channel);
     a->channel->carrier->begin(a->channel, a);

@@ -5,9 +5,11 @@
 
 #include "dispatch/carrier.h"
 #include "dispatch/pool.h"
+#include "rules/pace.h"
 #include "rules/record.h"
 
 #define ATTEMPT_HEADERS_MAX 10
+#define BREAKER_WHY_MAX 160
 
 // What one take brought. Freed when the last of its jobs is through.
 struct haul {
@@ -22,7 +24,10 @@ struct destination {
     bytes name;              // owned
     struct channel *channel; // as it is configured now
     enum mode livemode;
-    uint32_t concurrency;
+    struct pace pace;
+    int64_t begin_at;  // monotonic µs at which one more may begin; 0: when something happens
+    int64_t opened_ms; // Unix ms of its breaker's opening; 0: it is closed
+    char why[BREAKER_WHY_MAX + 1]; // and why: the error of the last failure
     bool retired;      // no longer among the targets; goes when nothing of it is under way
     struct haul *open; // its take at the ledger
     int64_t ask_at;    // monotonic µs, not before it is asked again; 0: now
@@ -59,6 +64,7 @@ struct attempt {
         struct list asked; // carrier_tables': in its channel's list
     };
     int64_t started_at; // Unix ms
+    int64_t began_us;   // monotonic
     // From then on:
     struct text record;
 };
@@ -70,9 +76,10 @@ struct dispatch {
     uint64_t generation;
     struct guard_range *allowed; // the guard's exceptions; owned
     size_t allowed_count;
-    uint64_t random;         // seeds of records
-    size_t attempts;         // in any stage
-    size_t staying;          // processes of handlers that stay
+    uint64_t random; // seeds of records
+    size_t attempts; // in any stage
+    size_t staying;  // processes of handlers that stay
+    size_t breakers_open;
     size_t posting, asking;  // messages at the journal, at the ledger
     int64_t credit_at;       // monotonic µs of the next try for credit; 0: there was enough
     int64_t short_until;     // a shortage of credit before this belongs to the one before
@@ -99,9 +106,16 @@ void attempt_posted(struct attempt *a);
 bool attempt_repost(struct attempt *a);
 void haul_leave(struct haul *h); // one job is through
 
+// pacing.c: one of its attempts has ended so, with this error.
+void destination_ended(struct dispatch *d, struct destination *to, const struct pace_end *e,
+                       bytes error);
+// A destination begins to be, or is configured anew.
+void destination_paced(struct dispatch *d, struct destination *to, const struct pace_limits *p);
+void destination_unpaced(struct dispatch *d, struct destination *to); // it goes
 // dispatch.c: a place has become free.
 void destination_freed(struct dispatch *d, struct destination *to);
-void dispatch_wish_wake(struct dispatch *d); // due_at or staying has changed
+void dispatch_wish_wake(struct dispatch *d);        // due_at or staying has changed
+void destination_give_back(struct destination *to); // all that waits
 void dispatch_unposted(struct dispatch *d, struct attempt *a);
 
 #endif

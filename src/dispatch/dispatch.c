@@ -39,7 +39,8 @@ static int64_t sooner(int64_t a, int64_t b) {
 void dispatch_wish_wake(struct dispatch *d) {
     int64_t at = sooner(d->credit_at, d->unposted_at);
     LIST_EACH(it, &d->destinations) {
-        at = sooner(at, CONTAINER(it, struct destination, link)->ask_at);
+        const struct destination *to = CONTAINER(it, struct destination, link);
+        at = sooner(at, sooner(to->ask_at, to->waiting_count > 0 ? to->begin_at : 0));
     }
     LIST_EACH(it, &d->channels) { at = sooner(at, CONTAINER(it, struct channel, link)->due_at); }
     if (d->draining && !d->told_idle && dispatch_idle(d)) {
@@ -67,16 +68,17 @@ struct dispatch *dispatch_open(const struct dispatch_options *o) {
     return d;
 }
 
-static void destination_free(struct destination *to) {
+static void destination_free(struct dispatch *d, struct destination *to) {
     list_remove(&to->link);
+    destination_unpaced(d, to);
     channel_retire(to->channel);
     free((void *)(uintptr_t)to->name.p);
     free(to);
 }
 
-static void free_if_left(struct destination *to) {
+static void free_if_left(struct dispatch *d, struct destination *to) {
     if (to->retired && to->open == NULL && to->waiting_count == 0 && to->sending_count == 0)
-        destination_free(to);
+        destination_free(d, to);
 }
 
 static void free_attempts(struct list *attempts) {
@@ -101,7 +103,7 @@ void dispatch_close(struct dispatch *d) {
     LIST_EACH_SAFE(it, &d->destinations) {
         struct destination *to = CONTAINER(it, struct destination, link);
         cancel_all(to);
-        destination_free(to);
+        destination_free(d, to);
     }
     LIST_EACH_SAFE(it, &d->channels) {
         struct channel *c = CONTAINER(it, struct channel, link);
@@ -123,12 +125,12 @@ static struct destination *find(const struct dispatch *d, enum target_set set, b
 
 // Asks the ledger for work when a good part of what may be in hand is free.
 static void ask(struct dispatch *d, struct destination *to) {
-    size_t in_hand = to->waiting_count + to->sending_count, places = to->concurrency;
-    size_t most = places * HANDS + 2 * to->ended_meanwhile;
-    most = most < places * HANDS_MAX ? most : places * HANDS_MAX;
+    size_t in_hand = to->waiting_count + to->sending_count, hands = pace_hand(&to->pace, HANDS);
+    size_t most = hands + 2 * to->ended_meanwhile, limit = pace_hand(&to->pace, HANDS_MAX);
+    most = most < limit ? most : limit;
     if (d->draining || d->closed || to->retired || to->open != NULL || to->ask_at != 0)
         return;
-    if (in_hand >= most || most - in_hand < (places + 1) / 2)
+    if (in_hand >= most || most - in_hand < (hands + HANDS) / (2 * HANDS))
         return;
     struct haul *h = NEW(struct haul);
     h->to = to;
@@ -161,7 +163,9 @@ static void wait_for_credit(struct dispatch *d) {
 // before a hold or a cancellation goes back instead: it may be meant.
 static bool begin_one(struct dispatch *d, struct destination *to) {
     const struct carrier *carrier = to->channel->carrier;
-    if (d->credit_at != 0 || to->waiting_count == 0 || to->sending_count >= to->concurrency)
+    to->begin_at = 0;
+    if (d->credit_at != 0 || to->waiting_count == 0 ||
+        !pace_lets(&to->pace, now_us(d), to->sending_count, &to->begin_at))
         return false;
     if (carrier->ready != NULL && !carrier->ready(to->channel))
         return false;
@@ -200,7 +204,7 @@ static void pump_all(struct dispatch *d) {
 void destination_freed(struct dispatch *d, struct destination *to) {
     to->ended_meanwhile += to->open != NULL;
     pump(d, to);
-    free_if_left(to);
+    free_if_left(d, to);
     dispatch_wish_wake(d);
 }
 
@@ -210,7 +214,7 @@ void dispatch_unposted(struct dispatch *d, struct attempt *a) {
         d->unposted_at = now_us(d) + UNPOSTED_PAUSE_US;
 }
 
-static void give_back_waiting(struct destination *to) {
+void destination_give_back(struct destination *to) {
     for (struct list *it = to->waiting.next; it != &to->waiting; it = to->waiting.next)
         attempt_give_back(CONTAINER(it, struct attempt, link));
 }
@@ -230,7 +234,7 @@ static void set_target(struct dispatch *d, struct destination *to, const struct 
     to->channel = carrier_of(t)->open(d, t);
     channel_retire(before);
     to->livemode = t->livemode;
-    to->concurrency = t->concurrency;
+    destination_paced(d, to, &t->pace);
     to->retired = false;
     to->ask_at = 0;
 }
@@ -268,7 +272,7 @@ void dispatch_set_targets(struct dispatch *d, const struct targets *t) {
     }
     for (size_t i = 0; i < t->count; i++) {
         const struct target *one = &t->list[i];
-        ensure(one->concurrency > 0);
+        ensure(one->pace.min > 0 && one->pace.max >= one->pace.min);
         struct destination *to = map_get(&known, one->name);
         if (to == NULL)
             to = destination_new(d, t->set, one->name);
@@ -280,8 +284,8 @@ void dispatch_set_targets(struct dispatch *d, const struct targets *t) {
         if (!to->retired)
             continue;
         to->ask_at = 0;
-        give_back_waiting(to);
-        free_if_left(to);
+        destination_give_back(to);
+        free_if_left(d, to);
     }
     pump_all(d);
     dispatch_wish_wake(d);
@@ -322,14 +326,14 @@ static void take_jobs(struct dispatch *d, struct haul *h) {
     if (!got && !d->closed && !to->retired)
         to->ask_at = now_us(d) + ABSENT_PAUSE_US;
     for (size_t i = 0; got && i < h->take.count; i++) {
-        if (to->retired || d->draining)
+        if (to->retired || d->draining || (i > 0 && pace_stands(&to->pace)))
             give_back_job(d, &h->take.jobs[i]);
         else
             attempt_new(d, to, h, &h->take.jobs[i]);
     }
     haul_leave(h);
     pump(d, to);
-    free_if_left(to);
+    free_if_left(d, to);
 }
 
 void dispatch_mail(struct dispatch *d, struct mail *m) {
@@ -385,10 +389,10 @@ void dispatch_drain(struct dispatch *d) {
     LIST_EACH_SAFE(it, &d->destinations) {
         struct destination *to = CONTAINER(it, struct destination, link);
         to->ask_at = 0;
-        give_back_waiting(to);
+        destination_give_back(to);
         if (to->channel->carrier->retire != NULL)
             to->channel->carrier->retire(to->channel);
-        free_if_left(to);
+        free_if_left(d, to);
     }
     d->credit_at = 0;
     dispatch_wish_wake(d);

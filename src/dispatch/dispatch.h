@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Dispatch: brings due deliveries to their destinations, one loop for all of them.
 //
-// For each destination it keeps one open take at the ledger while it has free places (concurrency),
+// For each destination it keeps one open take at the ledger while it has free places,
 // reserves room in the journal for the outcome before it sends anything, signs the stored bytes
 // afresh, sends them, and posts the outcome to the journal. What becomes of the delivery is decided
-// by booking, never here. A destination that is slow or dead uses up its own places and nobody
-// else's.
+// by booking, never here. How many attempts are under way to a destination, and when the next may
+// begin, its pace says (rules/pace.h), of which a restart forgets what was learnt. A destination
+// that is slow or dead uses up its own places and nobody else's; while its breaker is open what was
+// handed out goes back to the ledger, but for the one that is its next probe.
 //
 // An actor: dispatch_step handles mail; the fetcher and the timer call back on the same thread. In
 // production that thread runs the loop and the mailbox is the loop's; the simulation calls all by
@@ -46,7 +48,7 @@ struct target {
     struct handler handler; // of kind command or plugin
     enum mode livemode;
     int64_t timeout_ms;
-    uint32_t concurrency;
+    struct pace_limits pace;
 };
 
 struct dispatch_options {

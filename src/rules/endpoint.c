@@ -154,7 +154,7 @@ result endpoint_destination(const struct endpoint *e, struct arena *a,
         .retry_ms = e->livemode ? retry_live_ms : retry_test_ms,
         .retry_count = e->livemode ? sizeof retry_live_ms / sizeof retry_live_ms[0]
                                    : sizeof retry_test_ms / sizeof retry_test_ms[0],
-        .concurrency = ENDPOINT_CONCURRENCY,
+        .pace = {.min = 1, .max = ENDPOINT_CONCURRENCY},
     };
     return OK;
 }

@@ -21,7 +21,7 @@
 #include "rules/plan.h"
 #include "stripe/endpoint_limits.h"
 
-#define ENDPOINT_CONCURRENCY 16 // attempts at once
+#define ENDPOINT_CONCURRENCY 16 // attempts at once, if it answers them well (rules/pace.h)
 
 struct endpoint {
     bytes id; // "we_…" of /v1/webhook_endpoints, "ed_…" of /v2/core/event_destinations

@@ -67,6 +67,25 @@ enum pace_word pace_word_of(enum outcome outcome, int32_t status) {
     return status == 0 || status >= 500 ? PACE_DOWN : PACE_ANSWERS;
 }
 
+result pace_rate_parse(bytes b, struct pace_limits *out) {
+    static const struct {
+        char unit;
+        int64_t per_ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', PACE_RATE_PER_MAX_MS}};
+    uint64_t count;
+    size_t slash = bytes_find(b, '/');
+    NEED(slash + 2 == b.n && bytes_to_u64(bytes_slice(b, 0, slash), &count) == OK && count > 0 &&
+             count <= PACE_RATE_MAX,
+         INVALID, "a rate is a number from 1 to 100000 in a second, minute or hour, as 50/s");
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (b.p[slash + 1] == units[i].unit) {
+            out->rate = (uint32_t)count;
+            out->rate_per_ms = units[i].per_ms;
+            return OK;
+        }
+    FAIL(INVALID, "a rate is in a second, minute or hour: 50/s, 300/m, 1000/h");
+}
+
 uint32_t pace_level(const struct pace *p) { return p->level_milli / ONE; }
 
 int64_t pace_rate_milli(const struct pace *p) {
@@ -249,9 +268,11 @@ enum breaker_change pace_ended(struct pace *p, int64_t now_us, const struct pace
     return change;
 }
 
+bool pace_stands(const struct pace *p) { return p->breaker.open || p->alone != PACE_TOGETHER; }
+
 size_t pace_hand(const struct pace *p, size_t times) {
     int64_t rate = pace_rate_milli(p);
-    size_t n = p->breaker.open ? 1 : (size_t)pace_level(p) * times;
+    size_t n = pace_stands(p) ? 1 : (size_t)pace_level(p) * times;
     size_t soon = (size_t)(rate / 2 / ONE + 1); // of half a second
     return rate > 0 && soon < n ? soon : n;
 }

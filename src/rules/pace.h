@@ -37,17 +37,17 @@
 
 #include <stddef.h>
 
+#include "base/result.h"
 #include "rules/breaker.h"
 #include "rules/retry.h"
 
 #define PACE_PAUSE_MAX_MS INT64_C(300000)
 #define PACE_RAMP_RATE 10
 
-struct pace_limits {
-    uint32_t min, max;   // attempts at once; the same: fixed. At least 1
-    uint32_t rate;       // attempts …
-    int64_t rate_per_ms; // … in so long; 0: no limit
-};
+// "50/s", "300/m", "1000/h": a rate as people write it. INVALID.
+#define PACE_RATE_MAX 100000
+#define PACE_RATE_PER_MAX_MS INT64_C(3600000)
+must result pace_rate_parse(bytes b, struct pace_limits *out);
 
 // What an attempt says of its destination.
 enum pace_word {
@@ -103,6 +103,8 @@ struct pace_end {
 };
 enum breaker_change pace_ended(struct pace *p, int64_t now_us, const struct pace_end *e);
 
+// Is it closed, or paused: does one attempt at most begin next?
+bool pace_stands(const struct pace *p);
 // How many jobs of it are worth having in hand, those under way included: no more than begin soon,
 // so that what is more urgent is not behind them.
 size_t pace_hand(const struct pace *p, size_t times);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "rules/plan_pace.h"
 
 static const char *const mode_names[] = {"both", "live", "test"};
 static const char *const scope_names[] = {"any", "account", "connect"};
@@ -236,7 +237,7 @@ static result read_handlers(struct arena *a, json v, struct plan_destination *d)
 }
 
 static result read_kind(struct arena *a, json v, struct plan_destination *d) {
-    size_t n = 8;
+    size_t n = 8 + plan_pace_extra(v);
     TRY(kind_parse(json_string(json_get(v, "kind")), &d->kind));
     if (has(v, "description")) {
         n++;
@@ -266,7 +267,6 @@ static result read_kind(struct arena *a, json v, struct plan_destination *d) {
 
 static result read_destination(struct arena *a, json v, struct plan_destination *d) {
     json retry, wait;
-    int64_t concurrency;
     TRY(read_name(a, v, "name", &d->name));
     TRY(read_kind(a, v, d));
     TRY(mode_parse(json_string(json_get(v, "livemode")), &d->livemode));
@@ -277,9 +277,7 @@ static result read_destination(struct arena *a, json v, struct plan_destination 
         TRY(json_i64(wait, &d->retry_ms[i]));
         NEED(d->retry_ms[i] >= 0, INVALID, "a wait in the plan is negative");
     }
-    TRY(read_number(v, "concurrency", UINT32_MAX, &concurrency));
-    d->concurrency = (uint32_t)concurrency;
-    return OK;
+    return plan_pace_read(v, d);
 }
 
 static result read_claim(struct arena *a, json v, struct plan_claim *c) {
@@ -543,7 +541,7 @@ static void write_destination(struct text *t, const struct plan_destination *d) 
         text_add_i64(t, d->retry_ms[i]);
     }
     text_addc(t, ']');
-    write_number(t, "concurrency", d->concurrency);
+    plan_pace_write(d, t);
     text_addc(t, '}');
 }
 

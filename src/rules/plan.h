@@ -93,6 +93,13 @@ struct plan_handler {
     size_t type_count;
 };
 
+// How fast, at most (rules/pace.h).
+struct pace_limits {
+    uint32_t min, max;   // attempts at once; the same: fixed. At least 1
+    uint32_t rate;       // attempts …
+    int64_t rate_per_ms; // … in so long; 0: no limit
+};
+
 struct plan_destination {
     bytes name, description; // description: may be empty
     enum destination_kind kind;
@@ -116,7 +123,7 @@ struct plan_destination {
     int64_t timeout_ms;
     int64_t *retry_ms; // the schedule: wait before the 2nd, 3rd, … attempt
     size_t retry_count;
-    uint32_t concurrency;
+    struct pace_limits pace;
 };
 
 // What endpoints made through the API may be (rules/endpoint.h).
@@ -153,12 +160,13 @@ struct plan {
 //     or "kind":"plugin","path","handlers":[{"name","description","types":[]}], "description",
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}],"sites":[]}] or null,
-//   "timeout_ms","retry_ms":[],"concurrency"}],
+//   "timeout_ms","retry_ms":[],"concurrency","concurrency_min","rate":{"count","per_ms"}}],
 //  "sites":[{"name","late":"route|leave",
 //    "claims":[{"where":[{"path","values":[]}]} or {"prices":[]} or another of rules/claims.def]}],
 //  "endpoints":{"max","disable_after_ms"}}
 // A secret's livemode is left out where it is both, its times where there is no limit, "rolled"
 // where it is false, "older" and "handlers" and a destination's "description" where there is none.
+// "concurrency_min" is left out where it is the same as "concurrency", "rate" where there is none.
 // "endpoints" is left out where both numbers are the usual ones.
 // "sites" stands in neither place where there are none, as in plans of before there were sites.
 // INVALID when it is not of this form.

@@ -53,7 +53,7 @@ static void set_targets(struct node *n, int variant) {
             .secret = B(SECRET_SITE),
             .livemode = p->destinations[i].livemode,
             .timeout_ms = p->destinations[i].timeout_ms,
-            .concurrency = p->destinations[i].concurrency,
+            .pace = p->destinations[i].pace,
         };
     dispatch_set_targets(n->dispatch, &(struct targets){.list = targets,
                                                         .count = p->destination_count,

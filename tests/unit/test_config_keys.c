@@ -18,7 +18,7 @@ static void load(const char *path, struct text *out) {
 static void rows_are_whole(void **state) {
     for (int i = 0; i < KEYS; i++) {
         const struct key_row *row = &keys[i];
-        bool number = row->type == KEY_INTEGER || row->type == KEY_SIZE ||
+        bool number = row->type == KEY_INTEGER || row->type == KEY_SPAN || row->type == KEY_SIZE ||
                       row->type == KEY_DURATION || row->type == KEY_DURATIONS;
         assert_true(strlen(row->meaning) > 10);
         assert_int_equal(row->meaning[strlen(row->meaning) - 1], '.');

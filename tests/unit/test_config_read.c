@@ -191,7 +191,7 @@ static void a_plugin_gets_what_its_handlers_process(void **state) {
     const struct plan_destination *d = c->plan->destinations;
     EQUAL(d->description, "${NAME}");
     EQUAL(d->path, "two.so");
-    assert_int_equal(d->concurrency, 3);
+    assert_int_equal(d->pace.min, 3);
     assert_int_equal(d->handler_count, 2);
     EQUAL(d->handlers[1].description, "d");
     assert_false(d->matches_all);
@@ -226,7 +226,9 @@ static void the_plan_carries_what_decides_and_no_secret(void **state) {
         "\"scope\":\"connect\",\"where\":[{\"path\":\"data.object.metadata.site\",\"values\":"
         "[\"shop\"]},{\"path\":\"data.object.amount\",\"values\":[\"100\",\"200\"]}]},{\"types\":"
         "[\"*\"],\"accounts\":[],\"sources\":[],\"secrets\":[],\"scope\":\"any\",\"where\":[]}],"
-        "\"timeout_ms\":45000,\"retry_ms\":[1000,300000,2592000000],\"concurrency\":256},"
+        "\"timeout_ms\":45000,\"retry_ms\":[1000,300000,2592000000],"
+        "\"concurrency\":256,\"concurrency_min\":4,"
+        "\"rate\":{\"count\":300,\"per_ms\":60000}},"
         "{\"name\":\"all\",\"kind\":\"http\",\"url\":\"http://[::1]:5001\",\"fingerprint\":\"%s\","
         "\"livemode\":\"both\",\"match\":null,\"timeout_ms\":30000,\"retry_ms\":[5000,300000,"
         "1800000,7200000,18000000,36000000,36000000,86400000,86400000],\"concurrency\":16},"

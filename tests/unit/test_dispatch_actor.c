@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "dispatch/dispatch.h"
+#include "rules/pace.h"
 #include "rules/record.h"
 #include "stripe/signature.h"
 
@@ -191,7 +192,7 @@ static struct target target_of(const char *name, uint32_t concurrency) {
         .secret = B(KEY),
         .livemode = MODE_BOTH,
         .timeout_ms = 30000,
-        .concurrency = concurrency,
+        .pace = {.min = concurrency, .max = concurrency},
     };
 }
 
@@ -901,6 +902,156 @@ static void closing_cuts_what_tables_have_begun(void **state) {
 
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
 
+// --- pace: rules/pace.h says when, here it is done
+
+static void pass(struct world *w, int64_t us) {
+    w->mono_us += us;
+    w->wall_ms += us / 1000;
+    dispatch_tick(w->dispatch);
+}
+
+static void answer_all(struct world *w, int status, const char *retry_after) {
+    struct fetch_answer a = {.error = "",
+                             .status = status,
+                             .body = B("hi"),
+                             .retry_after = bytes_of(retry_after),
+                             .micros = 5000};
+    for (size_t n = w->fetch_count; n > 0; n--)
+        answer(w, first_fetch(w), &a);
+    run_journal(w);
+}
+
+static void a_destination_that_only_fails_gets_probes(void **state) {
+    struct world *w = *state;
+    set_one(w, "shop", 16);
+    serve(w, "shop", 1, 32, &plain);
+    assert_int_equal(w->fetch_count, 16);
+    answer_all(w, 500, "");
+    // Seven took the places of the first seven; then the rest went back, and one is asked for.
+    assert_int_equal(w->fetch_count, BREAKER_OPENS_AT - 1);
+    assert_int_equal(given_back_count, 32 - 16 - (BREAKER_OPENS_AT - 1));
+    answer_all(w, 500, "");
+    assert_int_equal(w->fetch_count, 0);
+    assert_int_equal(metric_get(METRIC_BREAKERS_OPEN), 1);
+    assert_int_equal(takes[0]->max, 1);
+}
+
+static void a_probe_goes_out_in_time_and_alone(void **state) {
+    struct world *w = *state;
+    set_one(w, "shop", 8);
+    serve(w, "shop", 1, 8, &plain);
+    answer_all(w, 500, "");
+    serve(w, "shop", 20, 1, &plain);
+    assert_int_equal(w->fetch_count, 0);
+    assert_int_equal(w->wake_at, w->mono_us + 1000000);
+    pass(w, 999999);
+    assert_int_equal(w->fetch_count, 0);
+    pass(w, 1);
+    assert_int_equal(w->fetch_count, 1);
+    assert_false(has_take("shop"));
+    answer_all(w, 500, "");
+    serve(w, "shop", 21, 1, &plain);
+    pass(w, 1999999);
+    assert_int_equal(w->fetch_count, 0);
+    pass(w, 1);
+    answer_all(w, 200, "");
+    assert_int_equal(metric_get(METRIC_BREAKERS_OPEN), 0);
+    assert_int_equal(metric_get(METRIC_PROBES_FAILED), 1);
+    assert_int_equal(metric_get(METRIC_PROBES_OK), 1);
+    // It came back, and is not trampled.
+    serve(w, "shop", 30, 4, &plain);
+    assert_in_range(w->fetch_count, 1, 2);
+    pass(w, 100000);
+    assert_in_range(w->fetch_count, 1, 2);
+    answer_all(w, 200, "");
+}
+
+static void what_it_was_asked_for_before_goes_back_when_it_is_closed(void **state) {
+    struct world *w = *state;
+    set_one(w, "shop", 8);
+    serve(w, "shop", 1, 8, &plain);
+    struct take *late = remove_take("shop");
+    assert_true(late->max > 4);
+    takes[take_count++] = late;
+    answer_all(w, 500, "");
+    serve(w, "shop", 20, 4, &plain);
+    assert_int_equal(given_back_count, 3);
+    assert_int_equal(w->fetch_count, 0);
+}
+
+static void retry_after_holds_its_destination_alone(void **state) {
+    struct world *w = *state;
+    struct target both[] = {target_of("shop", 4), target_of("other", 4)};
+    set_all(w, both, 2, 9);
+    serve(w, "shop", 1, 8, &plain);
+    assert_int_equal(w->fetch_count, 4);
+    answer_all(w, 429, "7");
+    assert_int_equal(given_back_count, 4);
+    serve(w, "shop", 20, 1, &plain);
+    assert_int_equal(w->fetch_count, 0);
+    serve(w, "other", 40, 2, &plain);
+    assert_int_equal(w->fetch_count, 2);
+    answer_all(w, 200, "");
+    assert_int_equal(w->wake_at, w->mono_us + 7000000);
+    pass(w, 7000000);
+    assert_int_equal(w->fetch_count, 1);
+    answer_all(w, 200, "");
+    assert_int_equal(metric_get(METRIC_SHED), 4);
+}
+
+static void a_rate_is_kept_by_the_clock(void **state) {
+    struct world *w = *state;
+    struct target t = target_of("shop", 16);
+    t.pace.rate = 20;
+    t.pace.rate_per_ms = 1000;
+    set_all(w, &t, 1, 9);
+    // Of 0.1 s and one, at once; and in hand no more than begins in half a second, and one.
+    assert_int_equal(takes[0]->max, 11);
+    serve(w, "shop", 1, 11, &plain);
+    assert_int_equal(w->fetch_count, 3);
+    answer_all(w, 200, "");
+    assert_int_equal(w->fetch_count, 0);
+    for (size_t i = 1; i <= 8; i++) {
+        assert_int_equal(w->wake_at, w->mono_us + 50000);
+        pass(w, 50000);
+        assert_int_equal(w->fetch_count, i);
+    }
+    answer_all(w, 200, "");
+}
+
+static void a_level_rises_as_it_is_answered(void **state) {
+    struct world *w = *state;
+    struct target t = target_of("shop", 16);
+    t.pace.min = 1;
+    set_all(w, &t, 1, 9);
+    serve(w, "shop", 1, 2, &plain);
+    assert_int_equal(w->fetch_count, 1);
+    answer_first(w, 200);
+    assert_int_equal(w->fetch_count, 1);
+    serve(w, "shop", 10, 3, &plain);
+    assert_int_equal(w->fetch_count, 2);
+    answer_all(w, 200, "");
+    assert_int_equal(w->fetch_count, 2); // the last two
+    answer_all(w, 200, "");
+}
+
+static void a_reload_probes_at_once(void **state) {
+    struct world *w = *state;
+    set_one(w, "shop", 8);
+    serve(w, "shop", 1, 8, &plain);
+    answer_all(w, 500, "");
+    serve(w, "shop", 20, 1, &plain);
+    assert_int_equal(w->fetch_count, 0);
+    set_one(w, "shop", 8);
+    assert_int_equal(w->fetch_count, 1);
+    answer_all(w, 500, "");
+    set_all(w, NULL, 0, 10); // who leaves counts no more
+    struct take *gone = remove_take("shop");
+    gone->failed = PLACE(ABSENT, "it left");
+    dispatch_mail(w->dispatch, &gone->mail);
+    assert_int_equal(metric_get(METRIC_BREAKERS_OPEN), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(older_secrets_sign_too_until_their_overlap_ends),
@@ -934,6 +1085,13 @@ int main(void) {
         TEST(what_is_for_tables_has_succeeded_at_the_next_tick),
         TEST(tables_that_left_end_what_they_have_begun),
         TEST(closing_cuts_what_tables_have_begun),
+        TEST(a_destination_that_only_fails_gets_probes),
+        TEST(a_probe_goes_out_in_time_and_alone),
+        TEST(what_it_was_asked_for_before_goes_back_when_it_is_closed),
+        TEST(retry_after_holds_its_destination_alone),
+        TEST(a_rate_is_kept_by_the_clock),
+        TEST(a_level_rises_as_it_is_answered),
+        TEST(a_reload_probes_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,7 @@ static void an_endpoint_becomes_a_guarded_target(void **state) {
     assert_true(bytes_equal(t->url, B("https://shop.example/{account}")));
     assert_true(bytes_equal(t->secret, SECRET));
     assert_int_equal(t->livemode, MODE_LIVE);
-    assert_true(t->timeout_ms > 0 && t->concurrency > 0);
+    assert_true(t->timeout_ms > 0 && t->pace.max > 0);
     assert_int_equal(t->older_count, 0);
     retarget_free(r);
 }

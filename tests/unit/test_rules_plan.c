@@ -22,7 +22,8 @@
     "[\"platform\"],\"sources\":[\"/b\"],\"secrets\":[\"connect\"],\"scope\":\"connect\","         \
     "\"where\":[{\"path\":\"data.object.metadata.site\",\"values\":[\"sh\\\"op\",\"\\u0001\"]}]}," \
     "{\"types\":[],\"accounts\":[],\"sources\":[],\"secrets\":[],\"scope\":\"any\",\"where\":"     \
-    "[]}],\"timeout_ms\":30000,\"retry_ms\":[5000,300000],\"concurrency\":16},{\"name\":\"all\","  \
+    "[]}],\"timeout_ms\":30000,\"retry_ms\":[5000,300000],\"concurrency\":16,"                     \
+    "\"concurrency_min\":4,\"rate\":{\"count\":50,\"per_ms\":1000}},{\"name\":\"all\","            \
     "\"kind\":\"http\",\"url\":\"http://b\",\"fingerprint\":\"aa\",\"livemode\":\"both\","         \
     "\"match\":null,\"timeout_ms\":1,\"retry_ms\":[],\"concurrency\":4294967295}]}"
 
@@ -226,9 +227,14 @@ static void every_field_is_read(void **state) {
     assert_true(bytes_equal(d->rules[0].wheres[0].values[1], B("\x01")));
     assert_int_equal(d->timeout_ms, 30000);
     assert_int_equal(d->retry_ms[1], 300000);
-    assert_int_equal(d->concurrency, 16);
+    assert_int_equal(d->pace.min, 4);
+    assert_int_equal(d->pace.max, 16);
+    assert_int_equal(d->pace.rate, 50);
+    assert_int_equal(d->pace.rate_per_ms, 1000);
     assert_true(p->destinations[1].matches_all);
-    assert_int_equal(p->destinations[1].concurrency, UINT32_MAX);
+    assert_true(p->destinations[1].pace.max == UINT32_MAX);
+    assert_true(p->destinations[1].pace.min == UINT32_MAX);
+    assert_int_equal(p->destinations[1].pace.rate, 0);
     assert_null(plan_source_find(p, B("/webhoo")));
     assert_null(plan_source_find(p, B("")));
     assert_null(plan_destination_find(p, B("Shop")));
@@ -269,6 +275,14 @@ static const struct {
     {"[5000,", "[\"5s\","},
     {"4294967295", "4294967296"},
     {"4294967295", "0"},
+    {"\"concurrency_min\":4", "\"concurrency_min\":0"},
+    {"\"concurrency_min\":4", "\"concurrency_min\":16"},
+    {"\"concurrency_min\":4", "\"concurrency_min\":17"},
+    {"\"count\":50", "\"count\":0"},
+    {"\"count\":50", "\"count\":100001"},
+    {"\"count\":50,", ""},
+    {"\"per_ms\":1000", "\"per_ms\":3600001"},
+    {"\"per_ms\":1000", "\"per_ms\":1000,\"more\":1"},
     {"{\"sources\"", "{\"more\":1,\"sources\""},
     {"{\"sources\"", "[{\"sources\""},
 };
