@@ -224,6 +224,10 @@ result loop_interrupts(struct loop *l, void (*got)(void *ctx, int signum), void 
     return loop_signal(l, SIGTERM, got, ctx);
 }
 
+result loop_hangups(struct loop *l, void (*got)(void *ctx, int signum), void *ctx) {
+    return loop_signal(l, SIGHUP, got, ctx);
+}
+
 // Takes the last mail, and ends what lingers while its owners' timers can still be closed by them.
 static void end_guests(struct loop *l) {
     LIST_EACH(it, &l->timers) { timer_clear(CONTAINER(it, struct timer, link)); }

@@ -38,5 +38,7 @@ void timer_close(struct timer *t); // null is allowed
 must result loop_signal(struct loop *l, int signum, void (*got)(void *ctx, int signum), void *ctx);
 // The same for SIGINT and SIGTERM: someone wants the process to end.
 must result loop_interrupts(struct loop *l, void (*got)(void *ctx, int signum), void *ctx);
+// The same for SIGHUP: the terminal is gone.
+must result loop_hangups(struct loop *l, void (*got)(void *ctx, int signum), void *ctx);
 
 #endif
