@@ -3,7 +3,6 @@
 #include <strings.h>
 
 #include "base/arena.h"
-#include "base/url.h"
 #include "cli/commands.h"
 #include "cli/listening.h"
 #include "cli/query.h"
@@ -44,29 +43,6 @@ static const struct poptOption options[] = {
      "print what events are signed with, and end", NULL},
     POPT_TABLEEND,
 };
-
-// 4242, and unlike Stripe's CLI, for which that is a host, 4242/hook.
-static bool is_port(const char *said) {
-    size_t n = strspn(said, "0123456789");
-    return n > 0 && (said[n] == '\0' || strchr("/?", said[n]) != NULL);
-}
-
-// 4242, /hook, localhost:4242/hook: as Stripe's CLI takes them.
-static bool normalise(const char *said, struct text *out) {
-    if (said == NULL)
-        return true;
-    if (strstr(said, "://") == NULL)
-        text_adds(out, "http://");
-    if (is_port(said))
-        text_adds(out, "localhost:");
-    else if (said[0] == '/')
-        text_adds(out, "localhost");
-    text_adds(out, said);
-    const char *fault = url_fault(text_bytes(out));
-    if (fault != NULL)
-        cli_say("%s is no URL to bring events to: %s", said, fault);
-    return fault == NULL;
-}
 
 // "Name:value" without what would end its line.
 static bool header_good(bytes h) {
@@ -142,7 +118,7 @@ static enum cli_exit run(const struct cli_call *c) {
     enum cli_exit code = misuse(c);
     if (code != CLI_DONE)
         return code;
-    if (!normalise(o.forward_to, &to) || !normalise(o.forward_connect_to, &connect_to) ||
+    if (!listening_url(o.forward_to, &to) || !listening_url(o.forward_connect_to, &connect_to) ||
         !read_headers(lines, &l.header_count, &memory))
         return CLI_USAGE;
     if (o.since != NULL && query_when(o.since, clock_wall_ms(&clock_real), &l.since_ms) != OK)

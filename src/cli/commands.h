@@ -9,7 +9,7 @@ extern const struct cli_command command_serve, command_check, command_events, co
     command_destinations, command_explain, command_suspense, command_ledger, command_keys,
     command_secrets, command_sign, command_verify, command_version, command_trigger, command_status,
     command_listen, command_help, command_doctor, command_accounts, command_sites, command_match,
-    command_plugin, command_tables, command_twin;
+    command_plugin, command_tables, command_twin, command_dev;
 
 struct config;
 // Reads a configuration (null: where it is looked for); warnings and what is wrong have been said.

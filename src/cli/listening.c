@@ -9,6 +9,7 @@
 #include "base/hmac.h"
 #include "base/list.h"
 #include "base/memory.h"
+#include "base/url.h"
 #include "cli/query.h"
 #include "port/clock.h"
 #include "port/fetch.h"
@@ -441,6 +442,10 @@ static void say_ready(struct listening *l) {
                 (unsigned long long)l->after);
         return;
     }
+    if (l->o->ready != NULL) {
+        l->o->ready(l->o->ready_ctx, text_str(&l->secret));
+        return;
+    }
     (void)fprintf(stderr, "Ready! Your webhook signing secret is %s (^C to quit)\n",
                   text_str(&l->secret));
 }
@@ -499,14 +504,38 @@ static void on_interrupt(void *ctx, int signum) {
 
 static void on_leave(void *ctx) { end(ctx, CLI_DONE); }
 
+// 4242, and unlike Stripe's CLI, for which that is a host, 4242/hook.
+static bool is_port(const char *said) {
+    size_t n = strspn(said, "0123456789");
+    return n > 0 && (said[n] == '\0' || strchr("/?", said[n]) != NULL);
+}
+
+bool listening_url(const char *said, struct text *out) {
+    if (said == NULL)
+        return true;
+    if (strstr(said, "://") == NULL)
+        text_adds(out, "http://");
+    if (is_port(said))
+        text_adds(out, "localhost:");
+    else if (said[0] == '/')
+        text_adds(out, "localhost");
+    text_adds(out, said);
+    const char *fault = url_fault(text_bytes(out));
+    if (fault != NULL)
+        cli_say("%s is no URL to bring events to: %s", said, fault);
+    return fault == NULL;
+}
+
 static bool open_all(struct listening *l) {
     const struct fetch_options to_desk = {.connections_kept = 2,
                                           .ca_file = l->o->ca_file,
                                           .user_agent = "hookkeep/" HOOKKEEP_VERSION};
     const struct fetch_options to_sites = {.connections_kept = UNDER_WAY_MAX};
-    if (loop_open(&l->loop) != OK || fetcher_open(l->loop, &to_desk, &l->desk) != OK ||
+    bool own = l->o->loop == NULL;
+    l->loop = l->o->loop;
+    if ((own && loop_open(&l->loop) != OK) || fetcher_open(l->loop, &to_desk, &l->desk) != OK ||
         fetcher_open(l->loop, &to_sites, &l->sites) != OK ||
-        loop_interrupts(l->loop, on_interrupt, l) != OK) {
+        (own && loop_interrupts(l->loop, on_interrupt, l) != OK)) {
         cli_say("the network could not be set up; too few open files are allowed, or too little "
                 "memory is left");
         return false;
@@ -525,7 +554,8 @@ static void close_all(struct listening *l) {
     timer_close(l->leave);
     LIST_EACH_SAFE(it, &l->forwards)
     forward_drop(CONTAINER(it, struct forward, here));
-    loop_close(l->loop);
+    if (l->o->loop == NULL)
+        loop_close(l->loop);
     hmac_key_wipe(&l->key);
     struct text *texts[] = {&l->authorization, &l->secret};
     for (size_t i = 0; i < 2; i++)

@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/where.h"
+#include "port/loop.h"
 
 struct listening_options {
     const struct where *where;
@@ -21,8 +22,17 @@ struct listening_options {
     unsigned long retries; // of what a site refuses
     bool as_json;          // a line of JSON for each event, instead of words
     bool print_secret;     // prints the secret alone, and ends
+    // Not null: it lives on this loop, whose owner ends it by loop_stop and hears of signals
+    // himself.
+    struct loop *loop;
+    // Not null: called once it is ready, instead of saying so.
+    void (*ready)(void *ctx, const char *secret);
+    void *ready_ctx;
 };
 
+// A URL from how people write it: 4242, 4242/hook, /hook, localhost:4242/hook; null adds nothing.
+// False: it has been said what is wrong.
+bool listening_url(const char *said, struct text *out);
 // Returns when it was interrupted (CLI_DONE), or could not begin; what failed has been said.
 enum cli_exit listening_run(const struct listening_options *o);
 

@@ -108,7 +108,7 @@ test("help names every command, and each tells how to call it", async () => {
   assert.match((await ok(["--help"])).stdout, /^Usage: hookkeep COMMAND/);
   const names = [...all.stdout.matchAll(/^ {2}(\w+) +\S/gm)].map((m) => m[1]);
   assert.deepEqual(names, [
-    "serve", "check", "status", "doctor", "accounts", "events", "deliveries", "destinations",
+    "serve", "dev", "check", "status", "doctor", "accounts", "events", "deliveries", "destinations",
     "explain", "match", "sites", "tables", "suspense", "secrets", "ledger", "keys", "listen",
     "trigger", "twin", "sign", "verify", "plugin", "version", "help"
   ]);
