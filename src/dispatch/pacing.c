@@ -9,10 +9,13 @@
 static int64_t now_us(const struct dispatch *d) { return clock_mono_us(d->o.clock); }
 
 void destination_paced(struct dispatch *d, struct destination *to, const struct pace_limits *p) {
-    if (to->pace.limits.max == 0)
+    if (to->pace.limits.max == 0) {
         pace_init(&to->pace, p, now_us(d));
-    else
-        pace_adopt(&to->pace, p, now_us(d));
+        return;
+    }
+    pace_adopt(&to->pace, p);
+    if (to->set == TARGETS_CONFIGURED) // endpoints are told anew whenever one of them is changed
+        breaker_nudge(&to->pace.breaker, now_us(d));
 }
 
 static void count_open(struct dispatch *d, int more) {

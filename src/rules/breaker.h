@@ -11,8 +11,8 @@
 // as well. The first answer that is no failure closes the breaker. What began before it opened and
 // fails later says nothing new.
 //
-// An operator who mended the site need not wait: a destination that is configured anew is probed at
-// once (breaker_nudge).
+// An operator who mended the site need not wait: when the configuration is read again, its
+// destinations are probed at once (breaker_nudge).
 #ifndef RULES_BREAKER_H
 #define RULES_BREAKER_H
 

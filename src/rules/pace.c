@@ -46,7 +46,7 @@ void pace_init(struct pace *p, const struct pace_limits *limits, int64_t now_us)
     };
 }
 
-void pace_adopt(struct pace *p, const struct pace_limits *limits, int64_t now_us) {
+void pace_adopt(struct pace *p, const struct pace_limits *limits) {
     bool was_fixed = fixed(p);
     p->limits = *limits;
     if (fixed(p) && !p->ramping)
@@ -54,7 +54,6 @@ void pace_adopt(struct pace *p, const struct pace_limits *limits, int64_t now_us
     if (was_fixed && !fixed(p))
         p->slow_start = true;
     set_level(p, p->level_milli);
-    breaker_nudge(&p->breaker, now_us);
 }
 
 enum pace_word pace_word_of(enum outcome outcome, int32_t status) {

@@ -86,9 +86,8 @@ struct pace {
 };
 
 void pace_init(struct pace *p, const struct pace_limits *limits, int64_t now_us);
-// The destination is configured anew: what is known of it stays, within the new limits, and it is
-// probed at once.
-void pace_adopt(struct pace *p, const struct pace_limits *limits, int64_t now_us);
+// The destination has new limits: what is known of it stays, within these.
+void pace_adopt(struct pace *p, const struct pace_limits *limits);
 
 // May one more attempt begin, beside those under way? If not, *at_us is when to ask again; 0: when
 // an attempt has ended.

@@ -670,7 +670,7 @@ void oracle_endpoints(struct sim *s) {
         return;
     struct pointing *p = NEW(struct pointing);
     p->sim = s;
-    size_t count = s->pace_count + 1;
+    size_t count = s->distance_count + 1;
     uint32_t *attempts = memory_new(count, sizeof *attempts);
     for (size_t i = 0; i < s->history_count; i++) {
         const struct record *r = &s->history[i];

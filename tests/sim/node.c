@@ -55,6 +55,7 @@ static void set_targets(struct node *n, int variant) {
             .timeout_ms = p->destinations[i].timeout_ms,
             .pace = p->destinations[i].pace,
         };
+    n->targeted++;
     dispatch_set_targets(n->dispatch, &(struct targets){.list = targets,
                                                         .count = p->destination_count,
                                                         .generation = n->generation});

@@ -41,6 +41,7 @@ struct node {
     int64_t wake_at_us;
     uint32_t posted; // records of the desk's on their way
     uint64_t generation;
+    uint32_t targeted; // how often dispatch was told of the configuration
     int variant, wanted_variant; // of the plan: in force, and to be adopted
 
     bool small; // its journal is
@@ -76,6 +77,10 @@ extern bool plan_has_endpoints;
 // "unclaimed".
 bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,
                   bytes source, const char *site);
+
+// Attempts a second, of those that have a rate; 0: none has it. The same in all variants.
+uint32_t plan_rate(bytes destination);
+bool plan_is_http(bytes destination); // in this run
 
 // Sites of a variant, in the configuration's order, NO_SITE after the last; each with at most one
 // claim of a kind.

@@ -36,14 +36,14 @@ static void keep_record(struct sim *s, const struct record *r) {
     kept->payload = bytes_from(bytes_strdup(r->payload), r->payload.n);
 }
 
-static struct pace *pace_of(struct sim *s, uint64_t delivery) {
-    if (delivery >= s->pace_count) {
+static struct distance *distance_of(struct sim *s, uint64_t delivery) {
+    if (delivery >= s->distance_count) {
         size_t n = (size_t)delivery + 64;
-        s->paces = memory_grow(s->paces, n, sizeof *s->paces);
-        memset(s->paces + s->pace_count, 0, (n - s->pace_count) * sizeof *s->paces);
-        s->pace_count = n;
+        s->distances = memory_grow(s->distances, n, sizeof *s->distances);
+        memset(s->distances + s->distance_count, 0, (n - s->distance_count) * sizeof *s->distances);
+        s->distance_count = n;
     }
-    return &s->paces[delivery];
+    return &s->distances[delivery];
 }
 
 // The schedule of every plan here, less the jitter of a fifth. It counts from when the outcome was
@@ -54,7 +54,7 @@ static void check_pace(struct sim *s, const struct record *r) {
     struct outcome_record in;
     if (r->kind != RECORD_OUTCOME || outcome_decode(r->payload, &in) != OK)
         return;
-    struct pace *p = pace_of(s, in.delivery);
+    struct distance *p = distance_of(s, in.delivery);
     int64_t ended_us = s->node.appended_us, began_us = ended_us - in.micros;
     if (p->attempt != 0 && in.attempt == p->attempt + 1 && s->forwarded_us < p->ended_us &&
         s->retries == 0 && began_us < p->not_before_us)
@@ -524,7 +524,7 @@ void oracle_close(struct sim *s) {
     for (size_t i = 0; i < s->history_count; i++)
         free((void *)(uintptr_t)s->history[i].payload.p);
     free(s->history);
-    free(s->paces);
+    free(s->distances);
     sites_close(s);
     map_drop(&s->deaths);
 }

@@ -14,6 +14,8 @@ struct wish {
     const char *mode;             // of a command, in runs that have them; null: http
     const char *sites[2];         // in runs that have them; null: any
     bool tables;                  // keeps them, in runs that do
+    uint32_t rate;                // a second; 0: none
+    uint32_t least;               // of its level, which has at most 4; 0: that
 };
 
 #define RULE(types, accounts, sources, scope)                                                      \
@@ -24,10 +26,11 @@ struct wish {
     "\"where\":[],\"sites\":[" names "]}]"
 
 static const struct wish wishes[] = {
-    {"all", "both", "null", "", 0, NULL, 15},
-    {"customers", "both", RULE("\"customer.*\"", "", "", "any"), "customer.", 0, NULL, 13},
-    {"live", "live", "null", "", 0, NULL, 3},
-    {"live", "both", "null", "", 0, NULL, 12},
+    {"all", "both", "null", "", 0, NULL, 15, .least = 1},
+    {"customers", "both", RULE("\"customer.*\"", "", "", "any"), "customer.", 0, NULL, 13,
+     .rate = 2},
+    {"live", "live", "null", "", 0, NULL, 3, .rate = 20, .least = 2},
+    {"live", "both", "null", "", 0, NULL, 12, .rate = 20, .least = 2},
     {"connect", "both", RULE("", "", "", "connect"), "", 1, NULL, 6, "oneshot"},
     {"platform", "test", RULE("\"charge.*\",\"invoice.*\"", "\"platform\"", "", "any"), "", -1,
      NULL, 15},
@@ -139,8 +142,13 @@ static void plan_draft(int variant, struct text *out) {
                       w->name);
         text_addf(out,
                   ",\"livemode\":\"%s\",\"match\":%s,\"timeout_ms\":30000,"
-                  "\"retry_ms\":[1000,5000,30000,60000,60000,60000,120000],\"concurrency\":4}",
+                  "\"retry_ms\":[1000,5000,30000,60000,60000,60000,120000],\"concurrency\":4",
                   plan_mixes_modes ? "both" : w->livemode, w->match);
+        if (w->least > 0)
+            text_addf(out, ",\"concurrency_min\":%u", w->least);
+        if (w->rate > 0)
+            text_addf(out, ",\"rate\":{\"count\":%u,\"per_ms\":1000}", w->rate);
+        text_addc(out, '}');
         first = false;
     }
     text_adds(out, "]");
@@ -159,6 +167,23 @@ void plan_of(int variant, struct text *out) {
     ensure(plan_read(text_bytes(&draft), 0, &p) == OK);
     plan_write(p, out);
     plan_free(p);
+}
+
+static const struct wish *wish_of(bytes destination) {
+    for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
+        if (bytes_equal(destination, bytes_of(wishes[i].name)))
+            return &wishes[i];
+    return NULL;
+}
+
+uint32_t plan_rate(bytes destination) {
+    const struct wish *w = wish_of(destination);
+    return w == NULL ? 0 : w->rate;
+}
+
+bool plan_is_http(bytes destination) {
+    const struct wish *w = wish_of(destination);
+    return w == NULL || !(w->tables || (w->mode != NULL && plan_has_commands));
 }
 
 bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,

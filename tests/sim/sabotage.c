@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "disk.h"
 #include "ledger/book_internal.h"
+#include "rules/pace.h"
 #include "rules/version.h"
 #include "sim.h"
 
@@ -339,7 +340,58 @@ static void remember_failures(struct store *books) {
     success_is_nothing = true;
 }
 
+static enum { PACE_HONEST, NO_RATE, NO_PAUSE_ENDS, PAUSED_TOGETHER, BREAKER_LEAKS } pace_broken;
+static int64_t all_paused_until_us;
+
+bool __real_pace_lets(const struct pace *p, int64_t now_us, size_t under_way, int64_t *at_us);
+bool __wrap_pace_lets(const struct pace *p, int64_t now_us, size_t under_way, int64_t *at_us);
+
+bool __wrap_pace_lets(const struct pace *p, int64_t now_us, size_t under_way, int64_t *at_us) {
+    struct pace broken = *p;
+    if (pace_broken == NO_RATE)
+        broken.limits.rate = 0;
+    if (pace_broken == NO_PAUSE_ENDS && p->paused_until_us > 0)
+        broken.paused_until_us += INT64_C(86400000000);
+    if (pace_broken == PAUSED_TOGETHER) {
+        if (p->paused_until_us > all_paused_until_us)
+            all_paused_until_us = p->paused_until_us;
+        broken.paused_until_us = all_paused_until_us;
+    }
+    return __real_pace_lets(&broken, now_us, under_way, at_us);
+}
+
+bool __real_breaker_lets(const struct breaker *b, int64_t now_us, int64_t *at_us);
+bool __wrap_breaker_lets(const struct breaker *b, int64_t now_us, int64_t *at_us);
+
+bool __wrap_breaker_lets(const struct breaker *b, int64_t now_us, int64_t *at_us) {
+    struct breaker early = *b;
+    early.next_us -= early.open && pace_broken == BREAKER_LEAKS ? 500000 : 0;
+    return __real_breaker_lets(&early, now_us, at_us);
+}
+
+static void keep_no_rate(struct sim *s) {
+    (void)s;
+    pace_broken = NO_RATE;
+}
+
+static void end_no_pause(struct sim *s) {
+    (void)s;
+    pace_broken = NO_PAUSE_ENDS;
+}
+
+static void pause_all(struct sim *s) {
+    (void)s;
+    pace_broken = PAUSED_TOGETHER;
+}
+
+static void probe_early(struct sim *s) {
+    (void)s;
+    pace_broken = BREAKER_LEAKS;
+}
+
 void sabotage_ends(void) {
+    pace_broken = PACE_HONEST;
+    all_paused_until_us = 0;
     undone_is_kept = greatest_id_wins = false;
     late_stays = success_is_nothing = off_matches = thirds_are_not_owed = false;
 }
@@ -400,6 +452,10 @@ const struct sabotage sabotages[] = {
      "every matching destination gets it",
      arm_call_deaths_success,
      {.network = true, .plans = true}},
+    {"rates are not kept", "a destination gets no more than its rate", keep_no_rate, {0}},
+    {"probes come too soon", "an open breaker sends only probes", probe_early, {.moods = true}},
+    {"no pause ends", "what is due comes in time", end_no_pause, {.moods = true}},
+    {"one that pauses pauses all", "a destination waits for no other", pause_all, {.moods = true}},
     {"who waits is skipped", "what waited comes to its site", NULL, {0}, skip_who_waits},
     {"another site is noted", "an event is its site's", NULL, {0}, note_another_site},
     {"what is undone stays learnt",

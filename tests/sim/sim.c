@@ -16,19 +16,23 @@
 #define SITES_EACH 2     // one in so many has several sites
 #define TABLES_EACH 3    // and one in so many keeps tables
 #define ENDPOINTS_EACH 3 // and one in so many has endpoints that are made through the API
+#define MOODS_EACH 6     // and in one in so many nothing but sites' moods is amiss
 #define TROUBLE_US 150000000
+#define WATCH_EACH 8 // steps
 #define STEPS_MAX 400000
 #define SABOTAGE_SEEDS 60
 
 static void draw_trouble(struct sim *s) {
     struct world *w = &s->world;
-    bool *all[] = {&s->trouble.crashes,  &s->trouble.disk,  &s->trouble.store,
-                   &s->trouble.network,  &s->trouble.jumps, &s->trouble.plans,
-                   &s->trouble.commands, &s->trouble.poison};
+    bool *all[] = {&s->trouble.crashes,  &s->trouble.disk,   &s->trouble.store,
+                   &s->trouble.network,  &s->trouble.jumps,  &s->trouble.plans,
+                   &s->trouble.commands, &s->trouble.poison, &s->trouble.moods};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         *all[i] = world_chance(w, 2);
     s->trouble.killer = world_chance(w, 6);
     s->trouble.narrow = world_chance(w, 2);
+    if (world_chance(w, MOODS_EACH))
+        s->trouble = (struct trouble){.moods = true};
 }
 
 static void arm_disk(struct sim *s) {
@@ -130,6 +134,9 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
         s->trouble = sabotage->trouble;
     else
         draw_trouble(s);
+    struct trouble t = s->trouble;
+    s->only_moods = !(t.crashes || t.disk || t.store || t.network || t.jumps || t.plans ||
+                      t.commands || t.poison || t.killer || t.narrow);
     site_open(s);
     handler_open(s);
     s->node = (struct node){
@@ -190,6 +197,8 @@ static const char *run(uint64_t seed, bool tracing, const struct sabotage *sabot
     for (uint64_t steps = 0; s->world.broken == NULL; steps++) {
         step(s);
         oracle_step(s);
+        if (steps % WATCH_EACH == 0)
+            moods_step(s);
         if (!s->calm && s->world.mono_us > TROUBLE_US)
             calm_down(s);
         if (s->calm && s->node.up && steps % 16 == 0)

@@ -6,6 +6,7 @@
 #define SIM_SIM_H
 
 #include "base/map.h"
+#include "moods.h"
 #include "node.h"
 #include "port/fetch.h"
 
@@ -22,6 +23,7 @@
 struct trouble {
     bool crashes, disk, store, network, jumps, plans, commands, poison, killer;
     bool narrow; // a small journal
+    bool moods;  // of sites
 };
 
 // What an event says of objects. `site` is metadata.site, null: it has none.
@@ -95,7 +97,7 @@ struct kept_record {
 };
 
 // When the next attempt of a delivery may begin, by its outcomes so far.
-struct pace {
+struct distance {
     uint32_t attempt, failures;
     int64_t ended_us, not_before_us; // monotonic
 };
@@ -116,8 +118,11 @@ struct sim {
     uint32_t fetches;      // and what is to happen in handlers
     const char *down;      // a destination that never accepts anything; null
     int64_t full_until_us; // the ledger's disk has no room until then
-    bool calm;             // no more trouble: everything must come to its end
-    size_t calm_from;      // records of before; later ones are of a calm run
+    struct watch watches[WATCHES_MAX];
+    size_t watch_count;
+    bool only_moods;  // no other trouble
+    bool calm;        // no more trouble: everything must come to its end
+    size_t calm_from; // records of before; later ones are of a calm run
 
     struct event_sent events[EVENTS_MAX];
     size_t event_count;
@@ -132,8 +137,8 @@ struct sim {
     struct map got;         // "destination event owner" -> struct got
     struct record *history; // every durable record, position 1 first
     size_t history_count, history_cap;
-    struct pace *paces; // by delivery
-    size_t pace_count;
+    struct distance *distances; // by delivery
+    size_t distance_count;
     struct sited *sited; // by position, from 0
     struct reading *reading;
     struct map deaths;      // position -> how often the process died there

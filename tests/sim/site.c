@@ -45,6 +45,7 @@ static void answer(void *ctx) {
             g->excused++;
     }
     if (heard) {
+        moods_heard(s, bytes_of(f->destination), f->began_us, f->answers ? f->status : 0);
         struct fetch_answer a = {
             .failed = f->answers   ? OK
                       : f->arrives ? PLACE(TIMEOUT, "no answer")
@@ -124,6 +125,9 @@ static void draw_fate(struct fetch *f) {
         f->status = 500;
         return;
     }
+    if (moods_fate(s, bytes_of(f->destination), &f->arrives, &f->answers, &f->status,
+                   &f->retry_after))
+        return;
     if (s->calm || !s->trouble.network)
         return;
     switch (world_below(&s->world, 12)) {
@@ -166,6 +170,7 @@ static struct fetch *start(struct fetcher *fetcher, const struct fetch_request *
     f->body = bytes_strdup(r->body);
     const char *name = strrchr(r->url, '/') + 1;
     memcpy(f->destination, name, strlen(name) + 1);
+    moods_begins(s, bytes_of(f->destination));
     copy_header(r, "Stripe-Signature", f->signature, sizeof f->signature);
     draw_fate(f);
     OWN(event_drop)

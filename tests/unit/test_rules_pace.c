@@ -361,18 +361,20 @@ static void a_new_configuration_keeps_what_is_known(void **state) {
     for (int i = 0; i < 20; i++)
         end_as(&p, START + i, PACE_WELL, 0);
     assert_int_equal(pace_level(&p), 21);
-    pace_adopt(&p, &(struct pace_limits){.min = 1, .max = 8}, START);
+    pace_adopt(&p, &(struct pace_limits){.min = 1, .max = 8});
     assert_int_equal(pace_level(&p), 8);
-    pace_adopt(&p, &(struct pace_limits){.min = 12, .max = 12}, START);
+    pace_adopt(&p, &(struct pace_limits){.min = 12, .max = 12});
     assert_int_equal(pace_level(&p), 12);
     for (int i = 0; i < BREAKER_OPENS_AT; i++)
         end_as(&p, START, PACE_DOWN, 0);
     assert_false(pace_lets(&p, START, 0, &at));
-    pace_adopt(&p, &(struct pace_limits){.min = 12, .max = 12}, START);
+    pace_adopt(&p, &(struct pace_limits){.min = 12, .max = 12});
+    assert_false(pace_lets(&p, START, 0, &at));
+    breaker_nudge(&p.breaker, START);
     assert_true(pace_lets(&p, START, 0, &at));
     end_as(&p, START, PACE_WELL, 0);
     assert_int_equal(pace_level(&p), 2); // it came back
-    pace_adopt(&p, &(struct pace_limits){.min = 16, .max = 16}, START);
+    pace_adopt(&p, &(struct pace_limits){.min = 16, .max = 16});
     assert_int_equal(pace_level(&p), 2);
 }
 
