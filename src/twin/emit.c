@@ -128,7 +128,7 @@ static bool emit_one(struct twin_call *c, struct twin_object *o, const struct js
     if (s->previous != NULL && base != NULL &&
         !add_previous(json_root(base), twin_root(o), true, &previous))
         return false;
-    emit(c, type, bytes_of(o->id), object, text_bytes(&previous));
+    emit(c, type, twin_text(o, "id"), object, text_bytes(&previous));
     return true;
 }
 
