@@ -38,6 +38,9 @@ struct twin_endpoint {
     uint64_t taken, failed, given_up;
 };
 
+#define TWIN_SESSIONS 32                   // the last ones; after a restart none
+#define TWIN_SESSION_US INT64_C(900000000) // as long as Stripe's
+
 struct twin_desk {
     struct desk *desk;
     struct twin *world;
@@ -61,6 +64,12 @@ struct twin_desk {
     char *file, *fresh_file;
     bool changed, saving_fails;
     int64_t saving_ms; // how long the last took
+    struct twin_session {
+        uint8_t hash[SHA256_SIZE]; // of its token
+        struct caller caller;
+        int64_t until_us;
+    } sessions[TWIN_SESSIONS];
+    size_t session_next;
 };
 
 int64_t twin_now(const struct twin_desk *t);
@@ -75,6 +84,12 @@ void twin_post_drop(struct twin_endpoint *e, struct twin_post *p); // it is in n
 void twin_lines_drop(struct twin_desk *t); // with what is under way; the endpoints stay
 // Where sources are reached, from the desk's list of addresses; INVALID if nowhere.
 must result twin_find_way(struct twin_desk *t, struct text *why);
+
+// Keeps the token that this answer tells, if it does (twin_session.c).
+void twin_session_keep(struct twin_desk *t, const struct ask *a);
+// Whose token it is that came in the place of a key: then he is the caller.
+void twin_session_read(const struct twin_desk *t, const struct http_request *r,
+                       struct caller *caller);
 
 void twin_changed(struct twin_desk *t); // the file is written soon
 // All of it as a document; and back, INVALID with a sentence in `why` and nothing changed.

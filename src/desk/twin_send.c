@@ -2,6 +2,8 @@
 // The twin's deliveries.
 #include <stdlib.h>
 
+#include "base/ensure.h"
+#include "base/json_draft.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "desk/twin_inner.h"
@@ -318,20 +320,56 @@ static bool takes(const struct twin_desk *t, const struct signer *s, const struc
                NULL;
 }
 
+// Its endpoints, one after the other from *at = 0; null: no more.
+static const struct signer *next_endpoint(const struct twin_desk *t, const struct twin_event *e,
+                                          size_t *at, bytes *api_version) {
+    const struct signing *sources = t->desk->signing;
+    bool named = t->configured_count > 0;
+    size_t n = named ? t->configured_count : sources->count;
+    while (*at < n) {
+        const struct desk_twin_endpoint *c = named ? &t->configured[*at] : NULL;
+        const struct signer *s = named ? signing_find(sources, c->source) : &sources->signers[*at];
+        (*at)++;
+        *api_version = named ? c->api_version : t->api_version;
+        if (takes(t, s, e))
+            return s;
+    }
+    return NULL;
+}
+
+// To how many it goes, as Stripe tells; the world says 1.
+static void set_pending(struct twin_event *e, size_t n) {
+    OWN(json_draft_close)
+    struct json_draft *draft = NULL;
+    OWN(json_close)
+    struct json_doc *doc = NULL, *number = NULL;
+    OWN(text_drop)
+    struct text said = {0};
+    size_t at;
+    if (n == 1 || e->thin)
+        return;
+    text_addf(&said, "%zu", n);
+    ensure(json_draft_open(text_bytes(&e->body), &draft) == OK &&
+           json_parse(text_bytes(&said), &number) == OK &&
+           json_draft_set(draft, B("pending_webhooks"), json_root(number), &at) == OK &&
+           json_draft_finish(draft, &doc) == OK);
+    text_reset(&e->body);
+    json_write(json_root(doc), &e->body);
+}
+
 static void take_event(struct twin_desk *t, struct twin_event *event,
                        const struct twin_chaos *chaos) {
-    const struct signing *sources = t->desk->signing;
     struct twin_shared *shared = NEW(struct twin_shared);
+    const struct signer *s;
+    bytes api_version;
+    size_t n = 0;
     *shared = (struct twin_shared){event, 1};
     t->seq++;
-    for (size_t i = 0; i < t->configured_count; i++) {
-        const struct desk_twin_endpoint *c = &t->configured[i];
-        if (takes(t, signing_find(sources, c->source), event))
-            add_post(twin_endpoint_of(t, c->source, c->api_version), shared, chaos);
-    }
-    for (size_t i = 0; t->configured_count == 0 && i < sources->count; i++)
-        if (takes(t, &sources->signers[i], event))
-            add_post(twin_endpoint_of(t, sources->signers[i].path, t->api_version), shared, chaos);
+    for (size_t at = 0; next_endpoint(t, event, &at, &api_version) != NULL;)
+        n++;
+    set_pending(event, n);
+    for (size_t at = 0; (s = next_endpoint(t, event, &at, &api_version)) != NULL;)
+        add_post(twin_endpoint_of(t, s->path, api_version), shared, chaos);
     if (--shared->uses == 0) {
         twin_event_free(event);
         free(shared);

@@ -41,6 +41,7 @@ static void ask_world(struct ask *a) {
     metric_add(answer.status < 400 ? METRIC_TWIN_ANSWERED : METRIC_TWIN_REFUSED, 1);
     if (!bytes_equal(a->method, B("GET")))
         twin_changed(t);
+    twin_session_keep(t, a);
     ask_hold(a);
     ask_send(a);
     twin_send(t, a->chaos);
@@ -68,6 +69,7 @@ bool twin_takes(const struct desk *d, bytes method, bytes path, const struct rou
 bool twin_head(struct ask *a, const struct http_request *r) {
     bytes said;
     bool twice = false;
+    twin_session_read(a->desk->twin, r, &a->caller);
     if (!http_header_get(r, TWIN_CHAOS_HEADER, &said, &twice) && !twice)
         return true;
     OWN(text_drop)

@@ -104,6 +104,8 @@ test("a connected account's go by its secret, and versions by the endpoint", asy
     { source: "/webhook", secret_label: "connect", api_version: "2026-10-28.endive",
       account: "acct_1Harbor" }]);
   assert.equal(await g.count("events"), 1, "one event through two endpoints");
+  const [{ payload }] = await g.sql("SELECT payload FROM events");
+  assert.equal(JSON.parse(payload).pending_webhooks, 2);
 });
 
 test("the official CLI makes objects, triggers, listens and tails", async (t) => {
@@ -334,6 +336,44 @@ test("snapshot, reset, load, clock and chaos", async (t) => {
   for (const to of ["reset", "load", "clock", "chaos"])
     assert.equal((await g.desk("POST", `/api/twin/${to}`, {}, { key })).status, 403);
   assert.equal((await g.desk("GET", "/api/twin/snapshot", undefined, { key })).status, 200);
+});
+
+test("a damaged snapshot is refused, or loaded, and nothing breaks", async (t) => {
+  const g = await start(t);
+  const stripe = sdk(g, KEY);
+  await must(g, "clock", "--speed", "0");
+  for (let i = 0; i < 3; i++) {
+    const c = await stripe.customers.create({ name: `c${i}` }, chaos("delay=1h, duplicate"));
+    await stripe.customers.update(c.id, { name: "x" }, chaos("delay=2h"));
+  }
+  const whole = JSON.parse(await must(g, "snapshot"));
+  let seed = 7;
+  const below = (n) => (seed = (seed * 48271) % 2147483647) % n;
+  const damages = [null, true, -1, 1e18, "", "x", [], {}, "18446744073709551615"];
+  let taken = 0;
+  for (let i = 0; i < 150; i++) {
+    const one = structuredClone(whole);
+    let at = one;
+    for (;;) { // down a random way, and something else in its place
+      const keys = Object.keys(at), key = keys[below(keys.length)];
+      const inner = at[key] !== null && typeof at[key] === "object" &&
+                    Object.keys(at[key]).length > 0;
+      if (inner && below(8) > 0) { at = at[key]; continue; }
+      if (below(3) === 0) delete at[key];
+      else at[key] = damages[below(damages.length)];
+      break;
+    }
+    const r = await g.desk("POST", "/api/twin/load", one);
+    assert.ok(r.status === 200 || r.status === 400, `${r.status}: ${r.text}`);
+    assert.ok(!g.child.gone, g.text);
+    taken += r.status === 200;
+  }
+  assert.ok(taken > 0 && taken < 150, `${taken} of 150 were taken`);
+  assert.equal((await g.desk("POST", "/api/twin/load", whole)).status, 200);
+  assert.equal((await status(g)).waiting, 6);
+  await must(g, "clock", "--advance", "2h");
+  await settled(g);
+  await g.waitCount(6, "events");
 });
 
 test("live keys and live sources are refused, and without a twin it is said how", async (t) => {
