@@ -158,18 +158,37 @@ static bool add_time(struct twin_call *c, bytes path, json v, struct text *out) 
     return add_integer(c, path, v, out);
 }
 
-static bool add_decimal(struct twin_call *c, bytes path, json v, struct text *out) {
-    bytes b = scalar(v);
-    size_t dots = 0;
-    bool good = b.n > 0;
-    for (size_t i = b.p != NULL && b.n > 0 && b.p[0] == '-'; i < b.n && good; i++) {
-        dots += b.p[i] == '.';
-        good = b.p[i] == '.' ? dots == 1 : b.p[i] >= '0' && b.p[i] <= '9';
-    }
-    if (!good)
-        return refuse_param(c, API_ERROR_INVALID, path, "it is a decimal number", b);
-    text_add_json(out, b);
+// As JSON has it: digits, without a needless zero, and a part behind a dot.
+static bool is_number(bytes b) {
+    size_t i = b.n > 0 && b.p[0] == '-', digits = 0;
+    bool zero = i < b.n && b.p[i] == '0';
+    for (; i < b.n && b.p[i] >= '0' && b.p[i] <= '9'; i++)
+        digits++;
+    if (digits == 0 || (zero && digits > 1))
+        return false;
+    if (i == b.n)
+        return true;
+    if (b.p[i++] != '.' || i == b.n)
+        return false;
+    for (; i < b.n; i++)
+        if (b.p[i] < '0' || b.p[i] > '9')
+            return false;
     return true;
+}
+
+static bool add_number(struct twin_call *c, bytes path, json v, struct text *out) {
+    bytes b = scalar(v);
+    if (!is_number(b))
+        return refuse_param(c, API_ERROR_INVALID, path, "it is a decimal number", b);
+    text_add(out, b);
+    return true;
+}
+
+static bool add_decimal(struct twin_call *c, bytes path, json v, struct text *out) {
+    text_addc(out, '"');
+    bool good = add_number(c, path, v, out);
+    text_addc(out, '"');
+    return good;
 }
 
 static bool add_currency(struct twin_call *c, bytes path, json v, struct text *out) {
@@ -419,6 +438,7 @@ static bool add_value(struct twin_call *c, const struct twin_field *f, json was,
     switch (f->type) {
     case FIELD_INTEGER: return add_integer(c, path, given, out);
     case FIELD_BOOLEAN: return add_boolean(c, path, given, out);
+    case FIELD_NUMBER: return add_number(c, path, given, out);
     case FIELD_DECIMAL: return add_decimal(c, path, given, out);
     case FIELD_TIME: return add_time(c, path, given, out);
     case FIELD_CURRENCY: return add_currency(c, path, given, out);

@@ -48,6 +48,7 @@ enum twin_field_type {
     FIELD_INTEGER,
     FIELD_BOOLEAN,
     FIELD_DECIMAL,  // a number that stays as it was written
+    FIELD_NUMBER,   // one that is shown as a number
     FIELD_TIME,     // seconds since 1970; "now" is one too
     FIELD_CURRENCY, // three letters, made small
     FIELD_WORD,     // one of `of`, which "|" separates
