@@ -443,6 +443,7 @@ static result start_desk(struct gateway *g) {
         .ready = is_ready,
         .ready_ctx = g,
         .roller = g->main_mailbox,
+        .looker = g->dispatch_mailbox,
         .secret_metrics = add_secret_metrics,
         .secret_retired = tell_retired,
         .source_uses = add_source_uses,

@@ -96,6 +96,8 @@ void gateway_drain_dispatch(struct gateway *g) {
         struct mail *next = m->next;
         if (g->dispatch != NULL)
             on_mail(g, m);
+        else if (m->kind == DISPATCH_LOOK)
+            dispatch_looked(NULL, CONTAINER(m, struct dispatch_look, mail));
         else
             retarget_free(CONTAINER(m, struct retarget, mail)); // nobody else writes before
         m = next;

@@ -36,6 +36,7 @@ void ask_release(struct ask *a) {
     text_drop(&a->out);
     text_drop(&a->allow);
     text_drop(&a->await.answer);
+    text_drop(&a->look.out);
     memory_wipe(a->key, sizeof a->key);
     free(a);
 }
@@ -242,6 +243,24 @@ static void rolled(struct ask *a) {
     ask_send(a);
 }
 
+void ask_look(struct ask *a, bytes destination, bool configured, void (*then)(struct ask *a)) {
+    a->then = then;
+    a->look = (struct dispatch_look){
+        .mail.kind = DISPATCH_LOOK,
+        .back = DESK_LOOKED,
+        .reply = a->desk->mailbox,
+        .destination = destination,
+        .configured = configured,
+    };
+    if (a->desk->no_more || a->desk->o.looker == NULL) {
+        text_adds(&a->look.out, "{}");
+        then(a);
+        return;
+    }
+    ask_hold(a);
+    mailbox_post(a->desk->o.looker, &a->look.mail);
+}
+
 static void appended(struct ask *a) {
     if (a->append.failed == OK)
         ask_await(a, a->append.position, a->then);
@@ -305,6 +324,10 @@ void ask_mail(struct desk *d, struct mail *m) {
     case DESK_APPEND:
         a = CONTAINER(m, struct ask, append.mail);
         appended(a);
+        break;
+    case DESK_LOOKED:
+        a = CONTAINER(m, struct ask, look.mail);
+        a->then(a);
         break;
     case DESK_ROLLED:
         a = CONTAINER(m, struct ask, roll.mail);

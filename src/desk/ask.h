@@ -72,7 +72,8 @@ enum desk_mail {
     DESK_TLS,
     DESK_SOURCES,
     DESK_ALLOWED,
-    DESK_ROLLED
+    DESK_ROLLED,
+    DESK_LOOKED
 };
 
 // A request that goes on as a stream of events.
@@ -125,6 +126,7 @@ struct ask {
     struct tail tail;
     struct poll poll;
     struct desk_roll roll;
+    struct dispatch_look look;
 
     // Of Stripe's API (desk/v1.h).
     bool v1;
@@ -182,6 +184,10 @@ void ask_payload_post(struct ask *a, void (*then)(struct ask *a));
 
 // Has the secret rolled of the destination of the path, and answers with what comes back.
 void ask_roll(struct ask *a, int64_t overlap_s);
+
+// How dispatch's destinations are doing: all, all of the configuration, or the one of this name.
+// `then` finds it in a->look.out, an empty object if there is nothing to be known.
+void ask_look(struct ask *a, bytes destination, bool configured, void (*then)(struct ask *a));
 
 // One of the desk's own, without a request: it answers nobody, and what is refused shows in its
 // status alone. The caller releases it. `gone`, which may be null, is called when it ends.

@@ -10,6 +10,7 @@
 #define DESK_DESK_H
 
 #include "base/seal.h"
+#include "dispatch/dispatch.h"
 #include "http/server.h"
 #include "journal/journal.h"
 #include "ledger/ledger.h"
@@ -99,6 +100,7 @@ struct desk_options {
     bool (*ready)(void *ctx, const char **why);
     void *ready_ctx;
     struct mailbox *roller; // takes struct desk_roll, until desk_stop has returned
+    struct mailbox *looker; // dispatch's: takes struct dispatch_look; null: nothing is known
     // What the process counted of each source's secrets: added to /metrics, and how often one that
     // is not in force was used. Any thread; null: nothing.
     void (*secret_metrics)(void *ctx, struct text *out);

@@ -11,7 +11,58 @@ static void list_work(struct ask *a, struct reader *r) {
         ask_fail_read(a, read, "no destinations");
 }
 
-void destinations_list(struct ask *a) { ask_query(a, list_work, ask_send); }
+// The row's own members, and how dispatch sees it: null if there is no target of it.
+static void add_paced(json row, json paces, struct text *out) {
+    OWN(text_drop)
+    struct text one = {0};
+    json pace = json_getb(paces, json_string(json_get(row, "name")));
+    json_write(row, &one);
+    text_add(out, bytes_slice(text_bytes(&one), 0, one.n - 1));
+    text_adds(out, ",\"pace\":");
+    if (json_type(pace) == JSON_ABSENT)
+        text_adds(out, "null");
+    else
+        json_write(pace, out);
+    text_addc(out, '}');
+}
+
+static void pace_rows(struct ask *a) {
+    OWN(text_drop)
+    struct text books = a->out;
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    OWN(json_close)
+    struct json_doc *paces = NULL;
+    size_t at = 0, n = 0;
+    json row;
+    a->out = (struct text){0};
+    if (json_parse(text_bytes(&books), &doc) != OK ||
+        json_parse(text_bytes(&a->look.out), &paces) != OK) {
+        ask_refuse(a, 500, "the destinations could not be read; ask again");
+        return;
+    }
+    json list = json_get(json_root(doc), "data");
+    if (json_type(list) == JSON_ABSENT) {
+        add_paced(json_root(doc), json_root(paces), &a->out);
+    } else {
+        text_adds(&a->out, "{\"data\":[");
+        while (json_element(list, &at, &row)) {
+            text_adds(&a->out, n++ > 0 ? "," : "");
+            add_paced(row, json_root(paces), &a->out);
+        }
+        text_adds(&a->out, "],\"has_more\":false}");
+    }
+    ask_send(a);
+}
+
+static void look(struct ask *a) {
+    if (a->status != 0)
+        ask_send(a); // refused
+    else
+        ask_look(a, a->arg, false, pace_rows);
+}
+
+void destinations_list(struct ask *a) { ask_query(a, list_work, look); }
 
 // Names of what the configuration has or had; endpoints may be many.
 static void add_names(struct reader *r, struct text *names) {
@@ -46,7 +97,7 @@ static void show_work(struct ask *a, struct reader *r) {
              names.n > 0 ? text_str(&names) : "none");
 }
 
-void destinations_show(struct ask *a) { ask_query(a, show_work, ask_send); }
+void destinations_show(struct ask *a) { ask_query(a, show_work, look); }
 
 void destinations_hold(struct ask *a) {
     json reason = field(a, "reason");

@@ -51,7 +51,54 @@ static void metrics_work(struct ask *a, struct reader *r) {
         text_addf(&a->out, "# the ledger could not be read: %s\n", read->text);
 }
 
-void status_metrics(struct ask *a) { ask_query(a, metrics_work, ask_send); }
+// Of the configuration's destinations; those made by the API may be thousands.
+static const struct {
+    const char *name, *help, *member;
+} paces[] = {
+    {"hookkeep_destination_level", "Attempts that may be under way to a destination now.", "level"},
+    {"hookkeep_destination_under_way", "Attempts under way to a destination.", "under_way"},
+    {"hookkeep_destination_learnt_rate",
+     "Attempts a second that a destination was seen to take; 0: no limit was met.", "rate_learnt"},
+    {"hookkeep_destination_breaker_open", "1 while a destination gets probes alone.", "breaker"},
+};
+
+static void add_gauge(json pace, const char *member, struct text *out) {
+    json v = json_get(pace, member);
+    if (json_type(v) == JSON_STRING)
+        text_adds(out, bytes_equal(json_string(v), B("closed")) ? "0" : "1");
+    else if (json_type(v) == JSON_NULL)
+        text_adds(out, "0");
+    else
+        json_write(v, out);
+}
+
+static void add_paces(struct ask *a) {
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    bytes name;
+    json pace;
+    if (json_parse(text_bytes(&a->look.out), &doc) != OK)
+        return;
+    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++) {
+        text_addf(&a->out, "# HELP %s %s\n# TYPE %s gauge\n", paces[i].name, paces[i].help,
+                  paces[i].name);
+        for (size_t at = 0; json_member(json_root(doc), &at, &name, &pace);) {
+            // A name of the configuration needs no escapes.
+            text_addf(&a->out, "%s{destination=\"%.*s\"} ", paces[i].name, BYTES_ARG(name));
+            add_gauge(pace, paces[i].member, &a->out);
+            text_addc(&a->out, '\n');
+        }
+    }
+}
+
+static void paced(struct ask *a) {
+    add_paces(a);
+    ask_send(a);
+}
+
+static void look(struct ask *a) { ask_look(a, NO_BYTES, true, paced); }
+
+void status_metrics(struct ask *a) { ask_query(a, metrics_work, look); }
 
 static void add_bool(struct text *out, bool v) { text_adds(out, v ? "true" : "false"); }
 

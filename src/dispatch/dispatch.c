@@ -341,6 +341,7 @@ void dispatch_mail(struct dispatch *d, struct mail *m) {
     case DISPATCH_TAKE: take_jobs(d, CONTAINER(m, struct haul, take.mail)); break;
     case DISPATCH_OUTCOME: attempt_posted(CONTAINER(m, struct attempt, append.mail)); break;
     case DISPATCH_RETARGET: take_retarget(d, CONTAINER(m, struct retarget, mail)); break;
+    case DISPATCH_LOOK: dispatch_looked(d, CONTAINER(m, struct dispatch_look, mail)); break;
     case DISPATCH_STOP: dispatch_drain(d); break;
     default: unreachable_code();
     }

@@ -99,8 +99,26 @@ enum dispatch_mail {
     DISPATCH_TAKE = 1,
     DISPATCH_OUTCOME,
     DISPATCH_RETARGET,
+    DISPATCH_LOOK,
     DISPATCH_STOP, // dispatch_drain, from any thread; the message stays its sender's
 };
+
+// How destinations are doing, asked from any thread by mail (kind DISPATCH_LOOK) and sent back to
+// `reply` with `back` as its kind. The message stays its sender's, who drops `out`: JSON, an object
+// with a member for each destination that there is a target of, all or the one named:
+// {"under_way","level","level_least","level_most","rate","rate_learnt","paused_until","breaker":
+//  "closed|open|probing","breaker_since","breaker_why","next_probe_at"}. Rates are attempts a
+//  second,
+// times Unix ms; null where there is none.
+struct dispatch_look {
+    struct mail mail;
+    int back;
+    struct mailbox *reply;
+    bytes destination; // empty: all
+    bool configured;   // without endpoints
+    struct text out;
+};
+void dispatch_looked(const struct dispatch *d, struct dispatch_look *l); // null: there are none yet
 
 void dispatch_mail(struct dispatch *d, struct mail *m);
 void dispatch_tick(struct dispatch *d); // something wished by wake_at may be due

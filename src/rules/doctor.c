@@ -97,11 +97,11 @@ void check_destination_late(const struct doctor_facts *f, struct doctor_report *
         text_add_duration(&r->found, (f->now_ms - d->oldest_due_at) / 60000 * 60000);
         text_addf(&r->found, ", %llu wait", (unsigned long long)(d->due + d->waiting));
         text_addf(&r->mend,
-                  "it takes less than comes: %s; `hookkeep_stage_seconds{stage=\"attempt\"}` says "
-                  "how long it takes",
+                  "it is down, or takes less than comes: `hookkeep destinations show %.*s` says "
+                  "which; %s",
+                  BYTES_ARG(d->name),
                   endpoint_id(d->name) ? "have it answer sooner"
-                                       : "raise `concurrency` of the destination, or make it "
-                                         "answer sooner");
+                                       : "make it answer sooner, or raise its `concurrency`");
         doctor_find(r);
     }
 }

@@ -184,7 +184,7 @@ def zsh_and_fish_have_every_command_and_option():
 def metric_names():
     names = [name for kind in ("COUNTER", "GAUGE", "HISTOGRAM")
              for name, *_ in rows("base/metrics.def", kind)]
-    for source in *READERS, "src/intake/uses.c":
+    for source in *READERS, "src/intake/uses.c", "src/desk/status.c":
         names += re.findall(r'\W(hookkeep_\w+)', read(SOURCE, source))
     return names
 

@@ -530,9 +530,13 @@ test("destinations: list, show, hold, release", async () => {
     held_at: 1700000000123,
                 oldest_due_at: 0, deliveries: { due: 0, waiting: 0, done: 7, dead: 1, held: 3,
                                                 cancelled: 0 },
-                made_by: "file", status: "configured", kind: "http", endpoint: null };
+                made_by: "file", status: "configured", kind: "http", endpoint: null,
+                pace: { under_way: 0, level: 3, level_least: 1, level_most: 16, rate: 20.5,
+                        rate_learnt: null, paused_until: null, breaker: "open",
+                        breaker_since: 1700000000123, breaker_why: "answered 500",
+                        next_probe_at: 1700000004000 } };
   const made = { ...row, name: "we_1", held: false, hold_reason: "", made_by: "api",
-                 status: "disabled",
+                 status: "disabled", pace: null,
                  endpoint: { livemode: "live", url: "https://shop.example/hook", scope: "account",
                              because: "failed", enabled_events: ["charge.failed", "payout.paid"],
                              payload: "snapshot", created: 1700000000, failing_since: 0 } };
@@ -540,13 +544,17 @@ test("destinations: list, show, hold, release", async () => {
   answers["GET /api/destinations/we_1"] = made;
   answers["GET /api/destinations/shop"] = row;
   assert.match((await ok(["destinations", "list"])).stdout,
-               /\nshop +configured +yes +0 +0 +7 +1 +- +moving +-\nwe_1 +disabled .*\/hook\n$/);
+               /\nshop +configured +yes +open +0 +0 +7 +1 +- +moving +-\nwe_1 +disabled .*\/hook\n$/);
   const shown = (await ok(["destinations", "show", "we_1"])).stdout;
   for (const line of [/^made by +api$/m, /^status +disabled$/m, /^why +failed$/m,
                       /^url +https:\/\/shop.example\/hook$/m, /^livemode +live$/m,
                       /^events +charge.failed, payout.paid$/m, /^made at +2023-11-14 22:13:20$/m])
     assert.match(shown, line);
-  assert.match((await ok(["destinations", "show", "shop"])).stdout, /^open, held +3$/m);
+  const paced = (await ok(["destinations", "show", "shop"])).stdout;
+  for (const line of [/^open, held +3$/m, /^breaker +open$/m, /^open because +answered 500$/m,
+                      /^open since +2023-11-14 22:13:20/m, /^next probe +2023-11-14 22:13:24/m,
+                      /^at once +3$/m, /^at once, most +16$/m, /^rate, a second +20.5$/m])
+    assert.match(paced, line);
   answers["POST /api/destinations/shop/hold"] = { ok: true };
   answers["POST /api/destinations/shop/release"] = { ok: true };
   assert.match((await ok(["destinations", "hold", "shop", "-r", "to \"mend\""])).stdout, /held/);

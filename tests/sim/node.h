@@ -41,7 +41,7 @@ struct node {
     int64_t wake_at_us;
     uint32_t posted; // records of the desk's on their way
     uint64_t generation;
-    uint32_t targeted; // how often dispatch was told of the configuration
+    uint32_t targeted;           // how often dispatch was told of the configuration
     int variant, wanted_variant; // of the plan: in force, and to be adopted
 
     bool small; // its journal is

@@ -64,14 +64,15 @@ static void test_list(void **state) {
     assert_int_equal(reply_number(&r, "data.3.deliveries.due"), 0);
     assert_false(reply_says(&r, "5ec1e7"));
     expect(h, "/api/destinations/all", 200,
-           "\"made_by\":\"file\",\"status\":\"configured\",\"kind\":\"http\",\"endpoint\":null}");
+           "\"made_by\":\"file\",\"status\":\"configured\",\"kind\":\"http\",\"endpoint\":null,"
+           "\"pace\":null}");
     expect(
         h, "/api/destinations/we_b", 200,
         "\"made_by\":\"api\",\"status\":\"enabled\",\"kind\":\"http\",\"endpoint\":{\"livemode\":"
         "\"live\",\"url\":\"https://shop.example/we_b\",\"because\":\"\",\"enabled_events\":"
         "[\"*\"],\"scope\":\"account\",\"payload\":\"snapshot\",\"name\":\"\","
         "\"description\":\"\",\"api_version\":\"\",\"created\":17000,\"failing_since\":0,"
-        "\"deleted_at\":0}}");
+        "\"deleted_at\":0},\"pace\":null}");
     expect(h, "/api/destinations/ed_a", 200, "\"status\":\"disabled\"");
     expect(h, "/api/destinations/ed_a", 200, "\"because\":\"failed\"");
     expect(h, "/api/destinations/we_gone", 200, "\"status\":\"deleted\"");
