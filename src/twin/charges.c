@@ -126,7 +126,9 @@ static void book(struct twin_call *c, struct twin_object *charge) {
         .type = card != NULL ? "charge" : "payment",
         .category = "charge",
         .amount = amount,
-        .fee = balance_fee(amount),
+        // Of what is there at once nothing goes off, so that all of it can be sent on: what the
+        // CLI's triggers do, in accounts that have more.
+        .fee = waits ? balance_fee(amount) : 0,
         .currency = twin_text(charge, "currency"),
         .source = bytes_of(charge->id),
         .description = twin_text(charge, "description"),

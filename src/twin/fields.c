@@ -548,6 +548,8 @@ static bool refuse_state(struct twin_call *c, bytes field, json list, json v) {
     struct text allowed = {0};
     OWN(text_drop)
     struct text code = {0};
+    OWN(text_drop)
+    struct text more = {0};
     json one;
     for (size_t at = 0; json_element(list, &at, &one);) {
         text_adds(&allowed, allowed.n > 0 ? ", " : "");
@@ -555,10 +557,13 @@ static bool refuse_state(struct twin_call *c, bytes field, json list, json v) {
     }
     // Stripe has such a code for intents, invoices and the like: payment_intent_unexpected_state.
     bytes object = bytes_of(c->self->resource->object);
-    if (bytes_ends(object, B("_intent")))
+    if (bytes_ends(object, B("_intent"))) {
         text_addf(&code, "%.*s_unexpected_state", BYTES_ARG(object));
+        text_addf(&more, ",\"%.*s\":", BYTES_ARG(object));
+        twin_show(twin_root(c->self), &more);
+    }
     return twin_refuse_as(
-        c, 400, "invalid_request_error", text_str(&code), NULL, NO_BYTES,
+        c, 400, "invalid_request_error", text_str(&code), NULL, text_bytes(&more),
         "You cannot %s this %s because it has a %.*s of %.*s. Only one with one of the following "
         "may be: %s.",
         c->move->name, c->self->resource->object, BYTES_ARG(field), BYTES_ARG(scalar(v)),
