@@ -6,6 +6,7 @@
 
 #define FEE 1500
 #define DUE_DAYS 9
+#define WORD "evidence.uncategorized_text"
 
 static void push(struct twin_call *c, struct twin_object *dispute, struct twin_object *entry) {
     OWN(text_drop)
@@ -87,25 +88,24 @@ static void lose(struct twin_call *c, struct twin_object *o) {
 // Evidence is submitted unless `submit` says no; two words of it decide at once:
 // https://docs.stripe.com/testing#evidence
 bool effect_dispute_answer(struct twin_call *c) {
-    bool submits =
-        twin_given(c, "evidence") && !bytes_equal(twin_param_text(c, "submit"), B("false"));
-    bytes word = twin_text(c->self, "evidence.uncategorized_text");
-    if (twin_given(c, "evidence"))
-        twin_set_bool(c, c->self, "evidence_details.has_evidence", true);
+    struct twin_object *o = c->self;
+    bool given = twin_given(c, "evidence"), inquiry = is_inquiry(o);
+    bool submits = given && !bytes_equal(twin_param_text(c, "submit"), B("false"));
+    bool won = bytes_equal(twin_text(o, WORD), B("winning_evidence"));
+    bool lost = bytes_equal(twin_text(o, WORD), B("losing_evidence"));
+    if (given)
+        twin_set_bool(c, o, "evidence_details.has_evidence", true);
     if (submits) {
-        bool inquiry = is_inquiry(c->self);
-        twin_set_int(c, c->self, "evidence_details.submission_count",
-                     twin_int(c->self, "evidence_details.submission_count") + 1);
-        twin_set_str(c, c->self, "evidence_details.submission_method", "manual");
-        twin_set_str(c, c->self, "status", inquiry ? "warning_under_review" : "under_review");
+        twin_set_int(c, o, "evidence_details.submission_count",
+                     twin_int(o, "evidence_details.submission_count") + 1);
+        twin_set_str(c, o, "evidence_details.submission_method", "manual");
+        twin_set_str(c, o, "status", inquiry ? "warning_under_review" : "under_review");
     }
-    bool won = bytes_equal(word, B("winning_evidence"));
-    bool lost = bytes_equal(word, B("losing_evidence"));
-    twin_emit(c, c->self, "charge.dispute.updated");
-    if (submits && won && !is_inquiry(c->self))
-        win(c, c->self);
+    twin_emit(c, o, "charge.dispute.updated");
+    if (submits && won && !inquiry)
+        win(c, o);
     else if (submits && (won || lost))
-        lose(c, c->self);
+        lose(c, o);
     return true;
 }
 

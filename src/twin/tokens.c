@@ -69,8 +69,6 @@ struct twin_object *twin_token(struct twin_call *c, bytes id, const char *kinds)
 
 bool effect_token_fill(struct twin_call *c) {
     struct card_given g;
-    OWN(text_drop)
-    struct text id = {0};
     if (!twin_given(c, "card"))
         return twin_refuse(c, API_ERROR_PARAMETER_MISSING, "card",
                            "Missing required param: card. The twin makes tokens of cards alone.");
