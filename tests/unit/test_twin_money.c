@@ -13,9 +13,8 @@
 
 static const struct script scripts[] = {
     {"what is pending is available two days later",
-     {{"POST /v1/payment_intents",
-       "amount=2000&currency=usd&confirm=true&capture_method=automatic&"
-       "payment_method=pm_card_visa"},
+     {{"POST /v1/payment_intents", "amount=2000&currency=usd&confirm=true&capture_method=automatic&"
+                                   "payment_method=pm_card_visa"},
       {"GET /v1/balance", "", 0,
        "object=balance id= available=[] pending.0.amount=1912 pending.0.currency=usd"},
       {"+172800", NULL},
