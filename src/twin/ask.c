@@ -83,6 +83,28 @@ static bool create(struct twin_call *c) {
     return apply(c, true);
 }
 
+struct twin_object *twin_create(struct twin_call *c, const char *object, json params) {
+    const struct twin_resource *r = twin_resource_find(bytes_of(object));
+    const struct twin_resource *resource = c->resource;
+    const struct twin_move *move = c->move;
+    struct twin_object *self = c->self, *clock = c->clock, *made;
+    json own = c->params;
+    c->resource = r;
+    c->params = params;
+    c->move = NULL;
+    for (size_t i = 0; i < r->move_count && c->move == NULL; i++)
+        if (r->moves[i].what == DO_CREATE)
+            c->move = &r->moves[i];
+    ensure(c->move != NULL);
+    made = create(c) ? c->self : NULL;
+    c->resource = resource;
+    c->move = move;
+    c->self = self;
+    c->params = own;
+    twin_live_by(c, clock);
+    return made;
+}
+
 // The object of the path; one that is gone is still shown where its deletion says so.
 static bool find_self(struct twin_call *c, bytes id) {
     struct twin_object *gone = twin_find(c->w, c->request->account, id);

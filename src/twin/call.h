@@ -87,6 +87,9 @@ struct twin_object *twin_ref(struct twin_call *c, const char *param, bytes id, c
 struct twin_object *twin_make(struct twin_call *c, const char *object);
 // The same with an id that was chosen. Null: refused, as there is one.
 struct twin_object *twin_make_as(struct twin_call *c, const struct twin_resource *r, bytes id);
+// As a request of its own with these parameters would make it, with what follows and is told; it
+// belongs to nothing. Null: refused.
+struct twin_object *twin_create(struct twin_call *c, const char *object, json params);
 void twin_remove(struct twin_call *c, struct twin_object *o); // gone from now on
 // Walks the live objects of a type in the call's account, the newest first; start with null.
 struct twin_object *twin_next(struct twin_call *c, const char *object, struct twin_object *last);

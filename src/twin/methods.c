@@ -31,20 +31,8 @@ bool effect_method_fill(struct twin_call *c) {
     return true;
 }
 
-// As POST v1/payment_methods would make it.
 struct twin_object *method_given(struct twin_call *c) {
-    struct twin_call outer = *c;
-    const struct twin_resource *r = twin_resource_find(B("payment_method"));
-    json given = twin_param(c, "payment_method_data");
-    struct twin_object *o = twin_make(c, "payment_method");
-    c->self = o;
-    c->resource = r;
-    c->params = given;
-    bool good = twin_fields(c, r->fields, r->field_count, true) && effect_method_fill(c);
-    c->self = outer.self;
-    c->resource = outer.resource;
-    c->params = outer.params;
-    return good ? o : NULL;
+    return twin_create(c, "payment_method", twin_param(c, "payment_method_data"));
 }
 
 bool effect_method_update(struct twin_call *c) {
