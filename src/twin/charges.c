@@ -194,10 +194,10 @@ void charge_take(struct twin_call *c, struct twin_object *charge, int64_t amount
     twin_emit(c, charge, "charge.captured");
 }
 
-void charge_release(struct twin_call *c, struct twin_object *charge) {
+void charge_release(struct twin_call *c, struct twin_object *charge, const char *told) {
     twin_set_int(c, charge, "amount_refunded", twin_int(charge, "amount"));
     twin_set_bool(c, charge, "refunded", true);
-    twin_emit(c, charge, "charge.refunded");
+    twin_emit(c, charge, told);
 }
 
 static void warn(struct twin_call *c, struct twin_object *charge, const char *kind) {

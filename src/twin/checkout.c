@@ -2,6 +2,7 @@
 // Checkout (https://docs.stripe.com/payments/checkout): sessions, what is in their cart, and how
 // they are paid. Their page is none here: POST v1/payment_pages/SESSION/confirm says what a
 // customer would do on it, as the official CLI does.
+#include "base/ensure.h"
 #include "twin/effects.h"
 #include "twin/money.h"
 
@@ -11,42 +12,29 @@
 
 // A price that is told along: it becomes one, with its product. Null: refused.
 static struct twin_object *price_of_data(struct twin_call *c, json data) {
-    struct twin_object *product = NULL, *price;
-    int64_t amount = 0;
-    bytes id = json_string(json_get(data, "product"));
-    bytes name = json_string(json_path(data, B("product_data.name")));
-    bytes currency = json_string(json_get(data, "currency"));
-    if (bytes_to_i64(json_string(json_get(data, "unit_amount")), &amount) != OK ||
-        currency.n != 3 || (id.n == 0 && name.n == 0)) {
-        twin_refuse(c, API_ERROR_PARAMETER_MISSING, "line_items[price_data]",
-                    "A price_data has a currency, a unit_amount, and a product or product_data "
-                    "with a name.");
+    OWN(text_drop)
+    struct text params = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    json about = json_get(data, "product_data"), v;
+    bytes key;
+    struct twin_object *product = NULL;
+    if (json_type(about) == JSON_OBJECT && (product = twin_create(c, "product", about)) == NULL)
         return NULL;
+    text_adds(&params, "{\"active\":\"false\"");
+    for (size_t at = 0; json_member(data, &at, &key, &v);) {
+        if (bytes_equal(key, B("product_data")))
+            continue;
+        text_addc(&params, ',');
+        text_add_json(&params, key);
+        text_addc(&params, ':');
+        json_write(v, &params);
     }
-    if (id.n > 0 &&
-        (product = twin_ref(c, "line_items[price_data][product]", id, "product")) == NULL)
-        return NULL;
-    if (product == NULL) {
-        product = twin_make(c, "product");
-        twin_set_text(c, product, "name", name);
-        twin_emit(c, product, "product.created");
-    }
-    price = twin_make(c, "price");
-    twin_set_bool(c, price, "active", false);
-    twin_set_text(c, price, "currency", currency);
-    twin_set_int(c, price, "unit_amount", amount);
-    twin_set_text(c, price, "unit_amount_decimal", json_string(json_get(data, "unit_amount")));
-    twin_set_str(c, price, "product", product->id);
-    bytes interval = json_string(json_path(data, B("recurring.interval")));
-    if (interval.n > 0) {
-        twin_set_str(c, price, "type", "recurring");
-        twin_set_json(c, price, "recurring",
-                      B("{\"interval\":null,\"interval_count\":1,\"meter\":null,"
-                        "\"trial_period_days\":null,\"usage_type\":\"licensed\"}"));
-        twin_set_text(c, price, "recurring.interval", interval);
-    }
-    twin_emit(c, price, "price.created");
-    return price;
+    if (product != NULL)
+        text_addf(&params, ",\"product\":\"%s\"", product->id);
+    text_addc(&params, '}');
+    ensure(json_parse(text_bytes(&params), &doc) == OK);
+    return twin_create(c, "price", json_root(doc));
 }
 
 struct cart {
@@ -314,6 +302,54 @@ static bool set_up(struct twin_call *c, struct twin_object *o, struct twin_objec
     return complete(c, o, "no_payment_required");
 }
 
+// The cart as a subscription's parameters.
+static void write_subscription(struct twin_object *o, struct twin_object *method,
+                               struct text *out) {
+    json one, v;
+    bytes key;
+    bool first = true;
+    text_adds(out, "{\"customer\":");
+    text_add_json(out, twin_text(o, "customer"));
+    text_addf(out,
+              ",\"default_payment_method\":\"%s\",\"payment_behavior\":"
+              "\"error_if_incomplete\",\"items\":[",
+              method->id);
+    for (size_t at = 0; json_element(twin_at(o, "$.line_items.data"), &at, &one); first = false) {
+        text_adds(out, first ? "{\"price\":" : ",{\"price\":");
+        text_add_json(out, json_string(json_path(one, B("price.id"))));
+        text_addf(out, ",\"quantity\":\"%.*s\"}",
+                  BYTES_ARG(json_number(json_get(one, "quantity"))));
+    }
+    text_addc(out, ']');
+    for (size_t at = 0; json_member(twin_at(o, "$.subscription_data"), &at, &key, &v);) {
+        text_addc(out, ',');
+        text_add_json(out, key);
+        text_addc(out, ':');
+        json_write(v, out);
+    }
+    text_addc(out, '}');
+}
+
+static bool subscribe(struct twin_call *c, struct twin_object *o, struct twin_object *method) {
+    OWN(text_drop)
+    struct text params = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    struct twin_object *customer = twin_get(c, twin_text(o, "customer"));
+    if (customer == NULL || !method_attach(c, method, customer))
+        return false;
+    write_subscription(o, method, &params);
+    ensure(json_parse(text_bytes(&params), &doc) == OK);
+    struct twin_object *sub = twin_create(c, "subscription", json_root(doc));
+    if (sub == NULL)
+        return false;
+    struct twin_object *invoice = twin_get(c, twin_text(sub, "latest_invoice"));
+    bool paid = invoice != NULL && twin_int(invoice, "amount_paid") > 0;
+    twin_set_str(c, o, "subscription", sub->id);
+    twin_set(c, o, "invoice", twin_at(sub, "latest_invoice"));
+    return complete(c, o, paid ? "paid" : "no_payment_required");
+}
+
 bool effect_session_confirm(struct twin_call *c) {
     struct twin_object *o = c->self, *method;
     int64_t total = twin_int(o, "amount_total"), expected = total;
@@ -334,8 +370,7 @@ bool effect_session_confirm(struct twin_call *c) {
         return set_up(c, o, method);
     if (bytes_equal(twin_text(o, "mode"), B("payment")))
         return total == 0 ? complete(c, o, "no_payment_required") : pay(c, o, method);
-    return twin_refuse(c, API_ERROR_INVALID, NULL,
-                       "The twin does not carry out sessions of mode subscription.");
+    return subscribe(c, o, method);
 }
 
 void follow_checkout(struct twin_call *c, struct twin_object *intent) {

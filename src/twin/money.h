@@ -39,8 +39,8 @@ void charge_fail(struct twin_call *c, struct twin_object *charge, const char *co
                  const char *decline);
 // Takes this much of what was authorized; the rest is given back.
 void charge_take(struct twin_call *c, struct twin_object *charge, int64_t amount);
-// What was only authorized is given back.
-void charge_release(struct twin_call *c, struct twin_object *charge);
+// What was only authorized is given back, as this event tells.
+void charge_release(struct twin_call *c, struct twin_object *charge, const char *told);
 // What is disputed, warned of, once the payment has been told.
 void charge_trouble(struct twin_call *c, struct twin_object *charge);
 

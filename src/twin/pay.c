@@ -5,6 +5,7 @@
 #include "twin/money.h"
 
 #define AMOUNT_MAX 99999999
+#define HELD_DAYS 7 // until what was authorized is given back by itself
 
 static void (*const followers[])(struct twin_call *c, struct twin_object *intent) = {
 #define FOLLOWER(name, doc) follow_##name,
@@ -68,6 +69,8 @@ static void succeed(struct twin_call *c, struct twin_object *intent, struct twin
     twin_emit(c, intent,
               manual ? "payment_intent.amount_capturable_updated" : "payment_intent.succeeded");
     charge_trouble(c, charge);
+    if (manual)
+        twin_when(c, intent, twin_time(c, intent) + HELD_DAYS * DAYS_S, effect_intent_expire);
 }
 
 static void fail(struct twin_call *c, struct twin_object *intent, struct twin_object *charge,
@@ -168,6 +171,10 @@ bool intent_refuse(struct twin_call *c, struct twin_object *intent, const char *
         text_add_json(&more, key);
         text_addc(&more, ':');
         json_write(v, &more);
+    }
+    if (json_type(error) != JSON_OBJECT) { // it is the customer's turn
+        card_error_add(&more, "authentication_required", "authentication_required");
+        text_adds(&message, "The customer has to authenticate this payment first.");
     }
     text_addf(&more, ",\"%s\":", intent->resource->object);
     twin_show(twin_root(intent), &more);
@@ -281,6 +288,7 @@ bool effect_intent_capture(struct twin_call *c) {
     twin_set_int(c, c->self, "amount_capturable", 0);
     twin_set_int(c, c->self, "amount_received", amount);
     twin_set_str(c, c->self, "status", "succeeded");
+    twin_when_not(c, c->self, effect_intent_expire);
     charge_take(c, charge, amount);
     twin_emit(c, c->self, "payment_intent.succeeded");
     intent_followed(c, c->self);
@@ -304,7 +312,9 @@ bool effect_intent_increment(struct twin_call *c) {
     return true;
 }
 
-static void cancel(struct twin_call *c, struct twin_object *intent, bytes reason) {
+// `released` tells of a charge that was only authorized.
+static void cancel(struct twin_call *c, struct twin_object *intent, bytes reason,
+                   const char *released) {
     struct twin_object *charge = twin_get(c, twin_text(intent, "latest_charge"));
     bool held = is_status(intent, "requires_capture");
     twin_set_int(c, intent, "amount_capturable", 0);
@@ -316,12 +326,20 @@ static void cancel(struct twin_call *c, struct twin_object *intent, bytes reason
     twin_set_str(c, intent, "status", "canceled");
     twin_when_not(c, intent, NULL);
     if (held && charge != NULL)
-        charge_release(c, charge);
+        charge_release(c, charge, released);
     twin_emit(c, intent, "payment_intent.canceled");
 }
 
 bool effect_intent_cancel(struct twin_call *c) {
-    cancel(c, c->self, twin_param_text(c, "cancellation_reason"));
+    cancel(c, c->self, twin_param_text(c, "cancellation_reason"), "charge.refunded");
+    intent_followed(c, c->self);
+    return true;
+}
+
+bool effect_intent_expire(struct twin_call *c) {
+    if (!is_status(c->self, "requires_capture"))
+        return true;
+    cancel(c, c->self, B("automatic"), "charge.expired");
     intent_followed(c, c->self);
     return true;
 }
@@ -373,7 +391,7 @@ enum pay_end twin_pay(struct twin_call *c, const struct pay_order *order,
 
 void twin_pay_cancel(struct twin_call *c, struct twin_object *intent) {
     if (!is_status(intent, "succeeded") && !is_status(intent, "canceled"))
-        cancel(c, intent, B("void_invoice"));
+        cancel(c, intent, B("void_invoice"), "charge.refunded");
 }
 
 bool twin_pay_refuse(struct twin_call *c, struct twin_object *intent) {

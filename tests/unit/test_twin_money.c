@@ -153,6 +153,25 @@ static const struct script scripts[] = {
       {"GET /v1/payment_methods", "customer={1}", 0, "data.0.card.last4=4242"}},
      "customer.created setup_intent.created payment_method.attached setup_intent.succeeded "
      "checkout.session.completed "},
+    {"a session begins a subscription",
+     {{"POST /v1/products", "name=Tea"},
+      {"POST /v1/prices", "unit_amount=1500&currency=usd&product={1}&recurring[interval]=month"},
+      {"POST /v1/checkout/sessions",
+       "mode=subscription&line_items[0][price]={2}&line_items[0][quantity]=2&"
+       "subscription_data[metadata][a]=b"},
+      {"POST /v1/payment_pages/{3}/confirm", "payment_method=pm_card_chargeCustomerFail", 402,
+       "error.code=card_declined"},
+      {"POST /v1/payment_pages/{3}/confirm", "payment_method=pm_card_authenticationRequired", 402,
+       "error.code=authentication_required"},
+      {"POST /v1/payment_pages/{3}/confirm", "payment_method=pm_card_visa", 0,
+       "status=complete payment_status=paid"},
+      {"GET /v1/subscriptions/{6.subscription}", "expand[]=latest_invoice", 0,
+       "status=active metadata.a=b customer={6.customer} latest_invoice.amount_paid=3000 "
+       "latest_invoice.id={6.invoice}"}},
+     "product.created price.created customer.created payment_method.attached "
+     "customer.subscription.created invoice.created invoice.finalized payment_intent.created "
+     "charge.succeeded payment_intent.succeeded invoice_payment.paid invoice.updated invoice.paid "
+     "invoice.payment_succeeded customer.subscription.updated checkout.session.completed "},
     {"sessions that cannot be",
      {{"POST /v1/checkout/sessions", "mode=payment", 400, "error.param=line_items"},
       {"POST /v1/checkout/sessions", CART "&expires_at=1", 400, "error.param=expires_at"},

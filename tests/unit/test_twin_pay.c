@@ -177,6 +177,20 @@ static const struct script scripts[] = {
      "payment_intent.created charge.succeeded payment_intent.amount_capturable_updated "
      "charge.updated payment_intent.amount_capturable_updated charge.refunded "
      "payment_intent.canceled "},
+    {"or goes back by itself after a week",
+     {{PI, VISA HELD},
+      {"+604799", NULL},
+      {"GET /v1/payment_intents/{1}", "", 0, "status=requires_capture"},
+      {"+1", NULL},
+      {"GET /v1/payment_intents/{1}", "", 0, "status=canceled cancellation_reason=automatic"},
+      {PI, VISA HELD},
+      {PI "/{6}/capture", ""},
+      {"+604800", NULL},
+      {"GET /v1/payment_intents/{6}", "", 0, "status=succeeded"}},
+     "payment_intent.created charge.succeeded payment_intent.amount_capturable_updated "
+     "charge.expired payment_intent.canceled payment_intent.created charge.succeeded "
+     "payment_intent.amount_capturable_updated charge.captured payment_intent.succeeded "
+     "balance.available "},
     {"a charge goes back in two parts, and no more",
      {{PI, VISA ONCE},
       {"POST /v1/refunds", "payment_intent={1}&amount=500", 0,
