@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A request: from its path to a move, through what that does, to an answer.
 #include "base/ensure.h"
+#include "stripe/sample.h"
 #include "stripe/sample_print.h"
 #include "twin/call.h"
 
@@ -53,16 +54,27 @@ static bool run_all(struct twin_call *c, twin_effect *const *effects) {
     return true;
 }
 
+// What is answered in place of the object, where the row says so.
+static bool answer(struct twin_call *c) {
+    struct sample_options words = {.now_s = c->now_s, .account = c->request->account};
+    if (c->move->answers == NULL)
+        return true;
+    words.seed = twin_random(c);
+    sample_fill(c->move->answers, &words, &c->answer);
+    return true;
+}
+
 static bool apply(struct twin_call *c, bool creating) {
     const struct twin_move *m = c->move;
-    const struct twin_field *fields = m->fields != NULL ? m->fields : c->resource->fields;
-    size_t n = m->fields != NULL ? m->field_count : c->resource->field_count;
+    const struct twin_resource *r = c->self != NULL ? c->self->resource : c->resource;
+    const struct twin_field *fields = m->fields != NULL ? m->fields : r->fields;
+    size_t n = m->fields != NULL ? m->field_count : r->field_count;
     if (m->what == DO_OTHER || m->what == DO_DELETE) { // what is not the resource's
         fields = m->fields;
         n = m->field_count;
     }
     return twin_fields(c, fields, n, creating) && twin_sets(c, m->sets) && run_all(c, m->effects) &&
-           emits(c, m->emits) && run_all(c, m->thens);
+           emits(c, m->emits) && run_all(c, m->thens) && answer(c);
 }
 
 static bool takes_id(const struct twin_resource *r) {
@@ -108,12 +120,12 @@ struct twin_object *twin_create(struct twin_call *c, const char *object, json pa
 // The object of the path; one that is gone is still shown where its deletion says so.
 static bool find_self(struct twin_call *c, bytes id) {
     struct twin_object *gone = twin_find(c->w, c->request->account, id);
-    if (gone != NULL && gone->gone && gone->resource == c->resource && c->move->gone &&
+    if (gone != NULL && gone->gone && twin_is(gone, c->resource->kinds) && c->move->gone &&
         c->move->what == DO_RETRIEVE) {
         write_deleted(gone, &c->answer);
         return true;
     }
-    c->self = twin_ref(c, "id", id, c->resource->object);
+    c->self = twin_ref(c, "id", id, c->resource->kinds);
     if (c->self == NULL)
         return false;
     twin_live_by(c, c->self->clock);

@@ -91,19 +91,13 @@ bool twin_param_int(struct twin_call *c, const char *path, int64_t *out) {
 
 // --- references
 
-static bool is_kind(const struct twin_object *o, const char *kinds) {
-    bytes rest = bytes_of(kinds);
-    while (rest.n > 0)
-        if (bytes_equal(bytes_cut(&rest, '|'), bytes_of(o->resource->object)))
-            return true;
-    return false;
-}
-
 struct twin_object *twin_ref(struct twin_call *c, const char *param, bytes id, const char *kinds) {
     struct twin_object *o = twin_get(c, id);
     if (o == NULL)
+        o = twin_standing(c, id, kinds);
+    if (o == NULL && c->status == 0)
         o = twin_token(c, id, kinds);
-    if (o != NULL && is_kind(o, kinds))
+    if (o != NULL && twin_is(o, kinds))
         return o;
     if (c->status != 0) // the token said why
         return NULL;

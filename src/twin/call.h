@@ -62,6 +62,7 @@ struct twin_call {
     const struct twin_move *move; // null: something is due
     struct twin_object *self;     // null: none yet
     bytes parent;
+    bytes as; // the account whose events are made; empty: the request's
     json params;
     struct twin_object *clock; // that it lives by; null: the twin's time
     int64_t now_s;             // of that clock, of what is due the time it is due at
@@ -91,12 +92,16 @@ struct twin_object *twin_make_as(struct twin_call *c, const struct twin_resource
 // belongs to nothing. Null: refused.
 struct twin_object *twin_create(struct twin_call *c, const char *object, json params);
 void twin_remove(struct twin_call *c, struct twin_object *o); // gone from now on
-// Walks the live objects of a type in the call's account, the newest first; start with null.
+// One of those that stand without having been made; null: none of these types has that id.
+struct twin_object *twin_standing(struct twin_call *c, bytes id, const char *kinds);
+bool twin_all_standing(struct twin_call *c); // has all of the call's resource there
+// Walks the live objects of a type ("a|b": of one of these) in the call's account, the newest
+// first; start with null.
 struct twin_object *twin_next(struct twin_call *c, const char *object, struct twin_object *last);
 // Where {"field": id} holds, likewise.
 struct twin_object *twin_next_of(struct twin_call *c, const char *object, const char *field,
                                  bytes id, struct twin_object *last);
-bool twin_is(const struct twin_object *o, const char *object);
+bool twin_is(const struct twin_object *o, const char *object); // "a|b": one of these
 
 // What an object keeps for the twin alone stands under this member of its own: answers and events
 // do not show it, but `expand` reaches what lies in it (a list of line items).

@@ -67,7 +67,9 @@ static struct twin_event *event_new(struct twin_call *c, const char *type) {
     struct twin_event *e = NEW(struct twin_event);
     text_adds(&e->type, type);
     twin_id(c, "evt_1", &e->id);
-    if (c->request != NULL)
+    if (c->as.n > 0)
+        text_add(&e->account, c->as);
+    else if (c->request != NULL)
         text_add(&e->account, c->request->account);
     else if (c->self != NULL)
         text_adds(&e->account, c->self->account);

@@ -491,7 +491,17 @@ bool twin_fields(struct twin_call *c, const struct twin_field *fields, size_t n,
 
 // --- what a move sets, and what it takes to be allowed
 
-// "$now", "$field", "$$name", "$id(pm_)", or what it is.
+// "$object(a.b)": the object in the place of its id.
+static void set_object(struct twin_call *c, const char *path, bytes where) {
+    OWN(text_drop)
+    struct text from = {0};
+    text_add(&from, where);
+    struct twin_object *o = twin_get(c, twin_text(c->self, text_str(&from)));
+    if (o != NULL)
+        twin_set(c, c->self, path, twin_root(o));
+}
+
+// "$now", "$field", "$$name", "$id(pm_)", "$object(field)", or what it is.
 static void set_word(struct twin_call *c, const char *path, bytes word) {
     OWN(text_drop)
     struct text t = {0};
@@ -504,6 +514,8 @@ static void set_word(struct twin_call *c, const char *path, bytes word) {
         struct text id = {0};
         twin_id(c, text_str(&t), &id);
         twin_set_text(c, c->self, path, text_bytes(&id));
+    } else if (bytes_starts(word, B("$object("))) {
+        set_object(c, path, bytes_slice(word, 8, word.n - 1));
     } else if (bytes_starts(rest, B("$"))) {
         json v = json_path(c->params, bytes_slice(rest, 1, rest.n));
         if (json_type(v) != JSON_ABSENT)

@@ -52,7 +52,7 @@ static bool names_known(struct twin_call *c) {
 
 static bool read_cursor(struct twin_call *c, const char *name, struct twin_object **out) {
     if (twin_given(c, name))
-        *out = twin_ref(c, name, twin_param_text(c, name), c->resource->object);
+        *out = twin_ref(c, name, twin_param_text(c, name), c->resource->kinds);
     return !twin_given(c, name) || *out != NULL;
 }
 
@@ -117,7 +117,7 @@ static void add(struct page *p, struct twin_object *o) {
 
 static void older(struct twin_call *c, struct page *p) {
     struct twin_object *o = p->after;
-    while (!p->more && (o = twin_next(c, c->resource->object, o)) != NULL) {
+    while (!p->more && (o = twin_next(c, c->resource->kinds, o)) != NULL) {
         if (!fits(c, o))
             continue;
         if (p->n == (size_t)p->limit)
@@ -134,8 +134,8 @@ static void newer(struct twin_call *c, struct page *p) {
     struct list *end = &p->before->all;
     for (struct list *at = end->next; at != &c->w->all; at = at->next) {
         o = CONTAINER(at, struct twin_object, all);
-        if (o->gone || o->resource != c->resource || strcmp(o->account, p->before->account) != 0 ||
-            !fits(c, o))
+        if (o->gone || !twin_is(o, c->resource->kinds) ||
+            strcmp(o->account, p->before->account) != 0 || !fits(c, o))
             continue;
         p->more = n == (size_t)p->limit;
         if (p->more)
@@ -159,7 +159,7 @@ static void write_page(struct twin_call *c, struct page *p, bool searched) {
 
 bool twin_list(struct twin_call *c) {
     struct page p = {0};
-    if (!names_known(c) || !read_page(c, &p))
+    if (!names_known(c) || !twin_all_standing(c) || !read_page(c, &p))
         return false;
     if (p.before != NULL)
         newer(c, &p);
@@ -257,7 +257,7 @@ bool twin_search(struct twin_call *c) {
                     CLAUSES_MAX);
     good = good && twin_param_int(c, "limit", &p.limit);
     struct twin_object *o = NULL;
-    while (good && !p.more && (o = twin_next(c, c->resource->object, o)) != NULL) {
+    while (good && !p.more && (o = twin_next(c, c->resource->kinds, o)) != NULL) {
         bool holds = true;
         for (size_t i = 0; i < n && holds; i++)
             holds = clause_holds(o, &clauses[i]);

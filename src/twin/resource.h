@@ -12,11 +12,13 @@
 //   "prefix"   ids begin with it ("cus_"), for finding an object by its id alone;
 //   "object"   a new one's shape, where stripe/samples has none of its type; its words are those of
 //              stripe/sample.h;
+//   "kinds"    types of objects that its moves are for, where these are not just its own (a
+//              customer's sources are cards, bank accounts and more); their fields are their own;
+//   "standing" objects that are there without having been made: id to what differs in it;
 //   "new"      what differs in a new one: paths (base/json_draft.h) and values;
 //   "fields"   parameters: see below;
-//   "lists"    parameters of a list that are a field's value: name to path ("customer":
-//   "customer");
-//              `created` and pages are every list's;
+//   "lists"    parameters of a list that are a field's value: name to path; `created` and pages are
+//              every list's;
 //   "moves"    what may be done with it: see below.
 //
 // A field is {"name", "type", and where needed "to", "of", "on", "required", "doc"}. `name` is the
@@ -25,16 +27,18 @@
 // it is taken: "create", "update", "both" (the rule). An empty value makes a field null.
 //
 // A move is {"do", and where needed "at", "method", "when", "fields", "sets", "effect", "emits",
-// "gone", "then", "doc"}. `do` is create, retrieve, update, delete, list, search, or another word,
-// which then stands behind the object's path (POST v1/payment_intents/{id}/confirm); "at" is
-// another path, in which {id} and {parent} stand for ids. `when` says what its fields have to be:
+// "gone", "then", "answers", "doc"}. `do` is create, retrieve, update, delete, list, search, or
+// another word, which then stands behind the object's path (POST v1/payment_intents/{id}/confirm);
+// "at" is another path, in which {id} and {parent} stand for ids. `when` says what its fields have
+// to be:
 // {"status": ["open", "draft"]}. Then in this order: its fields (its own, or the resource's), what
 // `sets` says, the effect (twin/effects.def), the events of `emits`, the effect `then`; either may
 // be a list of two. Words in `sets`: "$now" is the time in seconds, "$field" one of the object's
-// own ("$a.b"), "$$name" a parameter, "$id(pm_)" a new id. What lies under the object's "$" is not
-// shown (twin/call.h). `gone` of a delete: the object stays,
-// and a retrieve shows it as deleted (customers). What stands under the object's member "$" is not
-// shown, unless `expand` asks for what lies there (twin/call.h).
+// own ("$a.b"), "$$name" a parameter, "$id(pm_)" a new id, "$object(a.b)" the object whose id
+// stands there. `gone` of a delete: the object stays, and a retrieve shows it as deleted
+// (customers). `answers` is what is answered in place of the object, in the words of
+// stripe/sample.h. What stands under the object's member "$" is not shown, unless `expand` asks for
+// what lies there (twin/call.h).
 #ifndef TWIN_RESOURCE_H
 #define TWIN_RESOURCE_H
 
@@ -97,6 +101,7 @@ struct twin_move {
     twin_effect *effects[TWIN_EFFECTS], *thens[TWIN_EFFECTS]; // null behind the last
     const char *emits; // event types, separated by '|'; null: none
     bool gone;
+    const char *answers; // template of the answer; null: the object
     const char *doc;
 };
 
@@ -105,12 +110,14 @@ struct twin_pair {
 };
 
 struct twin_resource {
-    const char *object;  // "payment_intent"
-    const char *path;    // "v1/payment_intents"
-    const char *prefix;  // "pi_"
-    const char *parent;  // the field with the parent's id; null: it has none
-    const char *shape;   // template of a new one, in the words of stripe/sample.h
-    const char *changes; // JSON; null: none
+    const char *object;   // "payment_intent"
+    const char *path;     // "v1/payment_intents"
+    const char *prefix;   // "pi_"
+    const char *kinds;    // that its moves are for, separated by '|'
+    const char *parent;   // the field with the parent's id; null: it has none
+    const char *shape;    // template of a new one, in the words of stripe/sample.h
+    const char *changes;  // JSON; null: none
+    const char *standing; // JSON; null: none
     const struct twin_field *fields;
     size_t field_count;
     const struct twin_pair *lists;

@@ -143,7 +143,11 @@ struct twin_object *twin_get(struct twin_call *c, bytes id) {
 }
 
 bool twin_is(const struct twin_object *o, const char *object) {
-    return strcmp(o->resource->object, object) == 0;
+    bytes rest = bytes_of(object), own = bytes_of(o->resource->object);
+    while (rest.n > 0)
+        if (bytes_equal(bytes_cut(&rest, '|'), own))
+            return true;
+    return false;
 }
 
 struct twin_object *twin_next(struct twin_call *c, const char *object, struct twin_object *last) {
@@ -309,18 +313,33 @@ static void apply_changes(struct twin_call *c, struct twin_object *o, const char
     }
 }
 
+static void find_id(const char *changes, const struct sample_options *words, struct text *out) {
+    OWN(text_drop)
+    struct text filled = {0};
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    sample_fill(changes, words, &filled);
+    ensure(json_parse(text_bytes(&filled), &doc) == OK);
+    text_add(out, json_string(json_get(json_root(doc), "id")));
+}
+
 static struct twin_object *make(struct twin_call *c, const struct twin_resource *r, bytes id) {
     OWN(text_drop)
     struct text shape = {0};
     OWN(json_close)
     struct json_doc *doc = NULL;
-    struct sample_options words = {
-        .seed = twin_random(c), .now_s = c->now_s, .account = account_of(c)};
+    struct sample_options words = {.seed = twin_random(c), .now_s = c->now_s};
+    if (strcmp(r->object, "account") != 0) // whose id is not that of who makes it
+        words.account = account_of(c);
     sample_fill(r->shape, &words, &shape);
     ensure(json_parse(text_bytes(&shape), &doc) == OK);
+    OWN(text_drop)
+    struct text other = {0}; // an id that `new` gives it
     bool chosen = id.n > 0;
+    if (r->changes != NULL)
+        find_id(r->changes, &words, &other);
     if (!chosen)
-        id = json_string(json_get(json_root(doc), "id"));
+        id = other.n > 0 ? text_bytes(&other) : json_string(json_get(json_root(doc), "id"));
     struct twin_object *o = twin_add_object(c->w, r, account_of(c), id);
     o->fresh = true;
     o->clock = c->clock;
@@ -365,6 +384,48 @@ struct twin_object *twin_make_as(struct twin_call *c, const struct twin_resource
                        "%s already exists with the id %s.", there->resource->object,
                        text_str(&shown));
     return NULL;
+}
+
+static struct twin_object *make_standing(struct twin_call *c, const struct twin_resource *r,
+                                         bytes id, json differs) {
+    OWN(text_drop)
+    struct text changes = {0};
+    struct sample_options words = {.seed = twin_random(c), .now_s = c->now_s};
+    struct twin_object *o = twin_make_as(c, r, id);
+    json_write(differs, &changes);
+    if (o != NULL)
+        apply_changes(c, o, text_str(&changes), &words);
+    return o;
+}
+
+struct twin_object *twin_standing(struct twin_call *c, bytes id, const char *kinds) {
+    bytes rest = bytes_of(kinds);
+    while (rest.n > 0) {
+        const struct twin_resource *r = twin_resource_find(bytes_cut(&rest, '|'));
+        OWN(json_close)
+        struct json_doc *doc = NULL;
+        if (r == NULL || r->standing == NULL)
+            continue;
+        ensure(json_parse(bytes_of(r->standing), &doc) == OK);
+        json differs = json_getb(json_root(doc), id);
+        if (json_type(differs) == JSON_OBJECT)
+            return make_standing(c, r, id, differs);
+    }
+    return NULL;
+}
+
+bool twin_all_standing(struct twin_call *c) {
+    OWN(json_close)
+    struct json_doc *doc = NULL;
+    bytes id;
+    json differs;
+    if (c->resource->standing == NULL)
+        return true;
+    ensure(json_parse(bytes_of(c->resource->standing), &doc) == OK);
+    for (size_t at = 0; json_member(json_root(doc), &at, &id, &differs);)
+        if (twin_get(c, id) == NULL && make_standing(c, c->resource, id, differs) == NULL)
+            return false;
+    return true;
 }
 
 void twin_remove(struct twin_call *c, struct twin_object *o) {
