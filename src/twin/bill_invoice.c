@@ -309,10 +309,12 @@ static void tell_payment(struct twin_call *c, struct twin_object *o, struct twin
     twin_emit(c, p, "invoice_payment.paid");
 }
 
-// The attempt that failed for the nth time: when the next one is.
-static void try_later(struct twin_call *c, struct twin_object *o) {
+// The attempt that failed for the nth time: when the next one is. Where there is nothing to pay
+// with Stripe does not try again.
+static void try_later(struct twin_call *c, struct twin_object *o, enum pay_end end) {
     int64_t n = twin_int(o, "attempt_count");
-    bool tries = twin_true(o, "auto_advance") && n >= 1 && n <= (int64_t)RETRIES;
+    bool tries =
+        twin_true(o, "auto_advance") && n >= 1 && n <= (int64_t)RETRIES && end != PAY_NO_METHOD;
     twin_when_not(c, o, effect_invoice_retry);
     twin_set_null(c, o, "next_payment_attempt");
     if (!tries)
@@ -348,13 +350,14 @@ enum pay_end bill_collect(struct twin_call *c, struct twin_object *o, struct twi
     }
     if (end == PAY_PROCESSING)
         return end;
-    try_later(c, o);
+    try_later(c, o, end);
+    bool last = twin_null(o, "next_payment_attempt") && twin_true(o, "auto_advance");
     twin_emit(c, o, "invoice.updated");
     twin_emit(c, o, "invoice.payment_failed");
     if (end == PAY_NEEDS_ACTION)
         twin_emit(c, o, "invoice.payment_action_required");
     if (sub != NULL)
-        bill_failed(c, sub, twin_null(o, "next_payment_attempt") && twin_true(o, "auto_advance"));
+        bill_failed(c, sub, last && end != PAY_NO_METHOD);
     return end;
 }
 
