@@ -63,16 +63,12 @@ static inline void house_take(struct twin_house *h) {
         text_reset(&(h_)->trace);                                                                  \
     } while (0)
 
-// "POST /v1/customers", "name=Ada&metadata[a]=b". The status.
-static inline int house_ask(struct twin_house *h, const char *what, const char *form) {
-    OWN(text_drop)
-    struct text params = {0}, why = {0};
+static inline int house_put(struct twin_house *h, const char *what, bytes params) {
     OWN(json_close)
     struct json_doc *doc = NULL;
     struct twin_answer answer = {0};
     bytes path = bytes_of(what), method = bytes_cut(&path, ' ');
-    assert_true(form_read(bytes_of(form), &params, &why) == OK);
-    assert_true(json_parse(text_bytes(&params), &doc) == OK);
+    assert_true(json_parse(params, &doc) == OK);
     struct twin_request r = {
         .method = method,
         .path = path,
@@ -89,6 +85,19 @@ static inline int house_ask(struct twin_house *h, const char *what, const char *
     h->replayed = answer.replayed;
     text_drop(&answer.body);
     return answer.status;
+}
+
+// "POST /v1/customers", "name=Ada&metadata[a]=b". The status.
+static inline int house_ask(struct twin_house *h, const char *what, const char *form) {
+    OWN(text_drop)
+    struct text params = {0}, why = {0};
+    assert_true(form_read(bytes_of(form), &params, &why) == OK);
+    return house_put(h, what, text_bytes(&params));
+}
+
+// "POST /v2/…", with JSON ("": {}).
+static inline int house_ask_json(struct twin_house *h, const char *what, const char *body) {
+    return house_put(h, what, body[0] == '\0' ? B("{}") : bytes_of(body));
 }
 
 static inline json house_at(struct twin_house *h, const char *path) {
