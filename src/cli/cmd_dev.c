@@ -137,6 +137,26 @@ static void end(struct dev *d, bool failed) {
     loop_stop(d->loop);
 }
 
+// A line of the gateway's log: its message, and what else there is to it.
+static void say_row(json row) {
+    static const char *const others[] = {"time", "level", "event", "message"};
+    OWN(text_drop)
+    struct text out = {0};
+    bytes key;
+    json value;
+    text_add(&out, json_string(json_get(row, "message")));
+    for (size_t at = 0; json_member(row, &at, &key, &value);) {
+        bool other = false;
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+            other = other || bytes_equal(key, bytes_of(others[i]));
+        if (!other)
+            text_addf(&out, " %.*s=%.*s", BYTES_ARG(key),
+                      BYTES_ARG(json_type(value) == JSON_STRING ? json_string(value)
+                                                                : json_number(value)));
+    }
+    cli_say("%s", text_str(&out));
+}
+
 static void on_line(struct dev *d, bytes line) {
     OWN(json_close)
     struct json_doc *doc = NULL;
@@ -157,7 +177,7 @@ static void on_line(struct dev *d, bytes line) {
     } else if (bytes_equal(event, B("start_failed"))) {
         cli_say("the gateway cannot start: %.*s", BYTES_ARG(json_string(json_get(row, "why"))));
     } else if (!bytes_equal(level, B("info")) && !bytes_equal(event, B("twin_on"))) {
-        cli_say("%.*s", BYTES_ARG(line));
+        say_row(row);
     }
 }
 

@@ -14,6 +14,7 @@
 #include "port/clock.h"
 #include "port/fetch.h"
 #include "port/loop.h"
+#include "stripe/delivery.h"
 #include "stripe/event.h"
 #include "stripe/signature.h"
 
@@ -245,16 +246,9 @@ static void on_answer(void *ctx, const struct fetch_answer *a) {
 
 // What Stripe sends, in its order, signed now; and what was asked for beside it.
 static size_t write_headers(struct forward *f) {
-    static const char *const fixed[] = {
-        "Content-Type: application/json; charset=utf-8",
-        "Cache-Control: no-cache",
-        "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-        "Accept: */*; q=0.5, application/xml",
-        "Accept-Encoding: gzip",
-    };
     size_t n = 0, account_at;
-    for (; n < sizeof fixed / sizeof fixed[0]; n++)
-        f->headers[n] = fixed[n];
+    for (; n < DELIVERY_HEADERS; n++)
+        f->headers[n] = delivery_headers[n];
     text_reset(&f->strings);
     text_adds(&f->strings, "Stripe-Signature: ");
     signature_sign(&f->l->key, clock_wall_ms(&clock_real) / 1000, text_bytes(&f->body),

@@ -5,6 +5,7 @@
 
 #include "desk/signing.h"
 #include "desk/twin.h"
+#include "stripe/delivery.h"
 
 // An event that waits for one endpoint or several.
 struct twin_shared {
@@ -34,7 +35,7 @@ struct twin_endpoint {
     struct fetch *fetch;
     struct fetch_request request;
     struct text url, body, signature;
-    const char *headers[8];
+    const char *headers[DELIVERY_HEADERS + 1];
     uint64_t taken, failed, given_up;
 };
 

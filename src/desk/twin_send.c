@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "desk/twin_inner.h"
 #include "port/log.h"
+#include "stripe/delivery.h"
 #include "stripe/signature.h"
 
 #define OLD_S (2 * 86400) // older than any source tolerates (sources[].tolerance)
@@ -200,11 +201,8 @@ static void post(struct twin_endpoint *e, struct twin_post *p, const struct sign
                    e->sending == TWIN_FAULT_OLD_TIMESTAMP ? now_s - OLD_S : now_s,
                    text_bytes(&e->body), &e->signature);
     size_t n = 0;
-    e->headers[n++] = "Content-Type: application/json; charset=utf-8";
-    e->headers[n++] = "Cache-Control: no-cache";
-    e->headers[n++] = "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)";
-    e->headers[n++] = "Accept: */*; q=0.5, application/xml";
-    e->headers[n++] = "Accept-Encoding: gzip";
+    for (; n < DELIVERY_HEADERS; n++)
+        e->headers[n] = delivery_headers[n];
     e->headers[n++] = text_str(&e->signature);
     bool by_unix = t->unix_path.n > 0;
     e->request = (struct fetch_request){

@@ -9,6 +9,7 @@
 #include "dispatch/answer.h"
 #include "dispatch/attempt.h"
 #include "rules/url_names.h"
+#include "stripe/delivery.h"
 #include "stripe/signature.h"
 
 struct http_channel {
@@ -66,16 +67,6 @@ static void on_answer(void *ctx, const struct fetch_answer *answer) {
     attempt_ended(a, &o);
 }
 
-// What Stripe itself sends, in its order.
-static const char *const fixed_headers[] = {
-    "Content-Type: application/json; charset=utf-8",
-    "Cache-Control: no-cache",
-    "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-    "Accept: */*; q=0.5, application/xml",
-    "Accept-Encoding: gzip",
-};
-#define FIXED_HEADERS (sizeof fixed_headers / sizeof fixed_headers[0])
-
 // NUL-terminated strings, one behind the other: the url, then the headers that differ from attempt
 // to attempt. Returns how many headers.
 static size_t write_strings(const struct http_channel *h, const struct attempt *a, struct text *t) {
@@ -118,8 +109,8 @@ static void compose(const struct http_channel *h, struct attempt *a) {
     size_t more = write_strings(h, a, &own->memory);
     const char *at = text_str(&own->memory);
     size_t n = 0;
-    for (; n < FIXED_HEADERS; n++)
-        own->headers[n] = fixed_headers[n];
+    for (; n < DELIVERY_HEADERS; n++)
+        own->headers[n] = delivery_headers[n];
     own->request = (struct fetch_request){
         .method = "POST",
         .url = at,
