@@ -3,6 +3,7 @@
 // hears them as it hears everything of a connected account.
 #include "stripe/sample.h"
 #include "twin/effects.h"
+#include "twin/sources.h"
 
 // The platform as an application, and as the account that it is itself.
 #define APPLICATION                                                                                \
@@ -64,7 +65,15 @@ bool effect_account_settle(struct twin_call *c) {
     twin_set_json(c, o, "requirements.past_due", due);
     twin_set_json(c, o, "requirements.disabled_reason",
                   known ? B("null") : B("\"requirements.past_due\""));
-    return effect_account_speaks(c);
+    effect_account_speaks(c);
+    if (!twin_given(c, "external_account"))
+        return true;
+    struct twin_object *to = source_attach(c, "external_account", "account", o->id);
+    if (to == NULL)
+        return false;
+    external_list(c, o);
+    twin_emit(c, to, "account.external_account.created");
+    return true;
 }
 
 bool effect_account_leave(struct twin_call *c) {

@@ -77,7 +77,7 @@ struct twin_call;
 // False: refused (twin/call.h). An effect runs behind fields and `sets`, before `emits`.
 typedef bool twin_effect(struct twin_call *c);
 
-#define TWIN_EFFECTS 2
+#define TWIN_EFFECTS 3
 
 enum twin_do {
     DO_CREATE,
