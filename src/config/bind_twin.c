@@ -74,8 +74,10 @@ static result bind_endpoint(struct binding *b, struct node *map, struct config_t
     TRY(bind_text(b, map, KEY_TWIN_ENDPOINT_API_VERSION, &out->api_version));
     if (out->api_version.n == 0)
         out->api_version = b->c->twin.api_version;
+    if (n == NULL || n->bad)
+        return OK;
     for (size_t i = 0; i < b->plan.source_count; i++)
-        if (bytes_equal(b->plan.sources[i].path, out->source) || out->source.n == 0)
+        if (bytes_equal(b->plan.sources[i].path, out->source))
             return OK;
     complain(b->r, n, "there is no such source; expected the path of one, as /webhook");
     return OK;

@@ -131,6 +131,7 @@ static const struct {
      "twin.endpoints[0].source: there is no such source; expected the path of one"},
     {S "twin: {endpoints: [{source: /webhook}, {source: /webhook}]}\n",
      "the source stands in line 2 too"},
+    {"twin: {endpoints: [{}]}\n", "twin.endpoints[0]: source is missing"},
     {S "twin: {endpoints: []}\n", "twin.endpoints: found an empty list"},
     {S "twin: {chaos: [drop=5, duplicat]}\n", "twin.chaos[1]: found duplicat; expected none, or"},
     {S "twin: {chaos: drop=101}\n", "twin.chaos: found drop=101; expected a percentage"},
