@@ -122,7 +122,7 @@ static const struct script scripts[] = {
       {"GET /v1/checkout/sessions/{1}", "", 0, "payment_status=paid"},
       {"GET /v1/payment_methods/{2}", "", 0, "customer={3.customer}"}},
      OPENED "customer.created payment_intent.created charge.pending payment_intent.processing "
-            "checkout.session.completed payment_method.attached charge.succeeded "
+            "checkout.session.completed payment_method.attached charge.updated charge.succeeded "
             "payment_intent.succeeded checkout.session.async_payment_succeeded "},
     {"a session whose payment fails later",
      {{"POST /v1/checkout/sessions", CART "&payment_method_types[]=sepa_debit"},
@@ -132,7 +132,7 @@ static const struct script scripts[] = {
       {"+2", NULL},
       {"GET /v1/checkout/sessions/{1}", "", 0, "payment_status=unpaid status=complete"}},
      OPENED "payment_intent.created charge.pending payment_intent.processing "
-            "checkout.session.completed charge.failed payment_intent.payment_failed "
+            "checkout.session.completed charge.updated charge.failed payment_intent.payment_failed "
             "checkout.session.async_payment_failed "},
     {"a declined session stays open, and closes by itself",
      {{"POST /v1/checkout/sessions", CART},

@@ -253,7 +253,7 @@ static const struct script scripts[] = {
       {"GET /v1/payment_intents/{2}", "", 0, "status=processing"},
       {"+1", NULL},
       {"GET /v1/payment_intents/{2}", "", 0, "status=succeeded"}},
-     "payment_intent.created charge.pending payment_intent.processing charge.succeeded "
+     "payment_intent.created charge.pending payment_intent.processing charge.updated charge.succeeded "
      "payment_intent.succeeded "},
     {"a bank debit fails",
      {{PI,
@@ -268,7 +268,7 @@ static const struct script scripts[] = {
        "last_payment_error.code=payment_intent_payment_attempt_failed"},
       {"GET /v1/charges/{1.latest_charge}", "", 0,
        "status=failed failure_code=insufficient_funds"}},
-     "payment_intent.created charge.pending payment_intent.processing charge.failed "
+     "payment_intent.created charge.pending payment_intent.processing charge.updated charge.failed "
      "payment_intent.payment_failed "},
     {"methods belong to one customer",
      {{"POST /v1/customers", "payment_method=pm_card_visa&"
