@@ -158,8 +158,8 @@ bool effect_charge_settle(struct twin_call *c) {
     return true;
 }
 
-// A charge that was told as pending is told how it ended with what it was before, as on a test clock
-// both may lie in one second.
+// A charge that was pending tells how it ended with what it was before, as on a test clock both may
+// lie in one second.
 void charge_succeed(struct twin_call *c, struct twin_object *charge, bool captured) {
     OWN(text_drop)
     struct text url = {0};

@@ -253,8 +253,8 @@ static const struct script scripts[] = {
       {"GET /v1/payment_intents/{2}", "", 0, "status=processing"},
       {"+1", NULL},
       {"GET /v1/payment_intents/{2}", "", 0, "status=succeeded"}},
-     "payment_intent.created charge.pending payment_intent.processing charge.updated charge.succeeded "
-     "payment_intent.succeeded "},
+     "payment_intent.created charge.pending payment_intent.processing charge.updated "
+     "charge.succeeded payment_intent.succeeded "},
     {"a bank debit fails",
      {{PI,
        "amount=1000&currency=usd&confirm=true&payment_method_data[type]=us_bank_account&"
