@@ -95,8 +95,8 @@ struct twin_object *twin_ref(struct twin_call *c, const char *param, bytes id, c
     struct twin_object *o = twin_get(c, id);
     if (o == NULL)
         o = twin_standing(c, id, kinds);
-    if (o == NULL && c->status == 0)
-        o = twin_token(c, id, kinds);
+    if ((o == NULL && c->status == 0) || (o != NULL && twin_is(o, "token") && !twin_is(o, kinds)))
+        o = twin_token(c, id, kinds); // it becomes what it stands for
     if (o != NULL && twin_is(o, kinds))
         return o;
     if (c->status != 0) // the token said why

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "twin/tokens.h"
 
 #define YEAR_S 31556952
 #define DIGITS_MIN 12
@@ -139,6 +140,8 @@ static bool read_token(struct twin_call *c, bytes id, struct card_given *out) {
     const struct card *card = NULL;
     struct twin_object *token = twin_get(c, id);
     if (token != NULL && twin_is(token, "token")) {
+        if (!token_use(c, token))
+            return false;
         card_take(c, card_of(token), out);
         out->month = twin_int(token, "card.exp_month");
         out->year = twin_int(token, "card.exp_year");

@@ -37,21 +37,31 @@ static struct twin_object *method_of(struct twin_call *c, bytes id) {
     return o;
 }
 
+bool token_use(struct twin_call *c, struct twin_object *token) {
+    if (twin_true(token, "used"))
+        return twin_refuse_as(c, 400, "invalid_request_error", "token_already_used", NULL,
+                              NO_BYTES, "You cannot use a Stripe token more than once: %s.",
+                              token->id);
+    twin_set_bool(c, token, "used", true);
+    return true;
+}
+
 // A card of a test token, or of one that was made.
 static struct twin_object *card_from(struct twin_call *c, bytes id) {
     const struct card *card = card_by_name(bytes_slice(id, 4, id.n));
     struct twin_object *token = twin_get(c, id);
     struct card_given g;
-    if (token != NULL && twin_is(token, "token"))
+    if (token != NULL && !token_use(c, token))
+        return NULL;
+    if (token != NULL)
         card = card_of(token);
-    if (card == NULL || twin_resource_find(B("card")) == NULL)
+    if (card == NULL)
         return NULL;
     struct twin_object *o = twin_make(c, "card");
     card_take(c, card, &g);
     if (token != NULL) {
         g.month = twin_int(token, "card.exp_month");
         g.year = twin_int(token, "card.exp_year");
-        twin_set_bool(c, token, "used", true);
     }
     card_put(c, o, &g);
     return o;

@@ -8,5 +8,7 @@
 
 // A new object for a token of one of these types; null: it is none, or refused.
 struct twin_object *twin_token(struct twin_call *c, bytes id, const char *kinds);
+// One that was made is used up. False: refused, as it was before.
+bool token_use(struct twin_call *c, struct twin_object *token);
 
 #endif
