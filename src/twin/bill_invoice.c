@@ -3,6 +3,7 @@
 // are paid.
 #include "twin/bill.h"
 #include "twin/effects.h"
+#include "twin/money.h"
 
 // Of the twin's own (twin/call.h): a customer's next number, an invoice's PaymentIntent.
 #define NUMBERS "$.next_number"
@@ -324,6 +325,34 @@ static void try_later(struct twin_call *c, struct twin_object *o, enum pay_end e
     twin_when(c, o, at, effect_invoice_retry);
 }
 
+static bool is_status(struct twin_object *o, bytes status) {
+    return bytes_equal(twin_text(o, "status"), status);
+}
+
+// What an attempt to pay it has come to.
+static void attempted(struct twin_call *c, struct twin_object *o, struct twin_object *intent,
+                      enum pay_end end) {
+    struct twin_object *sub = subscription_of(c, o);
+    twin_set_int(c, o, "attempt_count", twin_int(o, "attempt_count") + 1);
+    twin_set_bool(c, o, "attempted", true);
+    if (end == PAY_PAID) {
+        tell_payment(c, o, intent);
+        pay_in_full(c, o);
+    }
+    if (end == PAY_PROCESSING)
+        twin_emit(c, o, "invoice.updated");
+    if (end == PAY_PAID || end == PAY_PROCESSING)
+        return;
+    try_later(c, o, end);
+    bool last = twin_null(o, "next_payment_attempt") && twin_true(o, "auto_advance");
+    twin_emit(c, o, "invoice.updated");
+    twin_emit(c, o, "invoice.payment_failed");
+    if (end == PAY_NEEDS_ACTION)
+        twin_emit(c, o, "invoice.payment_action_required");
+    if (sub != NULL)
+        bill_failed(c, sub, last && end != PAY_NO_METHOD);
+}
+
 enum pay_end bill_collect(struct twin_call *c, struct twin_object *o, struct twin_object *method,
                           bool off_session) {
     struct twin_object *customer = customer_of(c, o), *sub = subscription_of(c, o), *intent = NULL;
@@ -341,24 +370,17 @@ enum pay_end bill_collect(struct twin_call *c, struct twin_object *o, struct twi
     };
     enum pay_end end = twin_pay(c, &order, &intent);
     twin_set_str(c, o, INTENT, intent->id);
-    twin_set_int(c, o, "attempt_count", twin_int(o, "attempt_count") + 1);
-    twin_set_bool(c, o, "attempted", true);
-    if (end == PAY_PAID) {
-        tell_payment(c, o, intent);
-        pay_in_full(c, o);
-        return end;
-    }
-    if (end == PAY_PROCESSING)
-        return end;
-    try_later(c, o, end);
-    bool last = twin_null(o, "next_payment_attempt") && twin_true(o, "auto_advance");
-    twin_emit(c, o, "invoice.updated");
-    twin_emit(c, o, "invoice.payment_failed");
-    if (end == PAY_NEEDS_ACTION)
-        twin_emit(c, o, "invoice.payment_action_required");
-    if (sub != NULL)
-        bill_failed(c, sub, last && end != PAY_NO_METHOD);
+    attempted(c, o, intent, end);
     return end;
+}
+
+void follow_invoice(struct twin_call *c, struct twin_object *intent) {
+    struct twin_object *o = twin_get(c, twin_text(intent, "$.invoice"));
+    bool paid = is_status(intent, B("succeeded"));
+    if (o == NULL || !is_status(o, B("open")) ||
+        (!paid && !is_status(intent, B("requires_payment_method"))))
+        return;
+    attempted(c, o, intent, paid ? PAY_PAID : PAY_DECLINED);
 }
 
 // --- by itself
@@ -369,10 +391,6 @@ void bill_advance_later(struct twin_call *c, struct twin_object *o) {
     if (bytes_equal(twin_text(o, "collection_method"), B("charge_automatically")))
         twin_set_int(c, o, "next_payment_attempt", at);
     twin_when(c, o, at, effect_invoice_advance);
-}
-
-static bool is_status(struct twin_object *o, bytes status) {
-    return bytes_equal(twin_text(o, "status"), status);
 }
 
 static bool charges(struct twin_object *o) {

@@ -254,6 +254,7 @@ static struct twin_object *intend(struct twin_call *c, struct twin_object *o) {
     money_copy(c, intent, "currency", o);
     money_copy(c, intent, "customer", o);
     money_copy(c, intent, "payment_method_types", o);
+    twin_set_str(c, intent, "$.session", o->id);
     twin_emit(c, intent, "payment_intent.created");
     twin_set_str(c, o, "payment_intent", intent->id);
     return intent;
@@ -378,8 +379,7 @@ void follow_checkout(struct twin_call *c, struct twin_object *intent) {
     bool paid = bytes_equal(status, B("succeeded"));
     if (!paid && !bytes_equal(status, B("requires_payment_method")))
         return;
-    struct twin_object *o =
-        twin_next_of(c, "checkout.session", "payment_intent", bytes_of(intent->id), NULL);
+    struct twin_object *o = twin_get(c, twin_text(intent, "$.session"));
     if (o == NULL || !bytes_equal(twin_text(o, "status"), B("complete")) ||
         !bytes_equal(twin_text(o, "payment_status"), B("unpaid")))
         return;

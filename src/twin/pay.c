@@ -361,6 +361,8 @@ static struct twin_object *intend(struct twin_call *c, const struct pay_order *o
         twin_set_str(c, o, "customer", order->customer->id);
         o->clock = order->customer->clock;
     }
+    if (order->invoice != NULL)
+        twin_set_str(c, o, "$.invoice", order->invoice->id);
     if (order->description != NULL)
         twin_set_str(c, o, "description", order->description);
     if (order->method != NULL)

@@ -39,9 +39,8 @@ static struct twin_object *method_of(struct twin_call *c, bytes id) {
 
 bool token_use(struct twin_call *c, struct twin_object *token) {
     if (twin_true(token, "used"))
-        return twin_refuse_as(c, 400, "invalid_request_error", "token_already_used", NULL,
-                              NO_BYTES, "You cannot use a Stripe token more than once: %s.",
-                              token->id);
+        return twin_refuse_as(c, 400, "invalid_request_error", "token_already_used", NULL, NO_BYTES,
+                              "You cannot use a Stripe token more than once: %s.", token->id);
     twin_set_bool(c, token, "used", true);
     return true;
 }

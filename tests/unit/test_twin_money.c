@@ -172,6 +172,35 @@ static const struct script scripts[] = {
      "customer.subscription.created invoice.created invoice.finalized payment_intent.created "
      "charge.succeeded payment_intent.succeeded invoice_payment.paid invoice.updated invoice.paid "
      "invoice.payment_succeeded customer.subscription.updated checkout.session.completed "},
+    {"a customer does what an invoice's payment asks for",
+     {{"POST /v1/customers", ""},
+      {"POST /v1/payment_methods/pm_card_threeDSecure2Required/attach", "customer={1}"},
+      {"POST /v1/invoiceitems", "customer={1}&amount=2000&currency=usd"},
+      {"POST /v1/invoices", "customer={1}&pending_invoice_items_behavior=include"},
+      {"POST /v1/invoices/{4}/pay", "payment_method={2}", 402,
+       "error.code=invoice_payment_intent_requires_action"},
+      {"GET /v1/payment_intents", "customer={1}", 0, "data.0.status=requires_action"},
+      {"POST /v1/payment_intents/{6.data.0.id}/confirm", "", 0, "status=succeeded"},
+      {"GET /v1/invoices/{4}", "", 0, "status=paid attempt_count=2 amount_paid=2000"}},
+     "customer.created payment_method.attached invoiceitem.created invoice.created "
+     "invoice.finalized payment_intent.created payment_intent.requires_action invoice.updated "
+     "invoice.payment_failed invoice.payment_action_required charge.succeeded "
+     "payment_intent.succeeded invoice_payment.paid invoice.updated invoice.paid "
+     "invoice.payment_succeeded "},
+    {"an invoice is paid by a bank that takes its time",
+     {{"POST /v1/customers", ""},
+      {"POST /v1/payment_methods", "type=us_bank_account&"
+                                   "us_bank_account[account_number]=000123456789"},
+      {"POST /v1/payment_methods/{2}/attach", "customer={1}"},
+      {"POST /v1/invoiceitems", "customer={1}&amount=2000&currency=usd"},
+      {"POST /v1/invoices", "customer={1}&pending_invoice_items_behavior=include"},
+      {"POST /v1/invoices/{5}/pay", "payment_method={2}", 0, "status=open"},
+      {"+2", NULL},
+      {"GET /v1/invoices/{5}", "", 0, "status=paid"}},
+     "customer.created payment_method.attached invoiceitem.created invoice.created "
+     "invoice.finalized payment_intent.created charge.pending payment_intent.processing "
+     "invoice.updated charge.updated charge.succeeded payment_intent.succeeded "
+     "invoice_payment.paid invoice.updated invoice.paid invoice.payment_succeeded "},
     {"sessions that cannot be",
      {{"POST /v1/checkout/sessions", "mode=payment", 400, "error.param=line_items"},
       {"POST /v1/checkout/sessions", CART "&expires_at=1", 400, "error.param=expires_at"},
