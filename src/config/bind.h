@@ -54,6 +54,8 @@ must result bind_where(struct binding *b, const struct node *of, struct plan_whe
                        size_t *count);
 // Warns of a type that Stripe does not document, `whose` in front: a clause, or "".
 void bind_type_known(struct reading *r, const struct node *n, const char *whose, bytes type);
+// Complains of what is no pattern of event types.
+void bind_type_pattern(struct reading *r, struct node *n);
 must result bind_rules(struct binding *b, struct node *list, struct plan_destination *d);
 
 #endif

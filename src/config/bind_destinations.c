@@ -54,6 +54,7 @@ static const struct {
     {KEY_DESTINATION_RESTART, FIT_STREAM | FIT_PLUGIN},
     {KEY_DESTINATION_LOG_RATE, FIT_HANDLER},
     {KEY_DESTINATION_TABLES, FIT_TABLES},
+    {KEY_DESTINATION_PRIORITY, FIT_HTTP | FIT_HANDLER},
 };
 
 static const struct {
@@ -154,6 +155,36 @@ static void bind_pace(const struct node *map, struct pace_limits *out) {
         out->rate = 0; // it was complained of
 }
 
+// One pattern cannot be both.
+static void check_priority_once(struct reading *r, struct node *high, struct node *low) {
+    for (struct node *l = bind_first(low); l != NULL; l = bind_next(low, l)) {
+        if (!l->bad)
+            bind_type_pattern(r, l);
+        for (struct node *h = bind_first(high); h != NULL; h = bind_next(high, h))
+            if (!l->bad && !h->bad && bytes_equal(h->text, l->text))
+                complain(r, l, "it stands in `high` too; leave it in one of the two lists");
+    }
+    for (struct node *h = bind_first(high); h != NULL; h = bind_next(high, h))
+        if (!h->bad)
+            bind_type_pattern(r, h);
+}
+
+static result bind_priority(struct binding *b, const struct node *map,
+                            struct plan_destination *plan) {
+    struct node *of = tree_get(map, KEY_DESTINATION_PRIORITY);
+    if (of == NULL || of->bad || of->shape != NODE_MAP)
+        return OK;
+    struct node *high = tree_get(of, KEY_DESTINATION_PRIORITY_HIGH),
+                *low = tree_get(of, KEY_DESTINATION_PRIORITY_LOW);
+    check_priority_once(b->r, high, low);
+    if (!of->defaulted && of->first == NULL)
+        complain(b->r, of, "it orders nothing; name types in `high` or `low`, or leave it out");
+    TRY(bind_texts(b, of, KEY_DESTINATION_PRIORITY_HIGH, &plan->priority.types[PRIORITY_HIGH],
+                   &plan->priority.count[PRIORITY_HIGH]));
+    return bind_texts(b, of, KEY_DESTINATION_PRIORITY_LOW, &plan->priority.types[PRIORITY_LOW],
+                      &plan->priority.count[PRIORITY_LOW]);
+}
+
 static result bind_destination(struct binding *b, struct node *map, struct config_destination *out,
                                struct plan_destination *plan) {
     const struct node *twin = bind_same(map, KEY_DESTINATION_NAME);
@@ -184,6 +215,7 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
     bind_pace(map, &plan->pace);
     TRY(bind_waits(b, map, KEY_DESTINATION_RETRY, &plan->retry_ms, &plan->retry_count));
     TRY(bind_description(b, map, plan));
+    TRY(bind_priority(b, map, plan));
     TRY(bind_rules(b, tree_get(map, KEY_DESTINATION_MATCH), plan));
     switch (kind) {
     case KIND_HTTP: return OK;

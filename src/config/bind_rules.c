@@ -28,7 +28,7 @@ void bind_type_known(struct reading *r, const struct node *n, const char *whose,
              whose);
 }
 
-static void check_type(struct reading *r, struct node *n) {
+void bind_type_pattern(struct reading *r, struct node *n) {
     if (n->bad)
         return;
     if (!match_is_pattern(n->text)) {
@@ -108,7 +108,7 @@ static void check_rule(struct binding *b, struct node *map) {
         asks = asks || of != NULL;
         for (struct node *n = bind_first(of); n != NULL; n = bind_next(of, n)) {
             switch (lists[i]) {
-            case KEY_MATCH_TYPES: check_type(b->r, n); break;
+            case KEY_MATCH_TYPES: bind_type_pattern(b->r, n); break;
             case KEY_MATCH_ACCOUNTS: check_account(b->r, n); break;
             case KEY_MATCH_SOURCES: check_source(b, n); break;
             case KEY_MATCH_SITES: check_site(b, n); break;

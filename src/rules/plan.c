@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "rules/plan_pace.h"
+#include "rules/plan_priority.h"
 
 static const char *const mode_names[] = {"both", "live", "test"};
 static const char *const scope_names[] = {"any", "account", "connect"};
@@ -237,7 +238,7 @@ static result read_handlers(struct arena *a, json v, struct plan_destination *d)
 }
 
 static result read_kind(struct arena *a, json v, struct plan_destination *d) {
-    size_t n = 8 + plan_pace_extra(v);
+    size_t n = 8 + plan_pace_extra(v) + plan_priority_extra(v);
     TRY(kind_parse(json_string(json_get(v, "kind")), &d->kind));
     if (has(v, "description")) {
         n++;
@@ -271,6 +272,7 @@ static result read_destination(struct arena *a, json v, struct plan_destination 
     TRY(read_kind(a, v, d));
     TRY(mode_parse(json_string(json_get(v, "livemode")), &d->livemode));
     TRY(read_match(a, v, d));
+    TRY(plan_priority_read(a, v, d));
     TRY(read_number(v, "timeout_ms", INT64_MAX, &d->timeout_ms));
     TRY(read_array(a, v, "retry_ms", sizeof(*d->retry_ms), &retry, &d->retry_ms, &d->retry_count));
     for (size_t i = 0, at = 0; json_element(retry, &at, &wait); i++) {
@@ -542,6 +544,7 @@ static void write_destination(struct text *t, const struct plan_destination *d) 
     }
     text_addc(t, ']');
     plan_pace_write(d, t);
+    plan_priority_write(d, t);
     text_addc(t, '}');
 }
 

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/text.h"
+#include "rules/priority.h"
 
 enum scope { SCOPE_ANY, SCOPE_ACCOUNT, SCOPE_CONNECT }; // ANY: not said
 enum mode { MODE_BOTH, MODE_LIVE, MODE_TEST };
@@ -124,6 +125,7 @@ struct plan_destination {
     int64_t *retry_ms; // the schedule: wait before the 2nd, 3rd, … attempt
     size_t retry_count;
     struct pace_limits pace;
+    struct priority_rule priority;
 };
 
 // What endpoints made through the API may be (rules/endpoint.h).
@@ -160,13 +162,15 @@ struct plan {
 //     or "kind":"plugin","path","handlers":[{"name","description","types":[]}], "description",
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}],"sites":[]}] or null,
-//   "timeout_ms","retry_ms":[],"concurrency","concurrency_min","rate":{"count","per_ms"}}],
+//   "timeout_ms","retry_ms":[],"concurrency","concurrency_min","rate":{"count","per_ms"},
+//   "priority":{"high":[],"low":[]}}],
 //  "sites":[{"name","late":"route|leave",
 //    "claims":[{"where":[{"path","values":[]}]} or {"prices":[]} or another of rules/claims.def]}],
 //  "endpoints":{"max","disable_after_ms"}}
 // A secret's livemode is left out where it is both, its times where there is no limit, "rolled"
 // where it is false, "older" and "handlers" and a destination's "description" where there is none.
-// "concurrency_min" is left out where it is the same as "concurrency", "rate" where there is none.
+// "concurrency_min" is left out where it is the same as "concurrency", "rate" where there is none,
+// "priority" where both lists are empty.
 // "endpoints" is left out where both numbers are the usual ones.
 // "sites" stands in neither place where there are none, as in plans of before there were sites.
 // INVALID when it is not of this form.

@@ -23,7 +23,8 @@
     "\"where\":[{\"path\":\"data.object.metadata.site\",\"values\":[\"sh\\\"op\",\"\\u0001\"]}]}," \
     "{\"types\":[],\"accounts\":[],\"sources\":[],\"secrets\":[],\"scope\":\"any\",\"where\":"     \
     "[]}],\"timeout_ms\":30000,\"retry_ms\":[5000,300000],\"concurrency\":16,"                     \
-    "\"concurrency_min\":4,\"rate\":{\"count\":50,\"per_ms\":1000}},{\"name\":\"all\","            \
+    "\"concurrency_min\":4,\"rate\":{\"count\":50,\"per_ms\":1000},\"priority\":{\"high\":"        \
+    "[\"invoice.*\",\"charge.failed\"],\"low\":[]}},{\"name\":\"all\","                            \
     "\"kind\":\"http\",\"url\":\"http://b\",\"fingerprint\":\"aa\",\"livemode\":\"both\","         \
     "\"match\":null,\"timeout_ms\":1,\"retry_ms\":[],\"concurrency\":4294967295}]}"
 
@@ -283,6 +284,13 @@ static const struct {
     {"\"count\":50,", ""},
     {"\"per_ms\":1000", "\"per_ms\":3600001"},
     {"\"per_ms\":1000", "\"per_ms\":1000,\"more\":1"},
+    {"\"low\":[]", "\"low\":null"},
+    {"\"low\":[]", "\"low\":[1]"},
+    {"\"low\":[]", "\"low\":[\"\"]"},
+    {"\"low\":[]", "\"normal\":[]"},
+    {"\"low\":[]", "\"low\":[],\"normal\":[]"},
+    {",\"low\":[]", ""},
+    {"[\"invoice.*\",\"charge.failed\"]", "[]"},
     {"{\"sources\"", "{\"more\":1,\"sources\""},
     {"{\"sources\"", "[{\"sources\""},
 };
