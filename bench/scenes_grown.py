@@ -46,6 +46,10 @@ UNDO = {
     10: "VALUES ('DROP VIEW endpoints'), ('DROP TABLE endpoint')",
     11: "VALUES ('DROP TABLE event_block'), ('DROP TABLE event_whose'), "
         "('DROP INDEX event_pending')",
+    12: "VALUES ('DROP VIEW deliveries'), ('DROP INDEX delivery_due'), "
+        "('ALTER TABLE delivery DROP COLUMN priority'), ('CREATE INDEX delivery_due ON delivery "
+        "(destination, next_at) WHERE state IN (0, 2)'), "
+        "('CREATE VIEW deliveries AS SELECT seq FROM delivery')",
 }
 
 

@@ -35,6 +35,7 @@ static const struct column fields[] = {
     {"receipt seq", "receipt_seq", CELL_TEXT, 0},
     {"destination", "destination", CELL_TEXT, 0},
     {"state", "state", CELL_TEXT, 0},
+    {"priority", "priority", CELL_TEXT, 0},
     {"attempts", "attempts", CELL_TEXT, 0},
     {"failures", "failures", CELL_TEXT, 0},
     {"made", "created_at", CELL_TIME, 0},

@@ -56,6 +56,17 @@ struct decision {
     struct text why;
 };
 
+// What of its queue it goes out with, where the destination says something of it.
+static void say_priority(const struct plan_destination *d, bytes type, struct text *why) {
+    bytes by;
+    enum priority is = priority_of(&d->priority, type, &by);
+    if (d->priority.count[PRIORITY_HIGH] + d->priority.count[PRIORITY_LOW] == 0)
+        return;
+    text_addf(why, "; its priority is %s", priority_name(is));
+    if (by.n > 0)
+        text_addf(why, " by %.*s", BYTES_ARG(by));
+}
+
 static void decide(const struct plan *p, bytes name, const struct match_facts *f, bool misfit,
                    struct decision *out) {
     const struct plan_destination *d = p == NULL ? NULL : plan_destination_find(p, name);
@@ -67,6 +78,8 @@ static void decide(const struct plan *p, bytes name, const struct match_facts *f
         text_adds(&out->why, "the source does not take this livemode: the receipt is ignored");
     else
         out->gets = match_destination(d, f, &out->why);
+    if (out->gets)
+        say_priority(d, f->type, &out->why);
 }
 
 static void add_decision(struct text *out, const struct decision *d) {

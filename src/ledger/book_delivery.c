@@ -68,6 +68,13 @@ bool book_may_deliver(const struct book *b, bytes destination, bool livemode, co
     return true;
 }
 
+// By the plan in force; endpoints made through the API say nothing of it.
+static enum priority priority_at(const struct book *b, bytes destination, bytes type) {
+    const struct plan_destination *d =
+        b->plan == NULL ? NULL : plan_destination_find(b->plan, destination);
+    return d == NULL ? PRIORITY_NORMAL : priority_of(&d->priority, type, NULL);
+}
+
 result book_owe(struct book *b, const struct event_row *e, uint64_t receipt,
                 const struct destination_row *d, int64_t now_ms, bool replay, uint64_t *seq) {
     struct delivery_row row = {
@@ -79,6 +86,7 @@ result book_owe(struct book *b, const struct event_row *e, uint64_t receipt,
         .created_at = now_ms,
         .next_at = now_ms,
         .replay = replay,
+        .priority = priority_at(b, d->name, e->type),
     };
     const char *why = NULL;
     if (!book_may_deliver(b, d->name, e->livemode, &why)) {

@@ -41,7 +41,7 @@ struct memory {
     struct table tables[TABLES];
     struct table receipts_of;   // event_seq, seq
     struct table deliveries_of; // event_seq, seq
-    struct table open;          // destination, next_at, seq
+    struct table open;          // memory_open_of, next_at, seq
     struct table waiting;       // object, seq of unclaimed events
     struct table unclaimed;     // seq
     struct map event_keys;      // owner, account, livemode, id
@@ -51,6 +51,11 @@ struct memory {
     size_t log_n, log_cap, mark;
     bool begun, marked;
 };
+
+// What is open lies by destination and priority.
+static inline uint64_t memory_open_of(uint32_t destination, enum priority p) {
+    return (uint64_t)destination * PRIORITIES + (uint64_t)p;
+}
 
 static inline struct memory *memory_of(struct store *s) { return (struct memory *)s; }
 
@@ -72,7 +77,8 @@ void memory_table_put(struct memory *m, struct table_row row);
 // In the order of a dump.
 void memory_tables_dump(struct memory *m, struct text *out);
 
-// Set the operations on sites and objects, and on tables.
+// Set the operations on what is due, on sites and objects, and on tables.
+void memory_due_operations(struct store *s);
 void memory_site_operations(struct store *s);
 void memory_table_operations(struct store *s);
 void memory_rebuild_operations(struct store *s);

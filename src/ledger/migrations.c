@@ -211,6 +211,25 @@ static const char sql_11[] =
     "account) FROM event WHERE seq >> 12 < (SELECT max(seq) >> 12 FROM event) ORDER BY 1, 2, 3;\n"
     "CREATE INDEX event_pending ON event (seq) WHERE status = 0;\n";
 
+// Of before, all is normal.
+static const char sql_12[] =
+    "ALTER TABLE delivery ADD COLUMN priority INTEGER NOT NULL DEFAULT 0 CHECK (priority BETWEEN 0 "
+    "AND 2);\n"
+    "DROP INDEX delivery_due;\n"
+    "CREATE INDEX delivery_due ON delivery (destination, priority, next_at) WHERE state IN (0, "
+    "2);\n"
+    "DROP VIEW deliveries;\n"
+    "CREATE VIEW deliveries AS SELECT d.seq AS seq, (SELECT id FROM event WHERE seq = "
+    "d.event_seq) AS event_id, t.name AS destination, CASE WHEN d.state IN (0, 2) AND "
+    "t.held THEN 'held' ELSE CASE d.state WHEN 0 THEN 'due' WHEN 2 THEN 'waiting' WHEN 3 "
+    "THEN 'done' WHEN 4 THEN 'dead' WHEN 6 THEN 'cancelled' WHEN 7 THEN 'parked' ELSE "
+    "'superseded' END END AS state, d.attempts AS attempts, iif(d.state IN (0, 2), "
+    "d.next_at, NULL) AS next_at, d.last_error AS last_error, d.event_seq AS event_seq, "
+    "d.receipt_seq AS receipt_seq, d.created_at AS created_at, iif(d.state IN (0, 2), NULL, "
+    "d.ended_at) AS ended_at, d.failures AS failures, d.not_yets AS not_yets, d.replay AS "
+    "replay, CASE d.priority WHEN 0 THEN 'normal' WHEN 1 THEN 'high' ELSE 'low' END AS priority "
+    "FROM delivery AS d LEFT JOIN destination AS t ON t.number = d.destination;\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

@@ -106,9 +106,37 @@ static const char count_by_state[] =
     "SELECT state, count(*) FROM delivery INDEXED BY delivery_given_up"
     " WHERE destination = ?1 AND state >= 4 GROUP BY state";
 
+static const char open_by_priority[] =
+    "SELECT priority, count(*) FROM delivery INDEXED BY delivery_due"
+    " WHERE destination = ?1 AND state IN (0, 2) GROUP BY priority";
+
+static result add_by_priority(sqlite3_stmt *q, int64_t number, struct text *out) {
+    static const enum priority shown[] = {PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW};
+    int64_t counts[PRIORITIES] = {0};
+    sqlite3_reset(q);
+    sqlite3_bind_int64(q, 1, number);
+    for (bool row = false;;) {
+        TRY(reader_step(q, &row));
+        if (!row)
+            break;
+        int64_t p = sqlite3_column_int64(q, 0);
+        NEED(p >= 0 && p < PRIORITIES, CORRUPT, "a delivery's priority is none");
+        counts[p] = sqlite3_column_int64(q, 1);
+    }
+    text_adds(out, ",\"open_by_priority\":{");
+    for (size_t i = 0; i < PRIORITIES; i++)
+        text_addf(out, "%s\"%s\":%lld", i > 0 ? "," : "", priority_name(shown[i]),
+                  (long long)counts[shown[i]]);
+    text_addc(out, '}');
+    return OK;
+}
+
+#define OLDEST_OF(priority_)                                                                       \
+    "SELECT min(next_at) AS at FROM delivery INDEXED BY delivery_due WHERE destination = number"   \
+    " AND state IN (0, 2) AND priority = " priority_
 #define OLDEST_DUE                                                                                 \
-    "(SELECT next_at FROM delivery INDEXED BY delivery_due WHERE destination = number AND state"   \
-    " IN (0, 2) ORDER BY next_at LIMIT 1)"
+    "(SELECT min(at) FROM (" OLDEST_OF("0") " UNION ALL " OLDEST_OF("1") " UNION ALL " OLDEST_OF(  \
+        "2") "))"
 #define JOINED " FROM destination LEFT JOIN endpoint AS e ON e.destination = number"
 
 #define STANDING JOINED " WHERE ifnull(deleted_at, 0) = 0"
@@ -151,12 +179,13 @@ static void add_made(sqlite3_stmt *q, const struct plan *plan, struct text *out)
 }
 
 static result add_row(struct reader *r, sqlite3_stmt *q, sqlite3_stmt *by_state,
-                      const struct plan *plan, struct text *out) {
+                      sqlite3_stmt *by_priority, const struct plan *plan, struct text *out) {
     uint64_t counts[DELIVERY_STATES];
     TRY(counts_of(r, by_state, sqlite3_column_int64(q, C_NUMBER), counts));
     text_addc(out, '{');
     reader_row(q, C_NAME, C_SHOWN, out);
     add_counts(counts, sqlite3_column_int(q, C_HELD) != 0, out);
+    TRY(add_by_priority(by_priority, sqlite3_column_int64(q, C_NUMBER), out));
     add_made(q, plan, out);
     text_addc(out, '}');
     return OK;
@@ -169,7 +198,10 @@ static result add_rows(struct reader *r, const struct plan *plan, bytes name, st
     OWN(sqlite_statement_drop)
     sqlite3_stmt *by_state = NULL;
     TRY(count_deliveries(r));
+    OWN(sqlite_statement_drop)
+    sqlite3_stmt *by_priority = NULL;
     TRY(reader_prepare(r, count_by_state, &by_state));
+    TRY(reader_prepare(r, open_by_priority, &by_priority));
     TRY(reader_prepare(r, rows_sql, &q));
     sqlite_bind_bytes(q, 1, name);
     for (bool row = false;; ++*n) {
@@ -177,7 +209,7 @@ static result add_rows(struct reader *r, const struct plan *plan, bytes name, st
         if (!row)
             return OK;
         text_adds(out, *n > 0 ? "," : "");
-        TRY(add_row(r, q, by_state, plan, out));
+        TRY(add_row(r, q, by_state, by_priority, plan, out));
     }
 }
 

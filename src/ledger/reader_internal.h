@@ -55,7 +55,8 @@ must result reader_said(const struct text *out); // MEMORY if the text could not
     "THEN 'done' WHEN 4 THEN 'dead' WHEN 6 THEN 'cancelled' WHEN 7 THEN 'parked' ELSE "            \
     "'superseded' END END AS state, d.attempts AS attempts, d.failures AS failures, "              \
     "d.not_yets AS not_yets, d.created_at AS created_at, iif(d.state IN (0, 2), d.next_at, 0) "    \
-    "AS next_at, d.ended_at AS ended_at, d.replay AS replay, d.last_error AS last_error"
+    "AS next_at, d.ended_at AS ended_at, d.replay AS replay, d.last_error AS last_error, CASE "    \
+    "d.priority WHEN 0 THEN 'normal' WHEN 1 THEN 'high' ELSE 'low' END AS priority"
 #define DELIVERY_JOIN " LEFT JOIN destination AS t ON t.number = d.destination"
 
 // Metrics: the value of a label; gauges of destinations, as reader_metrics.

@@ -55,7 +55,7 @@ SHAPE(receipt, "receipt");
 static const struct field delivery_fields[] = {
     F(seq, U64),      F(event_seq, U64), F(receipt_seq, U64),  F(destination, U32), F(state, ENUM),
     F(attempts, U32), F(failures, U32),  F(not_yets, U32),     F(created_at, I64),  F(next_at, I64),
-    F(ended_at, I64), F(replay, BOOL),   F(last_error, BYTES),
+    F(ended_at, I64), F(replay, BOOL),   F(last_error, BYTES), F(priority, ENUM),
 };
 SHAPE(delivery, "delivery");
 #undef ROW

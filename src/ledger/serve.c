@@ -2,6 +2,7 @@
 #include "ledger/serve.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/list.h"
 #include "base/map.h"
@@ -31,7 +32,9 @@ struct serve {
     struct destination_row *rows;
     size_t row_count;
     int64_t base_ms, base_us;
-    uint64_t recalls; // as of this step
+    uint64_t recalls;             // as of this step
+    struct priority_turns *turns; // by a destination's number
+    size_t turn_count;
 };
 
 struct serve *serve_open(struct store *s, struct clock *c) {
@@ -57,6 +60,7 @@ void serve_close(struct serve *v) {
     LIST_EACH_SAFE(it, &v->waiters)
     answer(CONTAINER(it, struct waiter, link), PLACE(CLOSED, "the ledger is closing"));
     map_drop(&v->taken);
+    free(v->turns);
     arena_drop(&v->rows_memory);
     free(v);
 }
@@ -174,6 +178,18 @@ static result look_again(struct serve *v, struct waiter *w, int64_t now_ms) {
     return OK;
 }
 
+// Whose turn it is at a destination. Nothing of it is kept over a restart: it decides what is
+// handed out first, not what.
+static struct priority_turns *turns_of(struct serve *v, uint32_t destination) {
+    if (destination >= v->turn_count) {
+        size_t n = (size_t)destination * 2;
+        v->turns = memory_grow(v->turns, n, sizeof *v->turns);
+        memset(&v->turns[v->turn_count], 0, (n - v->turn_count) * sizeof *v->turns);
+        v->turn_count = n;
+    }
+    return &v->turns[destination];
+}
+
 static result serve_one(struct serve *v, struct waiter *w, bool *answered) {
     struct take *t = w->take;
     const struct destination_row *d = find_destination(v, t->destination);
@@ -192,8 +208,8 @@ static result serve_one(struct serve *v, struct waiter *w, bool *answered) {
     arena_init(&t->memory, TAKE_MEMORY_MAX);
     struct due_row *rows = NULL;
     size_t n = 0;
-    TRY(v->store->due(v->store, d->number, now_ms, t->max, t->max_bytes, is_taken, v, &t->memory,
-                      &rows, &n));
+    TRY(v->store->due(v->store, d->number, now_ms, t->max, t->max_bytes, is_taken, v,
+                      turns_of(v, d->number), &t->memory, &rows, &n));
     if (n == 0)
         return look_again(v, w, now_ms);
     hand_out(v, t, rows, n);

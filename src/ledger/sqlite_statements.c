@@ -13,6 +13,15 @@ _Static_assert(EVENT_PENDING == 0 && EVENT_DONE == 1 && EVENT_FAILED == 2 && EVE
 _Static_assert(OUTCOME_DONE == 0 && OUTCOME_FAILED == 1 && OUTCOME_NOT_YET == 2,
                "ledgers hold these numbers");
 
+_Static_assert(PRIORITY_NORMAL == 0 && PRIORITY_HIGH == 1 && PRIORITY_LOW == 2 && PRIORITIES == 3 &&
+                   DUE_HIGH == DUE_NORMAL + PRIORITY_HIGH && DUE_LOW == DUE_NORMAL + PRIORITY_LOW,
+               "ledgers hold these numbers");
+
+// Walked beside those of other priorities: a statement of its own for each.
+#define DUE(priority_)                                                                             \
+    "SELECT seq FROM delivery INDEXED BY delivery_due WHERE destination = ?1 AND state IN (0, 2)"  \
+    " AND priority = " priority_ " AND next_at <= ?2 ORDER BY next_at, seq"
+
 const char *const sqlite_statements[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
@@ -57,7 +66,8 @@ const char *const sqlite_statements[STATEMENTS] = {
     [DELIVERY_UPDATE] = "UPDATE delivery SET state = ?5, attempts = ?6, failures = ?7,"
                         " not_yets = ?8, next_at = ?10, ended_at = ?11, last_error = ?13"
                         " WHERE seq = ?1 AND event_seq = ?2 AND receipt_seq = ?3"
-                        " AND destination = ?4 AND created_at = ?9 AND replay = ?12",
+                        " AND destination = ?4 AND created_at = ?9 AND replay = ?12"
+                        " AND priority = ?14",
     [DELIVERY_GET] = "SELECT {delivery} FROM delivery WHERE seq = ?1",
     [DELIVERIES_OF] = "SELECT {delivery} FROM delivery WHERE event_seq = ?1 ORDER BY seq",
     [OPEN_SOME] = "SELECT seq FROM delivery INDEXED BY delivery_due WHERE destination = ?1"
@@ -73,15 +83,17 @@ const char *const sqlite_statements[STATEMENTS] = {
         "INSERT INTO listen_attempt ({listen_attempt,}) VALUES ({listen_attempt?})",
     [LISTEN_ATTEMPT_LAST] =
         "SELECT ifnull(max(number), 0) FROM listen_attempt WHERE event_seq = ?1",
-    [DUE] = "SELECT seq FROM delivery INDEXED BY delivery_due"
-            " WHERE destination = ?1 AND state IN (0, 2) AND next_at <= ?2 ORDER BY next_at, seq",
+    [DUE_NORMAL] = DUE("0"),
+    [DUE_HIGH] = DUE("1"),
+    [DUE_LOW] = DUE("2"),
     [DUE_ROW] = "SELECT {delivery}, event.id, event.account, event.owner, event.type,"
                 " event.livemode, body.payload, (SELECT name FROM site WHERE number = event.site)"
                 " FROM delivery JOIN event ON event.seq = delivery.event_seq"
                 " JOIN receipt ON receipt.seq = delivery.receipt_seq"
                 " JOIN body ON body.receipt_seq = receipt.body_seq WHERE delivery.seq = ?1",
     [NEXT_DUE] = "SELECT seq, next_at FROM delivery INDEXED BY delivery_due"
-                 " WHERE destination = ?1 AND state IN (0, 2) ORDER BY next_at, seq",
+                 " WHERE destination = ?1 AND state IN (0, 2) AND priority = ?2"
+                 " ORDER BY next_at, seq",
     [DESTINATION_FIND] = "SELECT {destination} FROM destination WHERE name = ?1",
     [DESTINATION_PUT] = "INSERT INTO destination ({destination,}) VALUES ({destination?})"
                         " ON CONFLICT (number) DO UPDATE SET {destination=}",

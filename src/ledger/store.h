@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/digest.h"
 #include "base/text.h"
+#include "rules/priority.h"
 #include "rules/retry.h"
 #include "rules/site_object.h"
 
@@ -86,6 +87,7 @@ struct delivery_row {
     int64_t created_at, next_at, ended_at; // ms; next_at while open, ended_at otherwise
     bool replay;                           // asked for, not owed by a receipt
     bytes last_error;
+    enum priority priority;
 };
 
 struct attempt_row {
@@ -306,11 +308,13 @@ struct store {
     must result (*listen_attempt_last)(struct store *s, uint64_t event_seq,
                                        uint32_t *number); // 0: there are none
 
-    // Open deliveries of a destination with next_at <= now, oldest next_at first, then seq, for
-    // which skip() is false; at most max, and no more bodies than fit max_bytes (at least one).
+    // Open deliveries of a destination with next_at <= now, for which skip() is false: priorities
+    // take turns, and of one it is the oldest next_at first, then seq. At most max, and no more
+    // bodies than fit max_bytes (at least one).
     must result (*due)(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
                        size_t max_bytes, bool (*skip)(void *ctx, uint64_t delivery), void *ctx,
-                       struct arena *a, struct due_row **out, size_t *n);
+                       struct priority_turns *turns, struct arena *a, struct due_row **out,
+                       size_t *n);
     // The next_at of the earliest open delivery of it for which skip() is false; INT64_MAX if there
     // is none.
     must result (*next_due)(struct store *s, uint32_t destination,

@@ -60,7 +60,9 @@ void *memory_object(struct memory *m, bytes owner, bool livemode, bytes key, voi
 static void index_delivery(struct memory *m, struct delivery_row *row, bool add) {
     table_set(&m->deliveries_of, key2(row->event_seq, row->seq), add ? row : NULL);
     if (delivery_state_open(row->state))
-        table_set(&m->open, (struct row_key){row->destination, ordered(row->next_at), row->seq},
+        table_set(&m->open,
+                  (struct row_key){memory_open_of(row->destination, row->priority),
+                                   ordered(row->next_at), row->seq},
                   add ? row : NULL);
 }
 
@@ -288,6 +290,7 @@ static result body_get(struct store *s, uint64_t receipt_seq, struct arena *a, b
 
 static result delivery_insert(struct store *s, const struct delivery_row *row) {
     NEED(delivery_state_stored(row->state), INVALID, "a delivery's state is not one that is kept");
+    NEED(row->priority < PRIORITIES, INVALID, "a delivery's priority is none");
     return insert(memory_of(s), DELIVERIES, key1(row->seq), row);
 }
 
@@ -297,7 +300,7 @@ static result delivery_update(struct store *s, const struct delivery_row *row) {
     NEED(there != NULL, ABSENT, "there is no such delivery");
     NEED(there->event_seq == row->event_seq && there->receipt_seq == row->receipt_seq &&
              there->destination == row->destination && there->created_at == row->created_at &&
-             there->replay == row->replay,
+             there->replay == row->replay && there->priority == row->priority,
          INVALID, "what a delivery is of never changes");
     memory_change(memory_of(s), DELIVERIES, key1(row->seq), row);
     return OK;
@@ -361,76 +364,6 @@ static result listen_attempt_last(struct store *s, uint64_t event_seq, uint32_t 
     size_t end = table_from(t, key2(event_seq, UINT64_MAX));
     bool any = end > 0 && t->at[end - 1].key.a == event_seq;
     *number = any ? (uint32_t)t->at[end - 1].key.b : 0;
-    return OK;
-}
-
-// What a delivery carries; null if its event or its body is not there.
-static const struct blob_row *body_of(struct memory *m, const struct delivery_row *d) {
-    const struct receipt_row *receipt = memory_row(m, RECEIPTS, key1(d->receipt_seq));
-    if (receipt == NULL || memory_row(m, EVENTS, key1(d->event_seq)) == NULL)
-        return NULL;
-    return memory_row(m, BODIES, key1(receipt->body_seq));
-}
-
-static result due_row(struct memory *m, const struct delivery_row *d, bytes body, struct arena *a,
-                      struct due_row *out) {
-    struct event_row event;
-    TRY(row_copy(&shape_delivery, d, a, &out->delivery));
-    TRY(memory_copy(m, EVENTS, key1(d->event_seq), a, &event));
-    out->event_id = event.id;
-    out->account = event.account;
-    out->owner = event.owner;
-    out->type = event.type;
-    out->livemode = event.livemode;
-    const struct site_row *site =
-        event.site > 0 ? memory_row(m, SITES, key1((uint64_t)event.site)) : NULL;
-    out->site = site == NULL ? NO_BYTES : arena_copy(a, site->name);
-    NEED(site == NULL || out->site.p != NULL, MEMORY, "a site's name is larger than the arena");
-    out->body = arena_copy(a, body);
-    NEED(body.n == 0 || out->body.p != NULL, MEMORY, "a body is larger than the arena");
-    return OK;
-}
-
-static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
-                  size_t max_bytes, bool (*skip)(void *ctx, uint64_t delivery), void *ctx,
-                  struct arena *a, struct due_row **out, size_t *n) {
-    struct memory *m = memory_of(s);
-    *n = 0;
-    max = max < m->open.n ? max : m->open.n;
-    *out = arena_take(a, max * sizeof **out);
-    NEED(max == 0 || *out != NULL, MEMORY, "due deliveries are larger than the arena");
-    size_t total = 0, count = 0;
-    for (size_t i = table_from(&m->open, key1(destination)); i < m->open.n && count < max; i++) {
-        const struct delivery_row *d = m->open.at[i].row;
-        if (d->destination != destination || d->next_at > now_ms)
-            break;
-        if (skip != NULL && skip(ctx, d->seq))
-            continue;
-        const struct blob_row *body = body_of(m, d);
-        NEED(body != NULL, CORRUPT, "a delivery has no event or no body");
-        total += body->value.n;
-        if (count > 0 && total > max_bytes)
-            break;
-        TRY(due_row(m, d, body->value, a, &(*out)[count]));
-        count++;
-    }
-    *n = count;
-    return OK;
-}
-
-static result next_due(struct store *s, uint32_t destination,
-                       bool (*skip)(void *ctx, uint64_t delivery), void *ctx, int64_t *out) {
-    const struct table *t = &memory_of(s)->open;
-    *out = INT64_MAX;
-    for (size_t i = table_from(t, key1(destination)); i < t->n; i++) {
-        const struct delivery_row *d = t->at[i].row;
-        if (d->destination != destination)
-            break;
-        if (skip != NULL && skip(ctx, d->seq))
-            continue;
-        *out = d->next_at;
-        break;
-    }
     return OK;
 }
 
@@ -666,8 +599,6 @@ struct store *store_memory(void) {
         .attempt_insert = attempt_insert,
         .listen_attempt_insert = listen_attempt_insert,
         .listen_attempt_last = listen_attempt_last,
-        .due = due,
-        .next_due = next_due,
         .destination_find = destination_find,
         .destination_put = destination_put,
         .destinations = destinations,
@@ -686,6 +617,7 @@ struct store *store_memory(void) {
         .message = message,
         .close = close_memory,
     };
+    memory_due_operations(&m->store);
     memory_site_operations(&m->store);
     memory_endpoint_operations(&m->store);
     memory_table_operations(&m->store);

@@ -234,6 +234,7 @@ static result body_get(struct store *s, uint64_t receipt_seq, struct arena *a, b
 
 static result delivery_insert(struct store *s, const struct delivery_row *row) {
     NEED(delivery_state_stored(row->state), INVALID, "a delivery's state is not one that is kept");
+    NEED(row->priority < PRIORITIES, INVALID, "a delivery's priority is none");
     return sqlite_put(s, DELIVERY_INSERT, &shape_delivery, row);
 }
 
@@ -353,33 +354,61 @@ static result due_row(struct store *s, int64_t seq, struct arena *a, struct due_
     return text_copy(q, at + 5, a, &out->body);
 }
 
+// What is due at a destination, as it is walked: the next one of each priority.
+struct due_walk {
+    sqlite3_stmt *q[PRIORITIES];
+    bool waits[PRIORITIES]; // there is a next one
+    int64_t seq[PRIORITIES];
+};
+
+static void due_walk_done(struct due_walk *w) {
+    for (int p = 0; p < PRIORITIES; p++)
+        sqlite_done(&w->q[p]);
+}
+
+static result walk_on(struct due_walk *w, enum priority p,
+                      bool (*skip)(void *ctx, uint64_t delivery), void *ctx) {
+    int code;
+    do {
+        code = sqlite3_step(w->q[p]);
+        w->waits[p] = code == SQLITE_ROW;
+        w->seq[p] = w->waits[p] ? sqlite3_column_int64(w->q[p], 0) : 0;
+    } while (w->waits[p] && skip != NULL && skip(ctx, (uint64_t)w->seq[p]));
+    return sqlite_failed(code);
+}
+
 static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
                   size_t max_bytes, bool (*skip)(void *ctx, uint64_t delivery), void *ctx,
-                  struct arena *a, struct due_row **out, size_t *n) {
+                  struct priority_turns *turns, struct arena *a, struct due_row **out, size_t *n) {
     OWN(heap_drop_rows)
     struct due_row *rows = NULL;
-    STATEMENT(q, s, DUE);
-    sqlite3_bind_int64(q, 1, destination);
-    sqlite3_bind_int64(q, 2, now_ms);
-    int code = SQLITE_DONE;
+    OWN(due_walk_done)
+    struct due_walk w = {0};
     size_t count = 0, cap = 0;
     *n = 0;
     *out = NULL;
-    while (count < max && (code = sqlite3_step(q)) == SQLITE_ROW) {
-        int64_t seq = sqlite3_column_int64(q, 0);
-        if (skip != NULL && skip(ctx, (uint64_t)seq))
-            continue;
+    for (int p = 0; p < PRIORITIES; p++) {
+        w.q[p] = sqlite_store_of(s)->prepared[DUE_NORMAL + p];
+        sqlite3_bind_int64(w.q[p], 1, destination);
+        sqlite3_bind_int64(w.q[p], 2, now_ms);
+        TRY(walk_on(&w, (enum priority)p, skip, ctx));
+    }
+    while (count < max &&
+           (w.waits[PRIORITY_HIGH] || w.waits[PRIORITY_NORMAL] || w.waits[PRIORITY_LOW])) {
+        struct priority_turns after = *turns;
+        enum priority p = priority_turn(&after, w.waits);
         if (count == cap) {
             cap = cap > 0 ? cap * 2 : 16;
             rows = memory_grow(rows, cap, sizeof *rows);
         }
         bool fits = true;
-        TRY(due_row(s, seq, a, &rows[count], &max_bytes, count == 0, &fits));
+        TRY(due_row(s, w.seq[p], a, &rows[count], &max_bytes, count == 0, &fits));
         if (!fits)
             break;
+        *turns = after;
         count++;
+        TRY(walk_on(&w, p, skip, ctx));
     }
-    TRY(sqlite_failed(code));
     if (count == 0)
         return OK;
     *out = arena_take(a, count * sizeof **out);
@@ -391,17 +420,21 @@ static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t 
 
 static result next_due(struct store *s, uint32_t destination,
                        bool (*skip)(void *ctx, uint64_t delivery), void *ctx, int64_t *out) {
-    STATEMENT(q, s, NEXT_DUE);
-    sqlite3_bind_int64(q, 1, destination);
-    int code = SQLITE_DONE;
     *out = INT64_MAX;
-    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
-        if (skip != NULL && skip(ctx, (uint64_t)sqlite3_column_int64(q, 0)))
-            continue;
-        *out = sqlite3_column_int64(q, 1);
-        return OK;
+    for (int p = 0; p < PRIORITIES; p++) {
+        STATEMENT(q, s, NEXT_DUE);
+        int code;
+        sqlite3_bind_int64(q, 1, destination);
+        sqlite3_bind_int64(q, 2, p);
+        do
+            code = sqlite3_step(q);
+        while (code == SQLITE_ROW && skip != NULL &&
+               skip(ctx, (uint64_t)sqlite3_column_int64(q, 0)));
+        TRY(sqlite_failed(code));
+        if (code == SQLITE_ROW && sqlite3_column_int64(q, 1) < *out)
+            *out = sqlite3_column_int64(q, 1);
     }
-    return sqlite_failed(code);
+    return OK;
 }
 
 static result destination_find(struct store *s, bytes name, struct arena *a,

@@ -4,8 +4,10 @@
 #include "base/ensure.h"
 #include "rules/match.h"
 
-static const char *const names[PRIORITIES] = {"high", "normal", "low"};
-static const int32_t weights[PRIORITIES] = {16, 4, 1};
+static const char *const names[PRIORITIES] = {"normal", "high", "low"};
+static const enum priority order[PRIORITIES] = {PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW};
+static const int32_t weights[PRIORITIES] = {
+    [PRIORITY_HIGH] = 16, [PRIORITY_NORMAL] = 4, [PRIORITY_LOW] = 1};
 
 const char *priority_name(enum priority p) { return names[p]; }
 
@@ -36,7 +38,8 @@ enum priority priority_of(const struct priority_rule *rule, bytes type, bytes *b
 enum priority priority_turn(struct priority_turns *t, const bool waits[PRIORITIES]) {
     int32_t sum = 0;
     int turn = -1;
-    for (int p = 0; p < PRIORITIES; p++) {
+    for (int i = 0; i < PRIORITIES; i++) {
+        int p = (int)order[i];
         if (!waits[p]) {
             t->credit[p] = 0;
             continue;

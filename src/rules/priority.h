@@ -3,8 +3,8 @@
 //   priority: {high: [payment_intent.*, invoice.*], low: [customer.updated]}
 // and what neither names is normal. Pure.
 //
-// A delivery's priority follows from its event's type under the plan by which it came to be owed,
-// and stays: a reload orders what comes after it. Where several patterns match, the longest
+// A delivery's priority follows from its event's type under the plan in force when it came to be
+// owed, and stays: a reload orders what comes after it. Where several patterns match, the longest
 // decides, so `high: [customer.*], low: [customer.updated]` says what it seems to.
 //
 // Nobody starves: priorities take turns, by weight. While all three have something due, of 21
@@ -20,7 +20,7 @@
 #include "base/bytes.h"
 
 // Ledgers hold these numbers.
-enum priority { PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW, PRIORITIES };
+enum priority { PRIORITY_NORMAL, PRIORITY_HIGH, PRIORITY_LOW, PRIORITIES };
 const char *priority_name(enum priority p); // "high", "normal", "low"
 
 // Patterns of event types, as in match rules; those of NORMAL are never looked at.

@@ -11,6 +11,9 @@ import { waitFor } from "./lib/wait.mjs";
 
 // What takes each migration back, newest first.
 const BACK = {
+  12: `DROP VIEW deliveries; DROP INDEX delivery_due; ALTER TABLE delivery DROP COLUMN priority;
+       CREATE INDEX delivery_due ON delivery (destination, next_at) WHERE state IN (0, 2);
+       CREATE VIEW deliveries AS SELECT seq FROM delivery;`,
   11: "DROP TABLE event_block; DROP TABLE event_whose; DROP INDEX event_pending;",
   10: "DROP VIEW endpoints; DROP TABLE endpoint;",
   9: "DROP VIEW listen_attempts; DROP TABLE listen_attempt;",

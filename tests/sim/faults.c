@@ -66,12 +66,12 @@ static bool is_held(struct store *s, uint32_t destination) {
 }
 
 static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
-                  size_t max_bytes, bool (*skip)(void *, uint64_t), void *ctx, struct arena *a,
-                  struct due_row **out, size_t *n) {
+                  size_t max_bytes, bool (*skip)(void *, uint64_t), void *ctx,
+                  struct priority_turns *turns, struct arena *a, struct due_row **out, size_t *n) {
     if (is_held(s, destination))
         world_broken(&sim_now->world, "a hold holds", "destination %u was served", destination);
     TRY(broken_store());
-    return real.due(s, destination, now_ms, max, max_bytes, skip, ctx, a, out, n);
+    return real.due(s, destination, now_ms, max, max_bytes, skip, ctx, turns, a, out, n);
 }
 
 // What booking reads again after a rollback fails more often, so that failures follow each other.

@@ -58,8 +58,9 @@ static void mix_modes(struct sim *s) {
 
 static result reserialise(struct store *s, uint32_t destination, int64_t now_ms, size_t max,
                           size_t max_bytes, bool (*skip)(void *, uint64_t), void *ctx,
-                          struct arena *a, struct due_row **out, size_t *n) {
-    TRY(real.due(s, destination, now_ms, max, max_bytes, skip, ctx, a, out, n));
+                          struct priority_turns *turns, struct arena *a, struct due_row **out,
+                          size_t *n) {
+    TRY(real.due(s, destination, now_ms, max, max_bytes, skip, ctx, turns, a, out, n));
     for (size_t i = 0; i < *n; i++) {
         OWN(text_drop)
         struct text t = {0};

@@ -108,6 +108,7 @@ static void walk_delivery(struct walk *w, struct pair *pairs) {
     d.receipt_seq = draw(w, w->last_receipt + 1);
     d.state = (enum delivery_state)draw(w, DELIVERY_STATES);
     d.attempts = (uint32_t)draw(w, 9);
+    d.priority = draw(w, 20) > 0 ? (enum priority)draw(w, PRIORITIES) : PRIORITIES; // none
     d.last_error = drawn_text(w, error, sizeof error);
     struct attempt_row t = {.delivery = d.seq,
                             .number = (uint32_t)draw(w, 4),
@@ -122,7 +123,7 @@ static void walk_delivery(struct walk *w, struct pair *pairs) {
         struct delivery_row there;
         if (!insert && of_there > 0 && p->s->delivery_get(p->s, d.seq, &p->arena, &there) == OK) {
             d.event_seq = there.event_seq, d.receipt_seq = there.receipt_seq;
-            d.destination = there.destination;
+            d.destination = there.destination, d.priority = there.priority;
         }
         failed = insert ? p->s->delivery_insert(p->s, &d) : p->s->delivery_update(p->s, &d);
         say(p, failed, NULL, NULL);
@@ -145,15 +146,20 @@ static void walk_due(struct walk *w, struct pair *pairs) {
     size_t max = (size_t)draw(w, 30), max_bytes = (size_t)draw(w, 5000), n;
     uint64_t residue = draw(w, 5);
     struct due_row *rows;
+    struct priority_turns start = {{0}};
+    start.credit[draw(w, PRIORITIES)] = (int32_t)draw(w, 21);
     EACH(pairs) {
+        struct priority_turns turns = start;
         result failed = p->s->due(p->s, destination, now, max, max_bytes, skip_some, &residue,
-                                  &p->arena, &rows, &n);
+                                  &turns, &p->arena, &rows, &n);
         say(p, failed, NULL, NULL);
         for (size_t i = 0; failed == OK && i < n; i++) {
             row_dump(&shape_delivery, &rows[i].delivery, &p->said);
             text_add(&p->said, rows[i].event_id);
             text_add_hex(&p->said, rows[i].body);
         }
+        for (int i = 0; i < PRIORITIES; i++)
+            text_add_i64(&p->said, turns.credit[i]);
         failed = p->s->next_due(p->s, destination, skip_some, &residue, &next);
         say(p, failed, NULL, NULL);
         text_add_i64(&p->said, next);

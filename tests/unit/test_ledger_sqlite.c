@@ -119,7 +119,7 @@ static void test_few_open(void **state) {
     int steps = 0;
     assert_ok(sqlite_run(db, "INSERT INTO delivery WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL"
                              " SELECT i + 1 FROM n WHERE i < 20000) SELECT i, 1, 1, 2, iif(i IN"
-                             " (3, 9), 2, 3), 1, 0, 0, 7, 100 - i, 7, 0, '' FROM n"));
+                             " (3, 9), 2, 3), 1, 0, 0, 7, 100 - i, 7, 0, '', 0 FROM n"));
     sqlite3_progress_handler(db, 100, count_steps, &steps);
     for (uint32_t destination = 1; destination <= 2; destination++) {
         struct delivery_row *rows = NULL;

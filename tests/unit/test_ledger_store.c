@@ -350,10 +350,11 @@ static void check_due(void **state, int64_t now, size_t max, size_t max_bytes, u
                       const char *want) {
     struct store *s = of(state);
     struct due_row *rows;
+    struct priority_turns turns = {{0}};
     size_t n;
     OWN(text_drop)
     struct text got = {0};
-    assert_ok(s->due(s, 1, now, max, max_bytes, skip != NULL ? skip_these : NULL, skip,
+    assert_ok(s->due(s, 1, now, max, max_bytes, skip != NULL ? skip_these : NULL, skip, &turns,
                      arena_of(state), &rows, &n));
     for (size_t i = 0; i < n; i++)
         text_addf(&got, "%s%d", i > 0 ? " " : "", (int)rows[i].delivery.seq);
@@ -390,8 +391,9 @@ static void test_due(void **state) {
     check_due(state, -6, 10, 1000, NULL, "");
 
     struct due_row *rows;
+    struct priority_turns turns = {{0}};
     size_t n;
-    assert_ok(s->due(s, 2, 30, 1, 1, NULL, NULL, a, &rows, &n));
+    assert_ok(s->due(s, 2, 30, 1, 1, NULL, NULL, &turns, a, &rows, &n));
     assert_int_equal(n, 1);
     assert_int_equal(rows[0].delivery.seq, 7);
     assert_int_equal(rows[0].delivery.destination, 2);
@@ -426,10 +428,51 @@ static void test_due(void **state) {
     check_due(state, 100, 10, 1000, NULL, "5 2 3 1 4");
 }
 
+// Turns of priorities, oldest first in each; what is skipped takes no turn, nor what does not fit.
+static void test_due_by_priority(void **state) {
+    struct store *s = of(state);
+    struct priority_turns turns = {{0}}, before;
+    struct due_row *rows;
+    size_t n;
+    int64_t next;
+    assert_ok(s->begin(s));
+    book_event(s, 1, B("evt_1"), B("0123456789"));
+    for (uint64_t i = 1; i <= 60; i++) {
+        struct delivery_row d = a_delivery(i, 1, 1, 100 - (int64_t)i);
+        d.priority = (enum priority)(i % 3); // normal, high, low
+        assert_ok(s->delivery_insert(s, &d));
+    }
+    assert_ok(s->commit(s));
+    check_due(state, 100, 12, 1000, NULL, "58 55 60 52 49 46 43 57 40 37 59 34");
+    check_due(state, 100, 3, 1000, (uint64_t[]){58, 55, 60, 0}, "52 49 57");
+    check_due(state, 46, 9, 1000, NULL, "58 55 60 57 54 59 56");
+    for (int i = 0; i < 2; i++) {
+        before = turns;
+        assert_ok(s->due(s, 1, 100, 9, 1, NULL, NULL, &turns, arena_of(state), &rows, &n));
+        assert_int_equal(n, 1);
+        assert_int_equal(rows[0].delivery.seq, 58);
+        assert_int_equal(rows[0].delivery.priority, PRIORITY_HIGH);
+        assert_memory_not_equal(&before, &turns, sizeof turns);
+    }
+    assert_ok(s->due(s, 1, 100, 9, 1, NULL, NULL, &turns, arena_of(state), &rows, &n));
+    assert_int_equal(rows[0].delivery.seq, 60); // the turn of normal
+    assert_ok(s->next_due(s, 1, NULL, NULL, &next));
+    assert_int_equal(next, 40);
+    assert_ok(s->next_due(s, 1, skip_these, (uint64_t[]){60, 59, 57, 0}, &next));
+    assert_int_equal(next, 42);
+    // A delivery's priority never changes.
+    struct delivery_row d = rows[0].delivery;
+    d.priority = PRIORITY_LOW;
+    assert_ok(s->begin(s));
+    assert_code(s->delivery_update(s, &d), INVALID);
+    s->rollback(s);
+}
+
 static void test_due_of_a_site(void **state) {
     struct store *s = of(state);
     struct delivery_row d = a_delivery(1, 1, 1, 0);
     struct due_row *rows;
+    struct priority_turns turns = {{0}};
     size_t n;
     assert_ok(s->begin(s));
     book_event(s, 1, B("evt_1"), B("body"));
@@ -437,13 +480,14 @@ static void test_due_of_a_site(void **state) {
     assert_ok(s->site_put(s, &(struct site_row){1, B("shop")}));
     assert_ok(s->event_site(s, 1, 4, 1));
     assert_ok(s->commit(s));
-    assert_ok(s->due(s, 1, 30, 1, 1, NULL, NULL, arena_of(state), &rows, &n));
+    assert_ok(s->due(s, 1, 30, 1, 1, NULL, NULL, &turns, arena_of(state), &rows, &n));
     assert_bytes(rows[0].site, "shop");
 }
 
 static void test_due_of_another_receipt(void **state) {
     struct store *s = of(state);
     struct due_row *rows;
+    struct priority_turns turns = {{0}};
     size_t n;
     assert_ok(s->begin(s));
     book_event(s, 1, B("evt_1"), B("old"));
@@ -455,7 +499,7 @@ static void test_due_of_another_receipt(void **state) {
     d.receipt_seq = 3;
     assert_ok(s->delivery_insert(s, &d));
     assert_ok(s->commit(s));
-    assert_ok(s->due(s, 1, 0, 5, 1000, NULL, NULL, arena_of(state), &rows, &n));
+    assert_ok(s->due(s, 1, 0, 5, 1000, NULL, NULL, &turns, arena_of(state), &rows, &n));
     assert_int_equal(n, 1);
     assert_bytes(rows[0].body, "new");
 }
@@ -932,8 +976,9 @@ static void test_small_arena(void **state) {
     assert_code(s->body_get(s, 1, &small, &got), MEMORY);
     arena_drop(&small);
     struct due_row *rows;
+    struct priority_turns turns = {{0}};
     size_t n = 1;
-    assert_code(s->due(s, 1, 10, 1, 1, NULL, NULL, &small, &rows, &n), MEMORY);
+    assert_code(s->due(s, 1, 10, 1, 1, NULL, NULL, &turns, &small, &rows, &n), MEMORY);
     assert_int_equal(n, 0);
     arena_drop(&small);
 }
@@ -985,19 +1030,33 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names), ON_BOTH(test_state),
-        ON_BOTH(test_events),         ON_BOTH(test_strange_text),
-        ON_BOTH(test_receipts),       ON_BOTH(test_receipts_later),
-        ON_BOTH(test_deliveries),     ON_BOTH(test_listen_attempts),
-        ON_BOTH(test_endpoints),      ON_BOTH(test_due),
-        ON_BOTH(test_due_of_a_site),  ON_BOTH(test_due_of_another_receipt),
-        ON_BOTH(test_destinations),   ON_BOTH(test_small_tables),
-        ON_BOTH(test_answers),        ON_BOTH(test_sightings),
-        ON_BOTH(test_objects),        ON_BOTH(test_objects_together),
-        ON_BOTH(test_links),          ON_BOTH(test_links_undone),
-        ON_BOTH(test_unclaimed),      ON_BOTH(test_undo),
-        ON_BOTH(test_rollback),       ON_BOTH(test_crash),
-        ON_BOTH(test_small_arena),    ON_BOTH(test_lists_that_fail_are_empty),
+        cmocka_unit_test(test_names),
+        ON_BOTH(test_state),
+        ON_BOTH(test_events),
+        ON_BOTH(test_strange_text),
+        ON_BOTH(test_receipts),
+        ON_BOTH(test_receipts_later),
+        ON_BOTH(test_deliveries),
+        ON_BOTH(test_listen_attempts),
+        ON_BOTH(test_endpoints),
+        ON_BOTH(test_due),
+        ON_BOTH(test_due_by_priority),
+        ON_BOTH(test_due_of_a_site),
+        ON_BOTH(test_due_of_another_receipt),
+        ON_BOTH(test_destinations),
+        ON_BOTH(test_small_tables),
+        ON_BOTH(test_answers),
+        ON_BOTH(test_sightings),
+        ON_BOTH(test_objects),
+        ON_BOTH(test_objects_together),
+        ON_BOTH(test_links),
+        ON_BOTH(test_links_undone),
+        ON_BOTH(test_unclaimed),
+        ON_BOTH(test_undo),
+        ON_BOTH(test_rollback),
+        ON_BOTH(test_crash),
+        ON_BOTH(test_small_arena),
+        ON_BOTH(test_lists_that_fail_are_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

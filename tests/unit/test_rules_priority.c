@@ -100,7 +100,8 @@ static void of_21_in_a_row_each_has_its_share(void **state) {
 
 // Whatever the others do, who waits goes in time, and who has nothing never goes.
 static void nobody_starves(void **state) {
-    static const int most[PRIORITIES] = {2, 10, 40};
+    static const int most[PRIORITIES] = {
+        [PRIORITY_HIGH] = 2, [PRIORITY_NORMAL] = 10, [PRIORITY_LOW] = 40};
     struct priority_turns t = {{0}};
     int since[PRIORITIES] = {0}, longest[PRIORITIES] = {0};
     uint64_t seed = 1;
@@ -128,7 +129,8 @@ static void nobody_starves(void **state) {
 }
 
 static void what_is_urgent_goes_at_once(void **state) {
-    static const bool noise[] = {false, false, true}, both[] = {true, false, true};
+    static const bool noise[PRIORITIES] = {[PRIORITY_LOW] = true},
+                      both[PRIORITIES] = {[PRIORITY_HIGH] = true, [PRIORITY_LOW] = true};
     struct priority_turns t = {{0}};
     for (int i = 0; i < 1000; i++)
         assert_int_equal(priority_turn(&t, noise), PRIORITY_LOW);
