@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Gateway, tempFolder } from "./lib/gateway.mjs";
 import { deskPort, Listening, makeKey, sdk, stripeCli } from "./lib/official.mjs";
 import { HOOKKEEP, run } from "./lib/process.mjs";
@@ -167,6 +168,54 @@ test("killed and started again it goes on with its world and what waits", async 
   fs.writeFileSync(file, whole);
   await g.start();
   assert.equal((await status(g)).objects, 2);
+});
+
+test("killed at any moment its file is whole", async (t) => {
+  const g = await start(t);
+  let kept = 0;
+  for (let round = 0; round < 6; round++) {
+    const stripe = sdk(g, KEY);
+    const until = Date.now() + 1150 + round * 83;
+    let made = (await status(g)).objects;
+    assert.ok(made >= kept, `${made} objects, and ${kept} were in the file`);
+    while (Date.now() < until) {
+      await Promise.all([1, 2, 3, 4].map(() => stripe.customers.create({ name: "x".repeat(400) })));
+      made += 4;
+      await sleep(15);
+    }
+    const killed = stripe.customers.create({}).catch(() => {});
+    await g.kill();
+    await killed;
+    const file = JSON.parse(fs.readFileSync(g.path("hookkeep.db.twin"), "utf8"));
+    kept = file.world.objects.length;
+    assert.ok(kept > 0 && kept <= made + 1);
+    await g.start();
+  }
+  await settled(g);
+});
+
+test("a meter session's token stands for its key, on the stream alone", async (t) => {
+  const g = await start(t);
+  const said = await stripeCli(g, KEY, ["trigger", "v1.billing.meter.no_meter_found"],
+                               { unix: true });
+  assert.equal(said.code, 0, said.stdout + said.stderr);
+  await g.waitCount(1, "events", "type = 'v1.billing.meter.no_meter_found'");
+  const session = await ask(g, "POST", "/v2/billing/meter_event_session");
+  const token = session.body.authentication_token;
+  const stream = (to, bearer) => fetch(`http://127.0.0.1:${deskPort(g)}${to}`, {
+    method: "POST", headers: { authorization: `Bearer ${bearer}` },
+    body: JSON.stringify({ events: [{ event_name: "none", payload: { value: "1" } }] }) });
+  assert.equal((await stream("/v2/billing/meter_event_stream", token)).status, 200);
+  await g.waitCount(2, "events", "type = 'v1.billing.meter.no_meter_found'");
+  for (const [to, bearer] of [["/v2/billing/meter_event_stream", `${token}x`],
+                              ["/v2/billing/meter_event_stream", ""],
+                              ["/v2/billing/meter_event_session", token],
+                              ["/v1/customers", token]])
+    assert.equal((await stream(to, bearer)).status, 401, to);
+  // It is as good as its key.
+  const { data } = await g.get("/api/keys");
+  await g.ask(`/api/keys/${data[data.findIndex((k) => k.mode === "test")].id}/revoke`);
+  assert.equal((await stream("/v2/billing/meter_event_stream", token)).status, 401);
 });
 
 test("each fault is met, and the event comes all the same", async (t) => {
