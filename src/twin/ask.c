@@ -91,7 +91,7 @@ static bool create(struct twin_call *c) {
     if (c->self == NULL)
         return false;
     if (c->resource->parent != NULL && c->parent.n > 0)
-        twin_set_text(c, c->self, c->resource->parent, c->parent);
+        twin_set_text(c, c->self, c->resource->parent_at, c->parent);
     return apply(c, true);
 }
 
@@ -130,7 +130,7 @@ static bool find_self(struct twin_call *c, bytes id) {
         return false;
     twin_live_by(c, c->self->clock);
     if (c->resource->parent != NULL && c->parent.n > 0 &&
-        !bytes_equal(twin_text(c->self, c->resource->parent), c->parent))
+        !bytes_equal(twin_text(c->self, c->resource->parent_at), c->parent))
         return twin_refuse(c, API_ERROR_MISSING, "id", "No such %s: '%s'", c->resource->object,
                            c->self->id);
     return true;

@@ -101,7 +101,7 @@ static bool fits(struct twin_call *c, struct twin_object *o) {
     json v;
     const char *path = NULL;
     if (c->resource->parent != NULL && c->parent.n > 0 &&
-        !bytes_equal(twin_text(o, c->resource->parent), c->parent))
+        !bytes_equal(twin_text(o, c->resource->parent_at), c->parent))
         return false;
     for (size_t at = 0; json_member(c->params, &at, &key, &v);)
         if (list_name(c->resource, key, &path) &&

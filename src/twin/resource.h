@@ -8,7 +8,8 @@
 //   "limits"   what of Stripe is not imitated, one line; for docs/twin.md;
 //   "path"     under which it is asked for: "v1/customers". {parent} stands for the id of what it
 //              belongs to, which is kept in the field `parent` names:
-//              v1/customers/{parent}/sources;
+//              v1/customers/{parent}/sources; `parent` is its type too, `parent_at` the field's
+//              name where it has another;
 //   "prefix"   ids begin with it ("cus_"), for finding an object by its id alone;
 //   "object"   a new one's shape, where stripe/samples has none of its type; its words are those of
 //              stripe/sample.h;
@@ -110,14 +111,15 @@ struct twin_pair {
 };
 
 struct twin_resource {
-    const char *object;   // "payment_intent"
-    const char *path;     // "v1/payment_intents"
-    const char *prefix;   // "pi_"
-    const char *kinds;    // that its moves are for, separated by '|'
-    const char *parent;   // the field with the parent's id; null: it has none
-    const char *shape;    // template of a new one, in the words of stripe/sample.h
-    const char *changes;  // JSON; null: none
-    const char *standing; // JSON; null: none
+    const char *object;    // "payment_intent"
+    const char *path;      // "v1/payment_intents"
+    const char *prefix;    // "pi_"
+    const char *kinds;     // that its moves are for, separated by '|'
+    const char *parent;    // type of what it belongs to; null: it belongs to nothing
+    const char *parent_at; // the field with its id
+    const char *shape;     // template of a new one, in the words of stripe/sample.h
+    const char *changes;   // JSON; null: none
+    const char *standing;  // JSON; null: none
     const struct twin_field *fields;
     size_t field_count;
     const struct twin_pair *lists;
