@@ -136,6 +136,7 @@ static void book(struct twin_call *c, struct twin_object *charge) {
     };
     struct twin_object *entry = balance_book(c, &e);
     twin_set_str(c, charge, "balance_transaction", entry->id);
+    connect_share(c, charge);
 }
 
 // With capture_method automatic_async the money is booked a little later, which is told then; what

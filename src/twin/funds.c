@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What comes into a balance and leaves it by itself: payouts, top-ups, transfers.
+// What comes into a balance and leaves it by itself: payouts and top-ups.
 #include "twin/effects.h"
 #include "twin/money.h"
 
@@ -7,7 +7,7 @@
 #define ARRIVES_DAYS 2
 #define INSTANT_S (30 * MINUTE_S)
 
-static bool has_funds(struct twin_call *c, int64_t amount, bytes currency) {
+bool balance_covers(struct twin_call *c, int64_t amount, bytes currency) {
     return amount <= balance_available(c, currency) ||
            twin_refuse_as(c, 400, "invalid_request_error", "balance_insufficient", NULL, NO_BYTES,
                           "You have insufficient funds in your Stripe account: %lld, and %lld are "
@@ -15,8 +15,8 @@ static bool has_funds(struct twin_call *c, int64_t amount, bytes currency) {
                           (long long)amount, (long long)balance_available(c, currency));
 }
 
-static struct twin_object *book(struct twin_call *c, struct twin_object *o, const char *type,
-                                int64_t amount) {
+struct twin_object *balance_move(struct twin_call *c, struct twin_object *o, const char *type,
+                                 int64_t amount) {
     struct balance_entry e = {
         .type = type,
         .category = type,
@@ -35,9 +35,10 @@ bool effect_payout_go(struct twin_call *c) {
     bool instant = bytes_equal(twin_text(c->self, "method"), B("instant"));
     int64_t arrives = instant ? now + INSTANT_S : (now / DAYS_S + ARRIVES_DAYS) * DAYS_S;
     if (!money_is_amount(c, "amount", amount) ||
-        !has_funds(c, amount, twin_text(c->self, "currency")))
+        !balance_covers(c, amount, twin_text(c->self, "currency")))
         return false;
-    twin_set_str(c, c->self, "balance_transaction", book(c, c->self, "payout", -amount)->id);
+    twin_set_str(c, c->self, "balance_transaction",
+                 balance_move(c, c->self, "payout", -amount)->id);
     twin_set_int(c, c->self, "arrival_date", arrives);
     twin_when(c, c->self, now + LEAVES_S, effect_payout_leave);
     twin_when(c, c->self, arrives, effect_payout_arrive);
@@ -58,7 +59,8 @@ bool effect_payout_arrive(struct twin_call *c) {
 }
 
 bool effect_payout_cancel(struct twin_call *c) {
-    struct twin_object *entry = book(c, c->self, "payout_cancel", twin_int(c->self, "amount"));
+    struct twin_object *entry =
+        balance_move(c, c->self, "payout_cancel", twin_int(c->self, "amount"));
     twin_when_not(c, c->self, NULL);
     twin_set_str(c, c->self, "status", "canceled");
     twin_set_str(c, c->self, "failure_balance_transaction", entry->id);
@@ -81,7 +83,8 @@ bool effect_payout_reverse(struct twin_call *c) {
     twin_set_str(c, back, "original_payout", c->self->id);
     if (twin_given(c, "metadata"))
         twin_set(c, back, "metadata", twin_param(c, "metadata"));
-    twin_set_str(c, back, "balance_transaction", book(c, back, "payout_reversal", amount)->id);
+    twin_set_str(c, back, "balance_transaction",
+                 balance_move(c, back, "payout_reversal", amount)->id);
     twin_set_str(c, c->self, "reversed_by", back->id);
     twin_emit(c, back, "payout.created");
     twin_emit(c, c->self, "payout.updated");
@@ -101,7 +104,7 @@ bool effect_topup_go(struct twin_call *c) {
 }
 
 bool effect_topup_arrive(struct twin_call *c) {
-    struct twin_object *entry = book(c, c->self, "topup", twin_int(c->self, "amount"));
+    struct twin_object *entry = balance_move(c, c->self, "topup", twin_int(c->self, "amount"));
     twin_set_str(c, c->self, "balance_transaction", entry->id);
     twin_set_str(c, c->self, "status", "succeeded");
     twin_emit(c, c->self, "topup.succeeded");
@@ -110,67 +113,5 @@ bool effect_topup_arrive(struct twin_call *c) {
 
 bool effect_topup_cancel(struct twin_call *c) {
     twin_when_not(c, c->self, NULL);
-    return true;
-}
-
-// --- transfers
-
-// Books in the destination's balance.
-static void book_there(struct twin_call *c, struct twin_object *transfer, const char *type,
-                       int64_t amount) {
-    const struct twin_request *own = c->request;
-    OWN(text_drop)
-    struct text account = {0};
-    text_add(&account, twin_text(transfer, "destination"));
-    struct twin_request there = *own;
-    there.account = text_bytes(&account);
-    c->request = &there;
-    book(c, transfer, type, amount);
-    c->request = own;
-}
-
-bool effect_transfer_go(struct twin_call *c) {
-    struct twin_object *o = c->self;
-    int64_t amount = twin_int(o, "amount");
-    bytes currency = twin_text(o, "currency"), to = twin_text(o, "destination");
-    OWN(text_drop)
-    struct text shown = {0};
-    text_add_printable(&shown, to, 64);
-    if (!bytes_starts(to, B("acct_")))
-        return twin_refuse(c, API_ERROR_CURSOR_MISSING, "destination", "No such destination: '%s'",
-                           text_str(&shown));
-    if (!money_is_amount(c, "amount", amount))
-        return false;
-    if (twin_null(o, "source_transaction") && !has_funds(c, amount, currency))
-        return false;
-    twin_set_str(c, o, "balance_transaction", book(c, o, "transfer", -amount)->id);
-    book_there(c, o, "payment", amount);
-    return true;
-}
-
-// POST v1/transfers/{parent}/reversals
-bool effect_transfer_reverse(struct twin_call *c) {
-    struct twin_object *o = c->self, *transfer = twin_get(c, c->parent);
-    OWN(text_drop)
-    struct text shown = {0};
-    OWN(text_drop)
-    struct text path = {0};
-    int64_t reversed = twin_int(transfer, "amount_reversed");
-    int64_t left = twin_int(transfer, "amount") - reversed;
-    int64_t amount = twin_given(c, "amount") ? twin_int(o, "amount") : left;
-    if (amount < 1 || amount > left)
-        return twin_refuse(c, API_ERROR_INVALID, "amount",
-                           "amount is %lld; of this transfer %lld may be reversed.",
-                           (long long)amount, (long long)left);
-    twin_set_int(c, o, "amount", amount);
-    money_copy(c, o, "currency", transfer);
-    twin_set_str(c, o, "balance_transaction", book(c, o, "transfer_refund", amount)->id);
-    book_there(c, transfer, "payment_refund", -amount);
-    text_addf(&path, "reversals.data.%zu", json_size(twin_at(transfer, "reversals.data")));
-    twin_show(twin_root(o), &shown);
-    twin_set_json(c, transfer, text_str(&path), text_bytes(&shown));
-    twin_set_int(c, transfer, "amount_reversed", reversed + amount);
-    twin_set_bool(c, transfer, "reversed", reversed + amount == twin_int(transfer, "amount"));
-    twin_emit(c, transfer, "transfer.reversed");
     return true;
 }

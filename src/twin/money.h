@@ -66,8 +66,18 @@ void money_copy(struct twin_call *c, struct twin_object *to, const char *path,
 // Books it: a balance transaction, and the balance of the call's account.
 struct twin_object *balance_book(struct twin_call *c, const struct balance_entry *e);
 int64_t balance_available(struct twin_call *c, bytes currency);
+// The same of what an object has and is its source, at once.
+struct twin_object *balance_move(struct twin_call *c, struct twin_object *o, const char *type,
+                                 int64_t amount);
+// False: refused, as less is available.
+bool balance_covers(struct twin_call *c, int64_t amount, bytes currency);
 // Stripe's fee for a card in its own country: 2.9 % and 30.
 int64_t balance_fee(int64_t amount);
+
+// --- connected accounts (twin/connect.c)
+
+// A charge whose money has come is passed on, and the platform's fee taken, as it says.
+void connect_share(struct twin_call *c, struct twin_object *charge);
 
 // --- cash balances (twin/cash.c)
 

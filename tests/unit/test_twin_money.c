@@ -65,6 +65,23 @@ static const struct script scripts[] = {
        "amount_reversed=2000 reversed=true reversals.data.1.id={7}"}},
      GIVEN "balance.available transfer.created balance.available transfer.reversed "
            "balance.available transfer.reversed "},
+    {"a payment is passed on, and the platform takes its fee",
+     {{PI, GIVE "&transfer_data[destination]=acct_1&application_fee_amount=200"},
+      {"GET /v1/charges/{1.latest_charge}", "expand[]=transfer&expand[]=application_fee", 0,
+       "transfer.amount=2000 transfer.destination=acct_1 application_fee.amount=200 "
+       "application_fee.account=acct_1"},
+      {"GET /v1/balance", "", 0, "available.0.amount=200"},
+      {"POST /v1/application_fees/{2.application_fee.id}/refunds", "amount=201", 400,
+       "error.param=amount"},
+      {"POST /v1/application_fees/{2.application_fee.id}/refunds", "amount=50", 0,
+       "fee={2.application_fee.id}"},
+      {"POST /v1/application_fees/{2.application_fee.id}/refunds/{5}", "metadata[a]=b"},
+      {"GET /v1/application_fees/{2.application_fee.id}", "", 0,
+       "amount_refunded=50 refunded=false refunds.data.0.id={5}"},
+      {"GET /v1/application_fees/{2.application_fee.id}/refunds", "", 0, "data.0.id={5}"}},
+     "payment_intent.created balance.available balance.available transfer.created "
+     "balance.available application_fee.created charge.succeeded payment_intent.succeeded "
+     "balance.available application_fee.refunded application_fee.refund.updated "},
     {"cash that nothing waits for",
      {{"POST /v1/customers", ""},
       {"POST /v1/test_helpers/customers/{1}/fund_cash_balance", "amount=1000&currency=usd", 0,
@@ -271,6 +288,31 @@ static void accounts_are_apart(void **state) {
     house_close(&h);
 }
 
+// A connected account's payment, with a fee that is the platform's: it is told there.
+static void fees_are_the_platforms(void **state) {
+    struct twin_house h;
+    house_open(&h);
+    h.account = "acct_1";
+    house_do(&h, PI, "%s&application_fee_amount=150", GIVE);
+    size_t fees = 0;
+    for (struct twin_event *e; (e = twin_event_take(h.world)) != NULL; twin_event_free(e)) {
+        bool fee = bytes_starts(text_bytes(&e->type), B("application_fee."));
+        bool balance = bytes_equal(text_bytes(&e->type), B("balance.available"));
+        fees += fee;
+        if (!balance) // both have one
+            assert_string_equal(text_str(&e->account), fee ? "" : "acct_1");
+    }
+    assert_int_equal(fees, 1);
+    house_do(&h, "GET /v1/balance", "%s", "");
+    assert_string_equal(house_text(&h, "available.0.amount"), "1850");
+    h.account = NULL;
+    house_do(&h, "GET /v1/balance", "%s", "");
+    assert_string_equal(house_text(&h, "available.0.amount"), "150");
+    house_do(&h, "GET /v1/application_fees", "%s", "");
+    assert_string_equal(house_text(&h, "data.0.account"), "acct_1");
+    house_close(&h);
+}
+
 // What is refused leaves nothing; a decline leaves what happened, and its key answers again.
 static void refusals_leave_nothing(void **state) {
     struct twin_house h;
@@ -308,6 +350,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stories_go_as_told),
         cmocka_unit_test(accounts_are_apart),
+        cmocka_unit_test(fees_are_the_platforms),
         cmocka_unit_test(refusals_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
