@@ -90,6 +90,13 @@ def developing_md_has_every_fault_of_the_twin():
                  [meaning for _, meaning in rows("rules/twin_faults.def", "TWIN_FAULT")])
 
 
+def twin_md_is_what_the_twins_tables_say():
+    tool = os.path.join(SOURCE, "tools/resources")
+    out = subprocess.run([sys.executable, tool, "--page", "--check"], text=True,
+                         capture_output=True)
+    return [] if out.returncode == 0 else [out.stderr.strip()]
+
+
 READERS = "src/ledger/reader.c", "src/ledger/reader_destinations.c"  # gauges of the books
 
 
@@ -217,6 +224,7 @@ TESTS = [hookkeep_1_has_every_command_option_variable_and_log_event,
          hookkeep_api_7_has_every_route_and_metric,
          hookkeep_tables_5_has_every_table_and_column,
          developing_md_has_every_fault_of_the_twin,
+         twin_md_is_what_the_twins_tables_say,
          bash_completes_every_command_and_option,
          bash_completes_values,
          zsh_and_fish_have_every_command_and_option,
