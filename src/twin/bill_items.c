@@ -254,6 +254,8 @@ static void add_proration(struct twin_call *c, struct twin_object *sub, struct t
     twin_set_int(c, i, "period.start", now);
     twin_set(c, i, "period.end", twin_at(item, "current_period_end"));
     twin_set_int(c, i, "date", now);
+    if (i->clock != NULL)
+        twin_set_str(c, i, "test_clock", i->clock->id);
     twin_emit(c, i, "invoiceitem.created");
 }
 
