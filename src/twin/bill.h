@@ -50,6 +50,12 @@ void bill_finalize(struct twin_call *c, struct twin_object *invoice);
 // What follows for its subscription is done too.
 enum pay_end bill_collect(struct twin_call *c, struct twin_object *invoice,
                           struct twin_object *method, bool off_session);
+// What an attempt to pay an open one with this intent has come to.
+void bill_attempted(struct twin_call *c, struct twin_object *invoice, struct twin_object *intent,
+                    enum pay_end end);
+// An open invoice gets an intent that waits for a method, for the customer to confirm; the
+// invoice's confirmation_secret has its secret.
+void bill_prepare(struct twin_call *c, struct twin_object *invoice);
 // What would pay for it: null: nothing.
 struct twin_object *bill_method(struct twin_call *c, struct twin_object *customer,
                                 struct twin_object *subscription, struct twin_object *invoice);

@@ -3,11 +3,11 @@
 // are paid.
 #include "twin/bill.h"
 #include "twin/effects.h"
-#include "twin/money.h"
 
 // Of the twin's own (twin/call.h): a customer's next number, an invoice's PaymentIntent.
 #define NUMBERS "$.next_number"
 #define INTENT "$.intent"
+#define SECRET "$.confirmation_secret" // shown where `expand` asks for it
 
 // After a failed payment, days until the next attempt; after the last, the subscription ends
 // (https://docs.stripe.com/billing/revenue-recovery/smart-retries has two months at most).
@@ -329,9 +329,8 @@ static bool is_status(struct twin_object *o, bytes status) {
     return bytes_equal(twin_text(o, "status"), status);
 }
 
-// What an attempt to pay it has come to.
-static void attempted(struct twin_call *c, struct twin_object *o, struct twin_object *intent,
-                      enum pay_end end) {
+void bill_attempted(struct twin_call *c, struct twin_object *o, struct twin_object *intent,
+                    enum pay_end end) {
     struct twin_object *sub = subscription_of(c, o);
     twin_set_int(c, o, "attempt_count", twin_int(o, "attempt_count") + 1);
     twin_set_bool(c, o, "attempted", true);
@@ -353,34 +352,41 @@ static void attempted(struct twin_call *c, struct twin_object *o, struct twin_ob
         bill_failed(c, sub, last && end != PAY_NO_METHOD);
 }
 
-enum pay_end bill_collect(struct twin_call *c, struct twin_object *o, struct twin_object *method,
-                          bool off_session) {
-    struct twin_object *customer = customer_of(c, o), *sub = subscription_of(c, o), *intent = NULL;
-    if (method == NULL && customer != NULL)
-        method = bill_method(c, customer, sub, o);
-    struct pay_order order = {
+static void fill_order(struct twin_call *c, struct twin_object *o, struct pay_order *out) {
+    *out = (struct pay_order){
         .amount = twin_int(o, "amount_remaining"),
         .currency = twin_text(o, "currency"),
-        .customer = customer,
-        .method = method,
-        .description = sub != NULL ? "Subscription update" : NULL,
-        .off_session = off_session,
+        .customer = customer_of(c, o),
+        .description = subscription_of(c, o) != NULL ? "Subscription update" : NULL,
         .invoice = o,
         .intent = twin_get(c, twin_text(o, INTENT)),
     };
+}
+
+enum pay_end bill_collect(struct twin_call *c, struct twin_object *o, struct twin_object *method,
+                          bool off_session) {
+    struct twin_object *intent = NULL;
+    struct pay_order order;
+    fill_order(c, o, &order);
+    if (method == NULL && order.customer != NULL)
+        method = bill_method(c, order.customer, subscription_of(c, o), o);
+    order.method = method;
+    order.off_session = off_session;
     enum pay_end end = twin_pay(c, &order, &intent);
     twin_set_str(c, o, INTENT, intent->id);
-    attempted(c, o, intent, end);
+    bill_attempted(c, o, intent, end);
     return end;
 }
 
-void follow_invoice(struct twin_call *c, struct twin_object *intent) {
-    struct twin_object *o = twin_get(c, twin_text(intent, "$.invoice"));
-    bool paid = is_status(intent, B("succeeded"));
-    if (o == NULL || !is_status(o, B("open")) ||
-        (!paid && !is_status(intent, B("requires_payment_method"))))
-        return;
-    attempted(c, o, intent, paid ? PAY_PAID : PAY_DECLINED);
+void bill_prepare(struct twin_call *c, struct twin_object *o) {
+    struct twin_object *intent = NULL;
+    struct pay_order order;
+    fill_order(c, o, &order);
+    (void)twin_pay(c, &order, &intent); // without a method it waits for one
+    twin_set_str(c, intent, "setup_future_usage", "off_session");
+    twin_set_str(c, o, INTENT, intent->id);
+    twin_set_json(c, o, SECRET, B("{\"client_secret\":null,\"type\":\"payment_intent\"}"));
+    twin_set(c, o, SECRET ".client_secret", twin_at(intent, "client_secret"));
 }
 
 // --- by itself

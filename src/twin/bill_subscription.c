@@ -176,7 +176,10 @@ static bool pay_first(struct twin_call *c, struct twin_object *sub, struct twin_
     if (is_status(invoice, "paid"))
         return true;
     twin_when(c, sub, twin_time(c, sub) + FIRST_PAYMENT_S, effect_subscription_expire);
-    if (behaves(c, "default_incomplete") || bill_method(c, customer_of(c, sub), sub, NULL) == NULL)
+    bool waits = behaves(c, "default_incomplete");
+    if (waits)
+        bill_prepare(c, invoice);
+    if (waits || bill_method(c, customer_of(c, sub), sub, NULL) == NULL)
         return true;
     enum pay_end end = bill_collect(c, invoice, NULL, twin_param_true(c, "off_session"));
     if (end == PAY_PAID || !behaves(c, "error_if_incomplete"))

@@ -204,6 +204,27 @@ static const struct script scripts[] = {
      "invoice.payment_failed invoice.payment_action_required charge.succeeded "
      "payment_intent.succeeded invoice_payment.paid invoice.updated invoice.paid "
      "invoice.payment_succeeded "},
+    {"a subscription waits for its customer to pay",
+     {{"POST /v1/customers", ""},
+      {"POST /v1/products", "name=Tea"},
+      {"POST /v1/prices", "unit_amount=1500&currency=usd&product={2}&recurring[interval]=month"},
+      {"POST /v1/subscriptions",
+       "customer={1}&items[0][price]={3}&payment_behavior=default_incomplete&"
+       "payment_settings[save_default_payment_method]=on_subscription&"
+       "expand[]=latest_invoice.confirmation_secret",
+       0, "status=incomplete latest_invoice.confirmation_secret.type=payment_intent"},
+      {"GET /v1/payment_intents", "customer={1}", 0,
+       "data.0.client_secret={4.latest_invoice.confirmation_secret.client_secret} "
+       "data.0.status=requires_payment_method data.0.amount=1500"},
+      {"POST /v1/payment_intents/{5.data.0.id}/confirm", "payment_method=pm_card_visa", 0,
+       "status=succeeded"},
+      {"GET /v1/subscriptions/{4}", "expand[]=latest_invoice", 0,
+       "status=active latest_invoice.status=paid default_payment_method={6.payment_method}"},
+      {"GET /v1/payment_methods/{6.payment_method}", "", 0, "customer={1}"}},
+     "customer.created product.created price.created customer.subscription.created "
+     "invoice.created invoice.finalized payment_intent.created payment_method.attached "
+     "charge.succeeded payment_intent.succeeded invoice_payment.paid invoice.updated invoice.paid "
+     "invoice.payment_succeeded customer.subscription.updated customer.subscription.updated "},
     {"an invoice is paid by a bank that takes its time",
      {{"POST /v1/customers", ""},
       {"POST /v1/payment_methods", "type=us_bank_account&"
