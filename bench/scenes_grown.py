@@ -50,6 +50,8 @@ UNDO = {
         "('ALTER TABLE delivery DROP COLUMN priority'), ('CREATE INDEX delivery_due ON delivery "
         "(destination, next_at) WHERE state IN (0, 2)'), "
         "('CREATE VIEW deliveries AS SELECT seq FROM delivery')",
+    13: "VALUES ('DROP VIEW destinations'), ('ALTER TABLE destination DROP COLUMN failing_since'), "
+        "('CREATE VIEW destinations AS SELECT number FROM destination')",
 }
 
 

@@ -36,7 +36,7 @@ static const struct column fields[] = {
     {"kind", "kind", CELL_TEXT, 0},
     {"status", "status", CELL_TEXT, 0},
     {"why", "endpoint.because", CELL_TEXT, 0},
-    {"failing since", "endpoint.failing_since", CELL_TIME, 0},
+    {"failing since", "failing_since", CELL_TIME, 0},
     {"url", "endpoint.url", CELL_TEXT, 0},
     {"livemode", "endpoint.livemode", CELL_TEXT, 0},
     {"events", "endpoint.enabled_events", CELL_NAMES, 0},

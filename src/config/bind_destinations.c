@@ -213,6 +213,7 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
         .timeout_ms = bind_number(map, KEY_DESTINATION_TIMEOUT),
     };
     bind_pace(map, &plan->pace);
+    plan->hold_after_ms = bind_number(map, KEY_DESTINATION_HOLD_AFTER);
     TRY(bind_waits(b, map, KEY_DESTINATION_RETRY, &plan->retry_ms, &plan->retry_count));
     TRY(bind_description(b, map, plan));
     TRY(bind_priority(b, map, plan));

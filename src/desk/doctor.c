@@ -178,6 +178,7 @@ static result gather_destinations(struct gathering *g) {
             continue;
         TRY(keep(g, json_get(row, "name"), &d->name));
         d->held = json_true(json_get(row, "held"));
+        TRY(keep(g, json_get(row, "hold_reason"), &d->hold_reason));
         d->due = (uint64_t)number(row, "deliveries.due");
         d->waiting = (uint64_t)number(row, "deliveries.waiting");
         d->dead = (uint64_t)number(row, "deliveries.dead");

@@ -460,7 +460,8 @@ static result book_outcome(struct book *b, const struct record *r, struct arena 
         TRY(book_settle(b, d.event_seq, a));
     bytes to;
     TRY(book_destination_name(b, d.destination, &to));
-    return endpoint_id(to) ? book_endpoint_ended(b, to, in.outcome, r->time_ms, a) : OK;
+    return endpoint_id(to) ? book_endpoint_ended(b, to, in.outcome, r->time_ms, a)
+                           : book_destination_ended(b, d.destination, in.outcome, r->time_ms);
 }
 
 // Rows for destinations that the plan names, and none present that it does not name.
@@ -473,6 +474,7 @@ static result place_destinations(struct book *b, int64_t now_ms, struct arena *a
         if (endpoint_id(rows[i].name))
             continue; // none of the plan's
         rows[i].present = plan_destination_find(b->plan, rows[i].name) != NULL;
+        book_forget_names(b);
         TRY(s->destination_put(s, &rows[i]));
         TRY(book_cancel_misfits(b, &rows[i], now_ms));
         b->touched(b->ctx, rows[i].number);

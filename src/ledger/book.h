@@ -24,6 +24,7 @@ struct book_tally {
     uint32_t tables_rebuilt;     // rebuilds of tables that came to their end
     uint32_t endpoints_changed;  // made, changed, deleted, disabled
     uint32_t endpoints_disabled; // by nothing but failures
+    uint32_t held;               // destinations, the same way
     uint32_t recalls;   // holds and cancellations: what was handed out may not go out any more
     uint64_t last_dead; // the delivery that died last
     uint32_t left_out[SIGHTING_KINDS]; // sightings that found no room
@@ -49,9 +50,9 @@ struct book {
         uint64_t event;
     } beside;
     struct book_endpoints *endpoints; // all that there are; null: not read yet
-    bytes *names;                     // of destinations, by number from 1; null: not read yet
-    size_t name_count;
-    struct arena names_memory;
+    struct destination_row *known;    // destinations, by number from 1; null: not read yet
+    size_t known_count;
+    struct arena known_memory;
     const uint8_t *sealing_key; // of answers to the API's callers; null: they are kept as they are
     // Told to the ledger: this destination may have something due now, is held, or is gone.
     void (*touched)(void *ctx, uint32_t destination);

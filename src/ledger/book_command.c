@@ -271,6 +271,8 @@ static result set_held(const struct asked *q, bool held) {
     d.held = held;
     d.hold_reason = held ? string_field(q, "reason") : NO_BYTES;
     d.held_at = held ? q->record->time_ms : 0;
+    d.failing_since = 0;
+    book_forget_names(q->book);
     TRY(s->destination_put(s, &d));
     q->book->touched(q->book->ctx, d.number);
     return agree(q);

@@ -5,43 +5,88 @@
 #include "ledger/book_internal.h"
 
 #define CANCEL_PAGE 500
-#define NAMES_MEMORY_MAX (64u << 20)
+#define HOUR_MS INT64_C(3600000)
+#define KNOWN_MEMORY_MAX (64u << 20)
 
 void book_forget_names(struct book *b) {
-    if (b->names != NULL)
-        arena_drop(&b->names_memory);
-    b->names = NULL;
-    b->name_count = 0;
+    if (b->known != NULL)
+        arena_drop(&b->known_memory);
+    b->known = NULL;
+    b->known_count = 0;
 }
 
-static result read_names(struct book *b) {
+static result read_known(struct book *b) {
     struct destination_row *rows = NULL;
     size_t n = 0;
-    arena_init(&b->names_memory, NAMES_MEMORY_MAX);
-    result failed = b->store->destinations(b->store, &b->names_memory, &rows, &n);
+    arena_init(&b->known_memory, KNOWN_MEMORY_MAX);
+    result failed = b->store->destinations(b->store, &b->known_memory, &rows, &n);
     size_t count = failed == OK && n > 0 ? (size_t)rows[n - 1].number + 1 : 1;
-    bytes *names = failed == OK ? arena_take(&b->names_memory, count * sizeof *names) : NULL;
-    if (failed == OK && names == NULL)
-        failed = PLACE(MEMORY, "the destinations' names do not fit their memory");
+    struct destination_row *known =
+        failed == OK ? arena_take(&b->known_memory, count * sizeof *known) : NULL;
+    if (failed == OK && known == NULL)
+        failed = PLACE(MEMORY, "the destinations do not fit their memory");
     if (failed != OK) {
-        arena_drop(&b->names_memory);
+        arena_drop(&b->known_memory);
         return failed;
     }
-    memset(names, 0, count * sizeof *names);
+    memset(known, 0, count * sizeof *known);
     for (size_t i = 0; i < n; i++)
-        names[rows[i].number] = rows[i].name;
-    b->names = names;
-    b->name_count = count;
+        known[rows[i].number] = rows[i];
+    b->known = known;
+    b->known_count = count;
+    return OK;
+}
+
+static result find_known(struct book *b, uint32_t number, struct destination_row **out) {
+    if (b->known == NULL)
+        TRY(read_known(b));
+    NEED(number < b->known_count && b->known[number].name.n > 0, ABSENT,
+         "no destination has this number");
+    *out = &b->known[number];
     return OK;
 }
 
 result book_destination_name(struct book *b, uint32_t number, bytes *out) {
-    if (b->names == NULL)
-        TRY(read_names(b));
-    NEED(number < b->name_count && b->names[number].n > 0, ABSENT,
-         "no destination has this number");
-    *out = b->names[number];
+    struct destination_row *d;
+    TRY(find_known(b, number, &d));
+    *out = d->name;
     return OK;
+}
+
+static result hold(struct book *b, struct destination_row *d, int64_t now_ms) {
+    OWN(text_drop)
+    struct text why = {0};
+    text_adds(&why, "it did nothing but fail for ");
+    int64_t long_ms = now_ms - d->failing_since, in_ms = long_ms < HOUR_MS ? 1000 : HOUR_MS;
+    text_add_duration(&why, long_ms / in_ms * in_ms);
+    struct destination_row held = *d;
+    held.held = true;
+    held.held_at = now_ms;
+    held.hold_reason = text_bytes(&why);
+    TRY(b->store->destination_put(b->store, &held));
+    b->tally.recalls++;
+    b->tally.held++;
+    b->touched(b->ctx, d->number);
+    book_forget_names(b);
+    return OK;
+}
+
+result book_destination_ended(struct book *b, uint32_t number, enum outcome outcome,
+                              int64_t now_ms) {
+    struct destination_row *d;
+    TRY(find_known(b, number, &d));
+    const struct plan_destination *says =
+        b->plan == NULL ? NULL : plan_destination_find(b->plan, d->name);
+    if (says == NULL || says->kind == KIND_TABLES || outcome == OUTCOME_NOT_YET)
+        return OK;
+    bool failed = outcome == OUTCOME_FAILED;
+    if (failed != (d->failing_since != 0)) {
+        d->failing_since = failed ? now_ms : 0;
+        return b->store->destination_put(b->store, d);
+    }
+    bool over = failed && says->hold_after_ms > 0 && !d->held &&
+                now_ms - d->failing_since >= says->hold_after_ms;
+    return over ? hold(b, d, now_ms) : OK;
 }
 
 // What it is today; null, with the reason: it is not there, or disabled.

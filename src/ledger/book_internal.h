@@ -135,6 +135,10 @@ must result book_apply(struct book *b, const struct record *r, struct arena *a);
 
 // The name of a destination, which its number keeps for ever; valid until the next record. ABSENT.
 must result book_destination_name(struct book *b, uint32_t number, bytes *out);
-void book_forget_names(struct book *b); // a destination was added, or one added was undone
+void book_forget_names(struct book *b); // a destination was changed, or a change was undone
+// An attempt at one of the plan's has ended so. It is held after nothing but failures for as long
+// as the plan in force says (hold_after_ms): what it is owed waits until it is released.
+must result book_destination_ended(struct book *b, uint32_t number, enum outcome outcome,
+                                   int64_t now_ms);
 
 #endif

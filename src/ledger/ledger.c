@@ -475,6 +475,9 @@ static void count_batch(struct ledger *l, const struct record *last, int64_t beg
     count_sites(t);
     count_tables(t);
     metric_add(METRIC_ENDPOINTS_DISABLED, t->endpoints_disabled);
+    metric_add(METRIC_DESTINATIONS_HELD, t->held);
+    if (t->held > 0)
+        log_event(LOG_DESTINATION_HELD, log_i("destinations", t->held));
     if (t->endpoints_disabled > 0)
         log_event(LOG_ENDPOINT_DISABLED, log_i("endpoints", t->endpoints_disabled));
     l->endpoints_due = l->endpoints_due || (t->endpoints_changed > 0 && l->o.endpoints != NULL);

@@ -230,6 +230,12 @@ static const char sql_12[] =
     "replay, CASE d.priority WHEN 0 THEN 'normal' WHEN 1 THEN 'high' ELSE 'low' END AS priority "
     "FROM delivery AS d LEFT JOIN destination AS t ON t.number = d.destination;\n";
 
+static const char sql_13[] =
+    "ALTER TABLE destination ADD COLUMN failing_since INTEGER NOT NULL DEFAULT 0;\n"
+    "DROP VIEW destinations;\n"
+    "CREATE VIEW destinations AS SELECT number, name, present, held, hold_reason, held_at, "
+    "iif(failing_since > 0, failing_since, NULL) AS failing_since FROM destination;\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

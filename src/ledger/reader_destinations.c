@@ -141,16 +141,17 @@ static result add_by_priority(sqlite3_stmt *q, int64_t number, struct text *out)
 
 #define STANDING JOINED " WHERE ifnull(deleted_at, 0) = 0"
 
-enum { C_NUMBER, C_NAME, C_PRESENT, C_HELD, C_SHOWN = 7, C_ENDPOINT = C_SHOWN, C_DELETED };
+enum { C_NUMBER, C_NAME, C_PRESENT, C_HELD, C_SHOWN = 8, C_ENDPOINT = C_SHOWN, C_DELETED };
 
 static const char rows_sql[] =
-    "SELECT number, name, present, held, hold_reason, held_at, ifnull(" OLDEST_DUE
+    "SELECT number, name, present, held, hold_reason, held_at, max(destination.failing_since,"
+    " ifnull(e.failing_since, 0)) AS failing_since, ifnull(" OLDEST_DUE
     ", 0) AS oldest_due_at, CASE WHEN e.id IS NOT NULL THEN json_object("
     "'livemode', iif(e.livemode, 'live', 'test'), 'url', e.json ->> 'url', 'because', e.json ->>"
     " 'because', 'enabled_events', e.json -> 'types', 'scope', e.json ->> 'scope', 'payload',"
     " e.json ->> 'payload', 'name', e.json ->> 'name', 'description', e.json ->> 'description',"
     " 'api_version', e.json ->> 'api_version', 'created', e.json ->> 'created_s', 'failing_since',"
-    " failing_since, 'deleted_at', deleted_at) END, ifnull(deleted_at, 0)" JOINED
+    " e.failing_since, 'deleted_at', deleted_at) END, ifnull(deleted_at, 0)" JOINED
     " WHERE iif(?1 = '', ifnull(deleted_at, 0) = 0, name = ?1)"
     " ORDER BY iif(e.id IS NULL, 0, number), name";
 

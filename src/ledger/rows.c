@@ -78,8 +78,8 @@ SHAPE(listen_attempt, "listen_attempt");
 
 #define ROW struct destination_row
 static const struct field destination_fields[] = {
-    F(number, U32), F(name, BYTES),        F(present, BOOL),
-    F(held, BOOL),  F(hold_reason, BYTES), F(held_at, I64),
+    F(number, U32),        F(name, BYTES),  F(present, BOOL),      F(held, BOOL),
+    F(hold_reason, BYTES), F(held_at, I64), F(failing_since, I64),
 };
 SHAPE(destination, "destination");
 #undef ROW

@@ -118,6 +118,8 @@ struct destination_row {
     bool held;
     bytes hold_reason;
     int64_t held_at;
+    int64_t
+        failing_since; // ms, time of the outcome's record: nothing but failures since; 0: not so
 };
 
 // An endpoint (rules/endpoint.h), beside its row among the destinations.

@@ -5,6 +5,7 @@
 #include "rules/endpoint.h"
 
 #define LATE_MS INT64_C(300000)
+#define REASON_MAX 200
 
 enum severity { ERROR, WARNING, ADVICE };
 
@@ -128,7 +129,13 @@ void check_destination_held(const struct doctor_facts *f, struct doctor_report *
         if (!d->held || d->held_open == 0)
             continue;
         text_add(&r->about, d->name);
-        text_adds(&r->found, "it is held, and owed ");
+        text_adds(&r->found, "it is held");
+        if (d->hold_reason.n > 0) {
+            text_adds(&r->found, " (");
+            text_add_printable(&r->found, d->hold_reason, REASON_MAX);
+            text_adds(&r->found, ")");
+        }
+        text_adds(&r->found, ", and owed ");
         add_count(&r->found, d->held_open, "delivery", "deliveries");
         text_addf(&r->mend, "`hookkeep destinations release %.*s`", BYTES_ARG(d->name));
         doctor_find(r);

@@ -38,6 +38,7 @@ struct doctor_sightings {
 struct doctor_destination {
     bytes name;
     bool held;
+    bytes hold_reason; // may be empty
     uint64_t due, waiting, dead, held_open;
     int64_t oldest_due_at; // ms; 0: nothing is owed
 };

@@ -126,6 +126,7 @@ struct plan_destination {
     size_t retry_count;
     struct pace_limits pace;
     struct priority_rule priority;
+    int64_t hold_after_ms; // of nothing but failures; 0: never
 };
 
 // What endpoints made through the API may be (rules/endpoint.h).
@@ -149,6 +150,8 @@ struct plan {
     struct arena memory; // owns all of the above, this struct itself excepted
 };
 
+#define PLAN_HOLD_AFTER_MS (INT64_C(5) * 86400000) // unless a destination says another
+
 #define PLAN_MEMORY_MAX (16u << 20)
 #define PLAN_JSON_MAX (2u << 20) // what a record of the journal takes of one
 
@@ -163,14 +166,14 @@ struct plan {
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}],"sites":[]}] or null,
 //   "timeout_ms","retry_ms":[],"concurrency","concurrency_min","rate":{"count","per_ms"},
-//   "priority":{"high":[],"low":[]}}],
+//   "hold_after_ms","priority":{"high":[],"low":[]}}],
 //  "sites":[{"name","late":"route|leave",
 //    "claims":[{"where":[{"path","values":[]}]} or {"prices":[]} or another of rules/claims.def]}],
 //  "endpoints":{"max","disable_after_ms"}}
 // A secret's livemode is left out where it is both, its times where there is no limit, "rolled"
 // where it is false, "older" and "handlers" and a destination's "description" where there is none.
 // "concurrency_min" is left out where it is the same as "concurrency", "rate" where there is none,
-// "priority" where both lists are empty.
+// "hold_after_ms" where it is the usual, "priority" where both lists are empty.
 // "endpoints" is left out where both numbers are the usual ones.
 // "sites" stands in neither place where there are none, as in plans of before there were sites.
 // INVALID when it is not of this form.

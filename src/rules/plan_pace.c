@@ -8,7 +8,8 @@ static bool has(json object, const char *key) {
 }
 
 size_t plan_pace_extra(json destination) {
-    return (size_t)has(destination, "concurrency_min") + has(destination, "rate");
+    return (size_t)has(destination, "concurrency_min") + has(destination, "rate") +
+           has(destination, "hold_after_ms");
 }
 
 static result read_number(json object, const char *key, int64_t max, int64_t *out) {
@@ -38,6 +39,11 @@ result plan_pace_read(json destination, struct plan_destination *d) {
     }
     p->min = (uint32_t)min;
     p->max = (uint32_t)max;
+    d->hold_after_ms = PLAN_HOLD_AFTER_MS;
+    if (has(destination, "hold_after_ms")) {
+        TRY(json_i64(json_get(destination, "hold_after_ms"), &d->hold_after_ms));
+        NEED(d->hold_after_ms >= 0, INVALID, "a number in the plan is out of range");
+    }
     return has(destination, "rate") ? read_rate(json_get(destination, "rate"), p) : OK;
 }
 
@@ -49,4 +55,6 @@ void plan_pace_write(const struct plan_destination *d, struct text *out) {
     if (p->rate > 0)
         text_addf(out, ",\"rate\":{\"count\":%u,\"per_ms\":%lld}", p->rate,
                   (long long)p->rate_per_ms);
+    if (d->hold_after_ms != PLAN_HOLD_AFTER_MS)
+        text_addf(out, ",\"hold_after_ms\":%lld", (long long)d->hold_after_ms);
 }

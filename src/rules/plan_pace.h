@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Inside of the plan: the JSON of what paces a destination.
+// Inside of the plan: the JSON of what paces and holds a destination.
 #ifndef RULES_PLAN_PACE_H
 #define RULES_PLAN_PACE_H
 

@@ -61,6 +61,7 @@ struct node {
 // Of endpoints that were made through the API: most of a livemode, and how long one may fail.
 #define PLAN_SIM_ENDPOINTS 6
 #define PLAN_SIM_DISABLE_MS 20000
+#define PLAN_SIM_HOLD_MS 15000 // of a destination that does nothing but fail
 // The plan JSON of a variant, canonical.
 void plan_of(int variant, struct text *out);
 // For sabotage: every destination takes live and test, whatever the oracle expects.

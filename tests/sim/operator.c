@@ -166,6 +166,16 @@ bool operator_done(const struct sim *s) {
     return true;
 }
 
+// Held by itself, it may be so again and again, as long as it does nothing but fail.
+static bool is_held(const struct sim *s, const char *destination) {
+    OWN(arena_drop)
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    struct destination_row d;
+    struct store *books = s->node.books;
+    return books->destination_find(books, bytes_of(destination), &a, &d) == OK && d.held;
+}
+
 // What a crash took with it, or a full journal refused, was never answered: it is asked for again.
 // Once durable it is not, so it must do its work. What has a key is asked once more in any case.
 void operator_calms(struct sim *s) {
@@ -178,7 +188,7 @@ void operator_calms(struct sim *s) {
         OWN(text_drop)
         struct text json = {0};
         text_addf(&json, "{\"do\":\"release\",\"destination\":\"%s\"}", plan_destinations[i]);
-        if (!is_durable(s, s->calm_from, text_bytes(&json)))
+        if (!is_durable(s, s->calm_from, text_bytes(&json)) || is_held(s, plan_destinations[i]))
             node_post(&s->node, RECORD_COMMAND, text_bytes(&json));
     }
     for (size_t i = 0; i < s->asked_count; i++)

@@ -15,6 +15,7 @@ struct wish {
     const char *sites[2];         // in runs that have them; null: any
     bool tables;                  // keeps them, in runs that do
     uint32_t rate;                // a second; 0: none
+    bool held;                    // after nothing but failures for so long
     uint32_t least;               // of its level, which has at most 4; 0: that
 };
 
@@ -33,7 +34,7 @@ static const struct wish wishes[] = {
     {"live", "both", "null", "", 0, NULL, 12, .rate = 20, .least = 2},
     {"connect", "both", RULE("", "", "", "connect"), "", 1, NULL, 6, "oneshot"},
     {"platform", "test", RULE("\"charge.*\",\"invoice.*\"", "\"platform\"", "", "any"), "", -1,
-     NULL, 15},
+     NULL, 15, .held = true},
     {"second", "both", RULE("", "", "\"/connect\"", "any"), "", 0, "/connect", 15, "stream"},
     {"shop", "both", SITES("", "\"shop\""), "", 0, NULL, 7, NULL, {"shop"}},
     {"school", "both", SITES("", "\"school\""), "", 0, NULL, 3, NULL, {"school"}},
@@ -148,6 +149,8 @@ static void plan_draft(int variant, struct text *out) {
             text_addf(out, ",\"concurrency_min\":%u", w->least);
         if (w->rate > 0)
             text_addf(out, ",\"rate\":{\"count\":%u,\"per_ms\":1000}", w->rate);
+        if (w->held)
+            text_addf(out, ",\"hold_after_ms\":%d", PLAN_SIM_HOLD_MS);
         text_addc(out, '}');
         first = false;
     }

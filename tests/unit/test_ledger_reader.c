@@ -328,7 +328,7 @@ static void test_small_lists(void **state) {
     assert_non_null(
         strstr(text_str(&l->out),
                "{\"name\":\"books\",\"present\":true,\"held\":false,\"hold_reason\":\"\","
-               "\"held_at\":0,\"oldest_due_at\":0,\"deliveries\":{\"due\":0,"
+               "\"held_at\":0,\"failing_since\":0,\"oldest_due_at\":0,\"deliveries\":{\"due\":0,"
                "\"waiting\":0,\"done\":0,\"dead\":10,\"held\":0,"));
     assert_non_null(strstr(text_str(&l->out), "\"oldest_due_at\":500,\"deliveries\":{\"due\":0,"
                                               "\"waiting\":0,\"done\":10,\"dead\":0,\"held\":1,"));

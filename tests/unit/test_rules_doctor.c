@@ -122,7 +122,8 @@ CASE(dead_both, c->destinations[0].dead = 2)
 CASE(late, c->destinations[0].oldest_due_at = NOW_MS - 300001)
 CASE(endpoint_late, late(c); c->destinations[0].name = B("we_1"))
 CASE(late_but_held, late(c); c->destinations[0].held = true)
-CASE(held, c->destinations[0].held = true; c->destinations[0].held_open = 1)
+CASE(held, c->destinations[0].held = true; c->destinations[0].held_open = 1;
+     c->destinations[0].hold_reason = B("it did nothing"))
 CASE(fails, c->destinations[0].waiting = 1)
 CASE(endpoint_failed, c->facts.endpoint_count = 1; c->endpoints[0].enabled = false;
      c->endpoints[0].because = B("failed"))
@@ -187,6 +188,7 @@ static const struct {
     {late, "destination_late", "due for 5m"},
     {late_but_held, "", ""},
     {held, "destination_held", "hookkeep destinations release shop"},
+    {held, "destination_held", "it is held (it did nothing), and owed 1 delivery"},
     {endpoint_late, "destination_late", "have it answer sooner"},
     {fails, "destination_fails", "--state waiting"},
     {fails, "destination_fails", "\"1 delivery failed and"},
