@@ -84,6 +84,8 @@ static void set_fee(struct twin_call *c, struct twin_object *o, const struct bal
 struct twin_object *balance_book(struct twin_call *c, const struct balance_entry *e) {
     struct twin_object *o = twin_make(c, "balance_transaction");
     bool at_once = e->available_s == 0;
+    bool behind = at_once && e->behind && e->amount > 0 && o->clock == NULL;
+    bool waits = !at_once || behind;
     twin_set_int(c, o, "amount", e->amount);
     set_fee(c, o, e);
     twin_set_int(c, o, "net", e->amount - e->fee);
@@ -94,13 +96,13 @@ struct twin_object *balance_book(struct twin_call *c, const struct balance_entry
     if (e->description.n > 0)
         twin_set_text(c, o, "description", e->description);
     twin_set_int(c, o, "available_on", at_once ? twin_time(c, o) : e->available_s);
-    twin_set_str(c, o, "status", at_once ? "available" : "pending");
+    twin_set_str(c, o, "status", waits ? "pending" : "available");
     struct twin_object *balance = find(c);
     if (balance == NULL)
         return o; // the world is full
-    add(c, balance, at_once ? "available" : "pending", e->currency, e->amount - e->fee);
-    if (!at_once)
-        twin_when(c, o, e->available_s, effect_balance_settle);
+    add(c, balance, waits ? "pending" : "available", e->currency, e->amount - e->fee);
+    if (waits)
+        twin_when(c, o, twin_int(o, "available_on"), effect_balance_settle);
     else if (e->amount > 0)
         twin_emit(c, balance, "balance.available");
     return o;

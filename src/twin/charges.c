@@ -133,6 +133,7 @@ static void book(struct twin_call *c, struct twin_object *charge) {
         .source = bytes_of(charge->id),
         .description = twin_text(charge, "description"),
         .available_s = waits ? (day + PENDING_DAYS) * DAYS_S : 0,
+        .behind = true,
     };
     struct twin_object *entry = balance_book(c, &e);
     twin_set_str(c, charge, "balance_transaction", entry->id);

@@ -24,6 +24,7 @@ struct twin_object *balance_move(struct twin_call *c, struct twin_object *o, con
         .currency = twin_text(o, "currency"),
         .source = bytes_of(o->id),
         .description = twin_text(o, "description"),
+        .behind = true,
     };
     return balance_book(c, &e);
 }

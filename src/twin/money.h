@@ -57,6 +57,7 @@ struct balance_entry {
     int64_t amount, fee;         // what moves; the fee goes off it
     bytes currency, source, description;
     int64_t available_s; // 0: at once
+    bool behind; // told behind the call, as the balance's own affair; what lives by a clock is not
 };
 // False: refused, as it is none that Stripe takes.
 bool money_is_amount(struct twin_call *c, const char *param, int64_t amount);

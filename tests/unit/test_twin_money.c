@@ -4,7 +4,7 @@
 
 #define PI "POST /v1/payment_intents"
 #define GIVE "amount=2000&currency=usd&confirm=true&payment_method=pm_card_bypassPending"
-#define GIVEN "payment_intent.created balance.available charge.succeeded payment_intent.succeeded "
+#define GIVEN "payment_intent.created charge.succeeded payment_intent.succeeded balance.available "
 #define CART                                                                                       \
     "mode=payment&success_url=https://a.example/&line_items[0][quantity]=2&"                       \
     "line_items[0][price_data][currency]=usd&line_items[0][price_data][unit_amount]=1500&"         \
@@ -30,8 +30,8 @@ static const struct script scripts[] = {
       {"+172800", NULL},
       {"POST /v1/payouts/{3}/reverse", "", 0, "amount=-1100 original_payout={3}"},
       {"GET /v1/balance", "", 0, "available.0.amount=2000"}},
-     GIVEN "payout.created payout.updated payout.paid balance.available payout.created "
-           "payout.updated "},
+     GIVEN "payout.created payout.updated payout.paid payout.created payout.updated "
+           "balance.available "},
     {"a payout is called back",
      {{PI, GIVE},
       {"POST /v1/payouts", "amount=1100&currency=usd"},
@@ -39,7 +39,7 @@ static const struct script scripts[] = {
       {"POST /v1/payouts/{2}/cancel", "", 0, "status=canceled"},
       {"+172800", NULL},
       {"GET /v1/balance", "", 0, "available.0.amount=2000"}},
-     GIVEN "payout.created payout.updated balance.available payout.canceled "},
+     GIVEN "payout.created payout.updated payout.canceled balance.available "},
     {"a top-up is there a minute later",
      {{"POST /v1/topups", "amount=2000&currency=usd&description=x", 0, "status=pending"},
       {"+60", NULL},
@@ -49,7 +49,7 @@ static const struct script scripts[] = {
       {"POST /v1/topups/{5}/cancel", "", 0, "status=canceled"},
       {"+60", NULL},
       {"GET /v1/balance", "", 0, "available.0.amount=2000"}},
-     "topup.created balance.available topup.succeeded topup.created topup.canceled "},
+     "topup.created topup.succeeded balance.available topup.created topup.canceled "},
     {"a transfer goes to another account, and comes back in part",
      {{PI, GIVE},
       {"POST /v1/transfers", "amount=2001&currency=usd&destination=acct_1", 400,
@@ -63,8 +63,8 @@ static const struct script scripts[] = {
       {"POST /v1/transfers/{4}/reversals", "", 0, "amount=1900"},
       {"GET /v1/transfers/{4}", "", 0,
        "amount_reversed=2000 reversed=true reversals.data.1.id={7}"}},
-     GIVEN "balance.available transfer.created balance.available transfer.reversed "
-           "balance.available transfer.reversed "},
+     GIVEN "transfer.created balance.available transfer.reversed balance.available "
+           "transfer.reversed balance.available "},
     {"a payment is passed on, and the platform takes its fee",
      {{PI, GIVE "&transfer_data[destination]=acct_1&application_fee_amount=200"},
       {"GET /v1/charges/{1.latest_charge}", "expand[]=transfer&expand[]=application_fee", 0,
@@ -79,9 +79,9 @@ static const struct script scripts[] = {
       {"GET /v1/application_fees/{2.application_fee.id}", "", 0,
        "amount_refunded=50 refunded=false refunds.data.0.id={5}"},
       {"GET /v1/application_fees/{2.application_fee.id}/refunds", "", 0, "data.0.id={5}"}},
-     "payment_intent.created balance.available balance.available transfer.created "
-     "balance.available application_fee.created charge.succeeded payment_intent.succeeded "
-     "balance.available application_fee.refunded application_fee.refund.updated "},
+     "payment_intent.created transfer.created application_fee.created charge.succeeded "
+     "payment_intent.succeeded balance.available balance.available application_fee.refunded "
+     "balance.available application_fee.refund.updated "},
     {"cash that nothing waits for",
      {{"POST /v1/customers", ""},
       {"POST /v1/test_helpers/customers/{1}/fund_cash_balance", "amount=1000&currency=usd", 0,
