@@ -3,6 +3,7 @@
 #include "base/url.h"
 #include "config/bind.h"
 #include "rules/endpoint.h"
+#include "rules/lane.h"
 #include "rules/pace.h"
 #include "rules/url_names.h"
 #include "stripe/types.h"
@@ -44,6 +45,9 @@ static const struct {
     {KEY_DESTINATION_RUN, FIT_COMMAND},
     {KEY_DESTINATION_MODE, FIT_COMMAND},
     {KEY_DESTINATION_PATH, FIT_PLUGIN},
+    {KEY_DESTINATION_ORDER, FIT_HTTP | FIT_HANDLER},
+    {KEY_DESTINATION_ON_FAILURE, FIT_HTTP | FIT_HANDLER},
+    {KEY_DESTINATION_PARK_AFTER, FIT_HTTP | FIT_HANDLER},
     {KEY_DESTINATION_CONCURRENCY, FIT_HTTP | FIT_COMMAND | FIT_TABLES},
     {KEY_DESTINATION_WORKERS, FIT_STREAM | FIT_PLUGIN},
     {KEY_DESTINATION_ENVIRONMENT, FIT_HANDLER},
@@ -185,6 +189,26 @@ static result bind_priority(struct binding *b, const struct node *map,
                       &plan->priority.count[PRIORITY_LOW]);
 }
 
+static void bind_lanes(struct binding *b, const struct node *map, struct lane_rule *out) {
+    const struct node *order = tree_get(map, KEY_DESTINATION_ORDER);
+    struct node *failure = tree_get(map, KEY_DESTINATION_ON_FAILURE);
+    struct node *after = tree_get(map, KEY_DESTINATION_PARK_AFTER);
+    *out = (struct lane_rule){.park_after = LANE_PARK_AFTER};
+    if (order != NULL && !order->bad && lane_order_parse(order->text, &out->order) != OK)
+        out->order = LANE_NONE; // it was complained of
+    if (failure != NULL && !failure->bad &&
+        lane_failure_parse(failure->text, &out->on_failure) != OK)
+        out->on_failure = LANE_BLOCK;
+    if (after != NULL && !after->bad)
+        out->park_after = (uint32_t)bind_number(map, KEY_DESTINATION_PARK_AFTER);
+    if (failure != NULL && !failure->defaulted && out->order == LANE_NONE)
+        complain(b->r, failure,
+                 "on_failure says what a lane does, and the destination has none; give it an "
+                 "`order`, as object");
+    if (after != NULL && !after->defaulted && out->on_failure != LANE_PARK)
+        complain(b->r, after, "park_after goes with on_failure: park alone; remove one of them");
+}
+
 static result bind_destination(struct binding *b, struct node *map, struct config_destination *out,
                                struct plan_destination *plan) {
     const struct node *twin = bind_same(map, KEY_DESTINATION_NAME);
@@ -214,6 +238,7 @@ static result bind_destination(struct binding *b, struct node *map, struct confi
     };
     bind_pace(map, &plan->pace);
     plan->hold_after_ms = bind_number(map, KEY_DESTINATION_HOLD_AFTER);
+    bind_lanes(b, map, &plan->lanes);
     TRY(bind_waits(b, map, KEY_DESTINATION_RETRY, &plan->retry_ms, &plan->retry_count));
     TRY(bind_description(b, map, plan));
     TRY(bind_priority(b, map, plan));

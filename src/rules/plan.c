@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "rules/plan_lane.h"
 #include "rules/plan_pace.h"
 #include "rules/plan_priority.h"
 
@@ -238,7 +239,7 @@ static result read_handlers(struct arena *a, json v, struct plan_destination *d)
 }
 
 static result read_kind(struct arena *a, json v, struct plan_destination *d) {
-    size_t n = 8 + plan_pace_extra(v) + plan_priority_extra(v);
+    size_t n = 8 + plan_pace_extra(v) + plan_priority_extra(v) + plan_lane_extra(v);
     TRY(kind_parse(json_string(json_get(v, "kind")), &d->kind));
     if (has(v, "description")) {
         n++;
@@ -279,7 +280,8 @@ static result read_destination(struct arena *a, json v, struct plan_destination 
         TRY(json_i64(wait, &d->retry_ms[i]));
         NEED(d->retry_ms[i] >= 0, INVALID, "a wait in the plan is negative");
     }
-    return plan_pace_read(v, d);
+    TRY(plan_pace_read(v, d));
+    return plan_lane_read(v, d);
 }
 
 static result read_claim(struct arena *a, json v, struct plan_claim *c) {
@@ -545,6 +547,7 @@ static void write_destination(struct text *t, const struct plan_destination *d) 
     text_addc(t, ']');
     plan_pace_write(d, t);
     plan_priority_write(d, t);
+    plan_lane_write(d, t);
     text_addc(t, '}');
 }
 

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/text.h"
+#include "rules/lane.h"
 #include "rules/priority.h"
 
 enum scope { SCOPE_ANY, SCOPE_ACCOUNT, SCOPE_CONNECT }; // ANY: not said
@@ -127,6 +128,7 @@ struct plan_destination {
     struct pace_limits pace;
     struct priority_rule priority;
     int64_t hold_after_ms; // of nothing but failures; 0: never
+    struct lane_rule lanes;
 };
 
 // What endpoints made through the API may be (rules/endpoint.h).
@@ -166,7 +168,7 @@ struct plan {
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}],"sites":[]}] or null,
 //   "timeout_ms","retry_ms":[],"concurrency","concurrency_min","rate":{"count","per_ms"},
-//   "hold_after_ms","priority":{"high":[],"low":[]}}],
+//   "hold_after_ms","priority":{"high":[],"low":[]},"order","on_failure","park_after"}],
 //  "sites":[{"name","late":"route|leave",
 //    "claims":[{"where":[{"path","values":[]}]} or {"prices":[]} or another of rules/claims.def]}],
 //  "endpoints":{"max","disable_after_ms"}}
@@ -174,6 +176,7 @@ struct plan {
 // where it is false, "older" and "handlers" and a destination's "description" where there is none.
 // "concurrency_min" is left out where it is the same as "concurrency", "rate" where there is none,
 // "hold_after_ms" where it is the usual, "priority" where both lists are empty.
+// The three of lanes are left out where they are none, block and 3.
 // "endpoints" is left out where both numbers are the usual ones.
 // "sites" stands in neither place where there are none, as in plans of before there were sites.
 // INVALID when it is not of this form.
