@@ -52,6 +52,7 @@ UNDO = {
         "('CREATE VIEW deliveries AS SELECT seq FROM delivery')",
     13: "VALUES ('DROP VIEW destinations'), ('ALTER TABLE destination DROP COLUMN failing_since'), "
         "('CREATE VIEW destinations AS SELECT number FROM destination')",
+    14: "VALUES ('DROP TABLE lane')",
 }
 
 

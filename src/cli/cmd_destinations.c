@@ -64,10 +64,14 @@ static const struct column fields[] = {
     {"done", "deliveries.done", CELL_TEXT, 0},
     {"dead", "deliveries.dead", CELL_TEXT, 0},
     {"open, held", "deliveries.held", CELL_TEXT, 0},
+    {"behind in a lane", "deliveries.behind", CELL_TEXT, 0},
+    {"parked", "deliveries.parked", CELL_TEXT, 0},
     {"cancelled", "deliveries.cancelled", CELL_TEXT, 0},
     {"open, high", "open_by_priority.high", CELL_TEXT, 0},
     {"open, normal", "open_by_priority.normal", CELL_TEXT, 0},
     {"open, low", "open_by_priority.low", CELL_TEXT, 0},
+    {"lanes", "lanes", CELL_TEXT, 0},
+    {"lanes that wait", "lanes_blocked", CELL_TEXT, 0},
     {"oldest due", "oldest_due_at", CELL_TIME, 0},
 };
 

@@ -437,7 +437,7 @@ static result book_outcome(struct book *b, const struct record *r, struct arena 
     TRY(outcome_rule(b, r, &d, &rule));
     bool open = delivery_state_open(d.state); // else cancelled while it was under way
     bool applies = rule != NULL && rule->kind == KIND_TABLES && in.outcome == OUTCOME_DONE;
-    bool settles = true;
+    bool settles = true, leaves = false;
     const char *refused = NULL;
     if (open && applies)
         TRY(apply_outcome(b, rule, &d, a, &refused));
@@ -450,12 +450,16 @@ static result book_outcome(struct book *b, const struct record *r, struct arena 
     if (open) {
         NEED(rule != NULL, MISMATCH, "the outcome names a destination that its plan lacks");
         end_attempt(b, r, &in, rule, refused != NULL, &d);
+        if (in.outcome == OUTCOME_FAILED && delivery_state_open(d.state))
+            TRY(book_lane_failed(b, &rule->lanes, &d, r->time_ms, &leaves));
     } else if (in.outcome == OUTCOME_DONE && !applies) {
         apply_verdict(&d, &in, NULL, r->time_ms);
     } else {
         settles = false;
     }
     TRY(b->store->delivery_update(b->store, &d));
+    if (leaves || !delivery_state_open(d.state))
+        TRY(book_lane_leave(b, &d, r->time_ms, a));
     if (settles && !delivery_state_open(d.state))
         TRY(book_settle(b, d.event_seq, a));
     bytes to;

@@ -14,6 +14,7 @@
 struct book_tally {
     uint32_t booked, suspended, events_new, events_duplicate, events_ignored;
     uint32_t scope_misfits, livemode_misfits, dead;
+    uint32_t parked;         // deliveries that stepped aside for their lane
     uint32_t late_routed;    // unclaimed events whose site became known
     uint32_t contradictions; // objects that claims of several sites speak of, since now
     uint32_t sites_cut;      // events that name more objects than are read

@@ -236,10 +236,16 @@ static result do_retry(const struct asked *q) {
     const char *why = NULL;
     if (!book_may_deliver(b, to, e.livemode, &why))
         return refuse(q, why);
+    if (delivery_state_open(d.state) && d.next_at == LANE_BEHIND)
+        return refuse(q,
+                      "this delivery waits behind another of its lane; retry or cancel that one");
+    bool again = !delivery_state_open(d.state);
     d.state = DELIVERY_DUE;
     d.failures = d.not_yets = 0;
     d.next_at = q->record->time_ms;
     d.ended_at = 0;
+    if (again)
+        TRY(book_lane_join(b, &e, to, &d));
     TRY(b->store->delivery_update(b->store, &d));
     b->touched(b->ctx, d.destination);
     TRY(book_settle(b, d.event_seq, q->scratch));

@@ -138,6 +138,8 @@ result book_owe(struct book *b, const struct event_row *e, uint64_t receipt,
         row.state = DELIVERY_CANCELLED;
         row.ended_at = now_ms;
         row.last_error = bytes_of(why);
+    } else {
+        TRY(book_lane_join(b, e, d->name, &row));
     }
     *seq = row.seq;
     b->state.next_delivery++;
@@ -194,7 +196,7 @@ result book_settle(struct book *b, uint64_t event, struct arena *a) {
         bool last = true; // to its destination
         for (size_t k = i + 1; k < n; k++)
             last = last && all[k].destination != all[i].destination;
-        if (last && all[i].state == DELIVERY_DEAD) {
+        if (last && (all[i].state == DELIVERY_DEAD || all[i].state == DELIVERY_PARKED)) {
             status = EVENT_FAILED;
             error = all[i].last_error;
         }
@@ -210,6 +212,7 @@ result book_cancel(struct book *b, struct delivery_row *d, const char *why, int6
     d->ended_at = now_ms;
     d->last_error = bytes_of(why);
     TRY(b->store->delivery_update(b->store, d));
+    TRY(book_lane_leave(b, d, now_ms, a));
     return book_settle(b, d->event_seq, a);
 }
 

@@ -83,6 +83,17 @@ must result book_over(struct book *b, const struct event_row *e, uint64_t receip
 // Inserts a delivery that is due at once, or cancelled with a reason when it may not go out.
 must result book_owe(struct book *b, const struct event_row *e, uint64_t receipt,
                      const struct destination_row *d, int64_t now_ms, bool replay, uint64_t *seq);
+// Lanes (book_lane.c). A delivery that is about to be put in, or open again, joins its lane: due at
+// LANE_BEHIND where another is there.
+must result book_lane_join(struct book *b, const struct event_row *e, bytes destination,
+                           struct delivery_row *d);
+// One that has ended, or goes on beside its lane, leaves it: the next one is due. Harmless on one
+// that is in none.
+must result book_lane_leave(struct book *b, const struct delivery_row *d, int64_t now_ms,
+                            struct arena *a);
+// An open one failed: it may be parked by that. *leaves: it shall leave its lane.
+must result book_lane_failed(struct book *b, const struct lane_rule *rule, struct delivery_row *d,
+                             int64_t now_ms, bool *leaves);
 // Tables (book_tables.c). What an event says of objects goes into their rows, as rules/version.h
 // has it; in the tables beside if `shadow`. *changed: it was something new.
 must result book_tables_apply(struct book *b, const struct event_row *booked, const struct event *e,

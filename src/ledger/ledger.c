@@ -468,6 +468,7 @@ static void count_batch(struct ledger *l, const struct record *last, int64_t beg
     metric_add(METRIC_SCOPE_MISFIT, t->scope_misfits);
     metric_add(METRIC_LIVEMODE_MISFIT, t->livemode_misfits);
     metric_add(METRIC_DELIVERIES_DEAD, t->dead);
+    metric_add(METRIC_DELIVERIES_PARKED, t->parked);
 #define SIGHTING(id, number, name, whose, what, max, doc)                                          \
     metric_add(METRIC_LEFT_OUT_##id, t->left_out[SIGHTING_##id]);
 #include "ledger/sightings.def"

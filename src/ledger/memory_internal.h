@@ -14,6 +14,7 @@ enum table_id {
     RECEIPTS,
     BODIES,
     DELIVERIES,
+    LANES,
     ATTEMPTS,
     LISTEN_ATTEMPTS,
     DESTINATIONS,
@@ -42,6 +43,7 @@ struct memory {
     struct table receipts_of;   // event_seq, seq
     struct table deliveries_of; // event_seq, seq
     struct table open;          // memory_open_of, next_at, seq
+    struct table lane_of;       // delivery
     struct table waiting;       // object, seq of unclaimed events
     struct table unclaimed;     // seq
     struct map event_keys;      // owner, account, livemode, id
@@ -77,11 +79,12 @@ void memory_table_put(struct memory *m, struct table_row row);
 // In the order of a dump.
 void memory_tables_dump(struct memory *m, struct text *out);
 
-// Set the operations on what is due, on sites and objects, and on tables.
+// Set the operations on what is due, on sites and objects, on tables, and others.
 void memory_due_operations(struct store *s);
 void memory_site_operations(struct store *s);
 void memory_table_operations(struct store *s);
 void memory_rebuild_operations(struct store *s);
 void memory_endpoint_operations(struct store *s);
+void memory_lane_operations(struct store *s);
 
 #endif

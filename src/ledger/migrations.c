@@ -236,6 +236,25 @@ static const char sql_13[] =
     "CREATE VIEW destinations AS SELECT number, name, present, held, hold_reason, held_at, "
     "iif(failing_since > 0, failing_since, NULL) AS failing_since FROM destination;\n";
 
+// Open deliveries that keep an order; others wait behind one with next_at at its end.
+static const char sql_14[] =
+    "CREATE TABLE lane (destination INTEGER NOT NULL, lane INTEGER NOT NULL, delivery INTEGER NOT "
+    "NULL, PRIMARY KEY (destination, lane, delivery)) STRICT, WITHOUT ROWID;\n"
+    "CREATE UNIQUE INDEX lane_delivery ON lane (delivery);\n"
+    "DROP VIEW deliveries;\n"
+    "CREATE VIEW deliveries AS SELECT d.seq AS seq, (SELECT id FROM event WHERE seq = "
+    "d.event_seq) AS event_id, t.name AS destination, CASE WHEN d.state IN (0, 2) AND "
+    "t.held THEN 'held' WHEN d.state IN (0, 2) AND d.next_at = 9223372036854775807 THEN 'behind' "
+    "ELSE CASE d.state WHEN 0 THEN 'due' WHEN 2 THEN 'waiting' WHEN 3 "
+    "THEN 'done' WHEN 4 THEN 'dead' WHEN 6 THEN 'cancelled' WHEN 7 THEN 'parked' ELSE "
+    "'superseded' END END AS state, d.attempts AS attempts, iif(d.state IN (0, 2), "
+    "nullif(d.next_at, 9223372036854775807), NULL) AS next_at, d.last_error AS last_error, "
+    "d.event_seq AS event_seq, d.receipt_seq AS receipt_seq, d.created_at AS created_at, "
+    "iif(d.state IN (0, 2), NULL, d.ended_at) AS ended_at, d.failures AS failures, d.not_yets AS "
+    "not_yets, d.replay AS replay, CASE d.priority WHEN 0 THEN 'normal' WHEN 1 THEN 'high' ELSE "
+    "'low' END AS priority FROM delivery AS d LEFT JOIN destination AS t ON t.number = "
+    "d.destination;\n";
+
 const struct migration ledger_migrations[] = {
 #define MIGRATION(version, name) {version, name, sql_##version},
 #include "ledger/migrations.def"

@@ -101,8 +101,8 @@ static void add_counts(const uint64_t counts[DELIVERY_STATES], bool held, struct
 }
 
 static const char count_by_state[] =
-    "SELECT state, count(*) FROM delivery INDEXED BY delivery_due"
-    " WHERE destination = ?1 AND state IN (0, 2) GROUP BY state UNION ALL "
+    "SELECT iif(next_at = " LANE_BEHIND_SQL ", 9, state), count(*) FROM delivery INDEXED BY"
+    " delivery_due WHERE destination = ?1 AND state IN (0, 2) GROUP BY 1 UNION ALL "
     "SELECT state, count(*) FROM delivery INDEXED BY delivery_given_up"
     " WHERE destination = ?1 AND state >= 4 GROUP BY state";
 
@@ -137,16 +137,20 @@ static result add_by_priority(sqlite3_stmt *q, int64_t number, struct text *out)
 #define OLDEST_DUE                                                                                 \
     "(SELECT min(at) FROM (" OLDEST_OF("0") " UNION ALL " OLDEST_OF("1") " UNION ALL " OLDEST_OF(  \
         "2") "))"
+#define LANES                                                                                      \
+    "(SELECT count(DISTINCT lane) FROM lane WHERE destination = number) AS lanes,"                 \
+    " (SELECT count(*) FROM lane JOIN delivery ON seq = delivery WHERE lane.destination = number"  \
+    " AND state = 2 AND next_at <> " LANE_BEHIND_SQL ") AS lanes_blocked"
 #define JOINED " FROM destination LEFT JOIN endpoint AS e ON e.destination = number"
 
 #define STANDING JOINED " WHERE ifnull(deleted_at, 0) = 0"
 
-enum { C_NUMBER, C_NAME, C_PRESENT, C_HELD, C_SHOWN = 8, C_ENDPOINT = C_SHOWN, C_DELETED };
+enum { C_NUMBER, C_NAME, C_PRESENT, C_HELD, C_SHOWN = 10, C_ENDPOINT = C_SHOWN, C_DELETED };
 
 static const char rows_sql[] =
     "SELECT number, name, present, held, hold_reason, held_at, max(destination.failing_since,"
     " ifnull(e.failing_since, 0)) AS failing_since, ifnull(" OLDEST_DUE
-    ", 0) AS oldest_due_at, CASE WHEN e.id IS NOT NULL THEN json_object("
+    ", 0) AS oldest_due_at, " LANES ", CASE WHEN e.id IS NOT NULL THEN json_object("
     "'livemode', iif(e.livemode, 'live', 'test'), 'url', e.json ->> 'url', 'because', e.json ->>"
     " 'because', 'enabled_events', e.json -> 'types', 'scope', e.json ->> 'scope', 'payload',"
     " e.json ->> 'payload', 'name', e.json ->> 'name', 'description', e.json ->> 'description',"

@@ -75,4 +75,7 @@ void reader_history_blocks_sql(const struct history_view *v, const struct event_
                                struct text *sql);
 must result reader_deliveries_sql(const struct list_filter *f, struct text *sql);
 
+// LANE_BEHIND of ledger/store.h.
+#define LANE_BEHIND_SQL "9223372036854775807"
+
 #endif

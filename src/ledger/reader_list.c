@@ -124,8 +124,13 @@ static void add_state(enum delivery_state s, struct text *sql) {
         text_adds(sql, " AND d.seq < 0");
     else if (s == DELIVERY_HELD)
         text_adds(sql, " AND d.state IN (0, 2) AND t.held");
+    else if (s == DELIVERY_BEHIND)
+        text_adds(sql, " AND d.state IN (0, 2) AND d.next_at = " LANE_BEHIND_SQL " AND NOT t.held");
     else if (delivery_state_open(s))
-        text_addf(sql, " AND d.state IN (0, 2) AND d.state = %u AND NOT t.held", s);
+        text_addf(sql,
+                  " AND d.state IN (0, 2) AND d.state = %u AND d.next_at <> " LANE_BEHIND_SQL
+                  " AND NOT t.held",
+                  s);
     else if (s != DELIVERY_DONE)
         text_addf(sql, " AND d.state >= 4 AND d.state = %u", s);
     else

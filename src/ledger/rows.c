@@ -60,6 +60,15 @@ static const struct field delivery_fields[] = {
 SHAPE(delivery, "delivery");
 #undef ROW
 
+#define ROW struct lane_row
+static const struct field lane_fields[] = {
+    F(destination, U32),
+    F(lane, I64),
+    F(delivery, U64),
+};
+SHAPE(lane, "lane");
+#undef ROW
+
 #define ROW struct attempt_row
 static const struct field attempt_fields[] = {
     F(delivery, U64), F(number, U32), F(started_at, I64), F(micros, I64),
@@ -331,5 +340,5 @@ int table_key_compare(const struct table_key *x, const struct table_key *y) {
 }
 
 bool delivery_state_stored(enum delivery_state s) {
-    return s < DELIVERY_STATES && s != DELIVERY_TAKEN && s != DELIVERY_HELD;
+    return s < DELIVERY_STATES && s != DELIVERY_TAKEN && s != DELIVERY_HELD && s != DELIVERY_BEHIND;
 }

@@ -42,7 +42,7 @@ struct blob_row {
 extern const struct shape shape_state, shape_plan, shape_event, shape_receipt, shape_body,
     shape_delivery, shape_attempt, shape_destination, shape_suspense, shape_key, shape_answer,
     shape_sighting, shape_site, shape_object, shape_link, shape_table_row, shape_rebuild,
-    shape_listen_attempt, shape_endpoint;
+    shape_listen_attempt, shape_endpoint, shape_lane;
 
 // The numeric types; a u64 above INT64_MAX is kept as the same 64 bits.
 bool field_is_number(const struct field *f);

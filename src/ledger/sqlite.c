@@ -61,7 +61,7 @@ static const struct shape *shape_named(bytes name) {
         &shape_state,    &shape_plan,    &shape_event,          &shape_receipt,     &shape_body,
         &shape_delivery, &shape_attempt, &shape_listen_attempt, &shape_destination, &shape_suspense,
         &shape_key,      &shape_answer,  &shape_site,           &shape_object,      &shape_link,
-        &shape_sighting, &shape_rebuild, &shape_endpoint};
+        &shape_sighting, &shape_rebuild, &shape_endpoint,       &shape_lane};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         if (bytes_equal(bytes_of(shapes[i]->table), name))
             return shapes[i];

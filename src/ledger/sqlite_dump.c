@@ -40,6 +40,7 @@ result sqlite_dump(sqlite3 *db, struct text *out) {
         {&shape_receipt, "seq"},
         {&shape_body, "receipt_seq"},
         {&shape_delivery, "seq"},
+        {&shape_lane, "destination, lane, delivery"},
         {&shape_attempt, "delivery, number"},
         {&shape_listen_attempt, "event_seq, number"},
         {&shape_destination, "number"},

@@ -78,6 +78,11 @@ const char *const sqlite_statements[STATEMENTS] = {
                    " WHERE destination = ?1 AND state IN (0, 2)",
     [DELIVERIES_OPEN] = "SELECT {delivery} FROM delivery NOT INDEXED WHERE seq > ?2"
                         " AND destination = ?1 AND state IN (0, 2) ORDER BY seq LIMIT ?3",
+    [LANE_PUT] = "INSERT INTO lane ({lane,}) VALUES ({lane?})",
+    [LANE_GET] = "SELECT {lane} FROM lane WHERE delivery = ?1",
+    [LANE_DROP] = "DELETE FROM lane WHERE destination = ?1 AND lane = ?2 AND delivery = ?3",
+    [LANE_FIRST] = "SELECT delivery FROM lane WHERE destination = ?1 AND lane = ?2"
+                   " ORDER BY delivery LIMIT 1",
     [ATTEMPT_INSERT] = "INSERT INTO attempt ({attempt,}) VALUES ({attempt?})",
     [LISTEN_ATTEMPT_INSERT] =
         "INSERT INTO listen_attempt ({listen_attempt,}) VALUES ({listen_attempt?})",

@@ -90,6 +90,15 @@ struct delivery_row {
     enum priority priority;
 };
 
+// A delivery that is open and in a lane (rules/lane.h). The one with the lowest number that is not
+// LANE_BEHIND is under way or waits for its next attempt, and the others wait for it.
+struct lane_row {
+    uint32_t destination;
+    int64_t lane; // rules/lane.h
+    uint64_t delivery;
+};
+#define LANE_BEHIND INT64_MAX // its next_at: due at no time
+
 struct attempt_row {
     uint64_t delivery;
     uint32_t number; // from 1
@@ -304,6 +313,13 @@ struct store {
     must result (*deliveries_open)(struct store *s, uint32_t destination, uint64_t after,
                                    size_t max, struct arena *a, struct delivery_row **out,
                                    size_t *n);
+    // By delivery. EXISTS; ABSENT.
+    must result (*lane_put)(struct store *s, const struct lane_row *row);
+    must result (*lane_get)(struct store *s, uint64_t delivery, struct lane_row *out);
+    must result (*lane_drop)(struct store *s, const struct lane_row *row);
+    // The lowest number of a lane. ABSENT.
+    must result (*lane_first)(struct store *s, uint32_t destination, int64_t lane,
+                              uint64_t *delivery);
     must result (*attempt_insert)(struct store *s, const struct attempt_row *row);
     must result (*listen_attempt_insert)(struct store *s,
                                          const struct listen_attempt_row *row); // EXISTS

@@ -10,10 +10,10 @@
 #include "ledger/memory_internal.h"
 
 static const struct shape *const shapes[TABLES] = {
-    &shape_state,    &shape_plan,    &shape_event,          &shape_receipt,     &shape_body,
-    &shape_delivery, &shape_attempt, &shape_listen_attempt, &shape_destination, &shape_endpoint,
-    &shape_suspense, &shape_key,     &shape_answer,         &shape_sighting,    &shape_site,
-    &shape_object,   &shape_link,    &shape_rebuild,        &shape_table_row,
+    &shape_state,    &shape_plan,     &shape_event,   &shape_receipt,        &shape_body,
+    &shape_delivery, &shape_lane,     &shape_attempt, &shape_listen_attempt, &shape_destination,
+    &shape_endpoint, &shape_suspense, &shape_key,     &shape_answer,         &shape_sighting,
+    &shape_site,     &shape_object,   &shape_link,    &shape_rebuild,        &shape_table_row,
 };
 
 // next_at may be negative; the order stays.
@@ -80,6 +80,8 @@ static void *place_row(struct memory *m, enum table_id id, struct row_key key, v
     } else if (id == TABLE_ROWS) {
         const struct table_row *o = row != NULL ? row : before;
         memory_table_row(m, &o->key, row, true);
+    } else if (id == LANES) {
+        table_set(&m->lane_of, key1(key.c), row);
     } else if (id == DELIVERIES) {
         if (before != NULL)
             index_delivery(m, before, false);
@@ -554,6 +556,7 @@ static void close_memory(struct store *s) {
     free(m->receipts_of.at);
     free(m->deliveries_of.at);
     free(m->open.at);
+    free(m->lane_of.at);
     free(m->waiting.at);
     free(m->unclaimed.at);
     map_drop(&m->event_keys);
@@ -620,6 +623,7 @@ struct store *store_memory(void) {
     memory_due_operations(&m->store);
     memory_site_operations(&m->store);
     memory_endpoint_operations(&m->store);
+    memory_lane_operations(&m->store);
     memory_table_operations(&m->store);
     memory_rebuild_operations(&m->store);
     return &m->store;

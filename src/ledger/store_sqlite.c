@@ -625,6 +625,7 @@ result store_sqlite_with(const struct sqlite_options *o, const struct migration 
     }
     m->store = operations;
     sqlite_site_operations(&m->store);
+    sqlite_lane_operations(&m->store);
     sqlite_table_operations(&m->store);
     sqlite_rebuild_operations(&m->store);
     m->path = bytes_strdup(bytes_of(o->path));

@@ -88,6 +88,7 @@ void sqlite_beside_forget(struct sqlite_store *m);
 void sqlite_table_operations(struct store *s);
 // store_sqlite_rebuild.c
 void sqlite_rebuild_operations(struct store *s);
+void sqlite_lane_operations(struct store *s); // store_sqlite_lanes.c
 // store_sqlite_site.c: the numbers of a statement's first column, behind ?1 and at most ?2.
 must result sqlite_numbers(sqlite3_stmt *q, uint64_t after, size_t max, struct arena *a,
                            uint64_t **out, size_t *n);

@@ -74,6 +74,8 @@ extern bool plan_has_sites;
 extern bool plan_has_tables;
 // Endpoints are made through the API.
 extern bool plan_has_endpoints;
+// Of the destination `all`, keys for its lanes, a comma in front; null: it has none.
+extern const char *plan_lanes;
 // Independently of the rooms: does this variant bring it to that destination? site: the event's, or
 // "unclaimed".
 bool plan_expects(int variant, bytes destination, bytes type, bytes account, bool livemode,

@@ -498,6 +498,7 @@ void oracle_end(struct sim *s) {
     oracle_sites(s);
     oracle_tables(s);
     oracle_endpoints(s);
+    oracle_lanes(s);
     check_deliveries(s);
     oracle_books(s);
     check_suspense(s);

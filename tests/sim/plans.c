@@ -151,6 +151,8 @@ static void plan_draft(int variant, struct text *out) {
             text_addf(out, ",\"rate\":{\"count\":%u,\"per_ms\":1000}", w->rate);
         if (w->held)
             text_addf(out, ",\"hold_after_ms\":%d", PLAN_SIM_HOLD_MS);
+        if (plan_lanes != NULL && bytes_equal(bytes_of(w->name), B("all")))
+            text_adds(out, plan_lanes);
         text_addc(out, '}');
         first = false;
     }

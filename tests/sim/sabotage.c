@@ -341,6 +341,31 @@ static void remember_failures(struct store *books) {
     success_is_nothing = true;
 }
 
+static result lane_is_empty(struct store *s, uint32_t destination, int64_t lane,
+                            uint64_t *delivery) {
+    FAIL(ABSENT, "sabotage");
+}
+
+// Nobody waits for another.
+static void pass_in_lanes(struct store *books) { books->lane_first = lane_is_empty; }
+
+static bool lanes_stay;
+
+result __real_book_lane_leave(struct book *b, const struct delivery_row *d, int64_t now_ms,
+                              struct arena *a);
+result __wrap_book_lane_leave(struct book *b, const struct delivery_row *d, int64_t now_ms,
+                              struct arena *a);
+
+result __wrap_book_lane_leave(struct book *b, const struct delivery_row *d, int64_t now_ms,
+                              struct arena *a) {
+    return lanes_stay ? OK : __real_book_lane_leave(b, d, now_ms, a);
+}
+
+static void never_let_go(struct store *books) {
+    (void)books;
+    lanes_stay = true;
+}
+
 static enum { PACE_HONEST, NO_RATE, NO_PAUSE_ENDS, PAUSED_TOGETHER, BREAKER_LEAKS } pace_broken;
 static int64_t all_paused_until_us;
 
@@ -394,7 +419,7 @@ void sabotage_ends(void) {
     pace_broken = PACE_HONEST;
     all_paused_until_us = 0;
     undone_is_kept = greatest_id_wins = false;
-    late_stays = success_is_nothing = off_matches = thirds_are_not_owed = false;
+    lanes_stay = late_stays = success_is_nothing = off_matches = thirds_are_not_owed = false;
 }
 
 #define ARM(name_)                                                                                 \
@@ -484,6 +509,13 @@ const struct sabotage sabotages[] = {
      {0},
      forget_endpoint_keys,
      .endpoints = true},
+    {"nobody waits in a lane", "a lane keeps its order", NULL, {0}, pass_in_lanes, .lanes = true},
+    {"a lane is never let go",
+     "everything comes to its end",
+     NULL,
+     {0},
+     never_let_go,
+     .lanes = true},
     {"what was due stays so",
      "late enabling cancels what was due",
      NULL,

@@ -16,6 +16,7 @@
 #define SITES_EACH 2     // one in so many has several sites
 #define TABLES_EACH 3    // and one in so many keeps tables
 #define ENDPOINTS_EACH 3 // and one in so many has endpoints that are made through the API
+#define LANES_EACH 6     // in two of so many a destination has lanes
 #define MOODS_EACH 6     // and in one in so many nothing but sites' moods is amiss
 #define TROUBLE_US 150000000
 #define WATCH_EACH 8 // steps
@@ -157,6 +158,11 @@ static void open_sim(struct sim *s, uint64_t seed, bool tracing, const struct sa
     plan_has_sites = seed % SITES_EACH == 1;
     plan_has_tables = sabotage != NULL ? sabotage->tables : seed % TABLES_EACH == 1;
     plan_has_endpoints = sabotage != NULL ? sabotage->endpoints : seed % ENDPOINTS_EACH == 2;
+    plan_lanes = sabotage != NULL && !sabotage->lanes ? NULL
+                 : seed % LANES_EACH == 3             ? ",\"order\":\"account\""
+                 : sabotage != NULL || seed % LANES_EACH == 5
+                     ? ",\"order\":\"account\",\"on_failure\":\"skip\""
+                     : NULL;
     if (plan_has_endpoints && s->trouble.network && world_chance(&s->world, 2))
         s->down = "we_0";
     faults_arm(s);

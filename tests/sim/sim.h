@@ -166,6 +166,7 @@ struct sabotage {
     void (*books)(struct store *books);
     bool tables;    // such runs keep tables
     bool endpoints; // such runs have endpoints
+    bool lanes;     // such runs have lanes
 };
 void sabotage_ends(void);
 extern const struct sabotage sabotages[];
@@ -230,6 +231,7 @@ void sites_read(struct sim *s);
 bool sites_explain(const struct sim *s, uint64_t receipt, bytes destination);
 void oracle_sites(struct sim *s);
 void sites_close(struct sim *s);
+void oracle_lanes(struct sim *s); // once all is calm
 // Tables: what happens to products, and whether their rows say so.
 void tables_draw(struct sim *s, struct event_sent *e);
 void oracle_rows(struct sim *s);   // after a step

@@ -112,7 +112,10 @@ static inline void view_delivery(struct text *v, const struct delivery_row *d) {
     if (d->attempts > 0)
         text_addf(v, ", tried %u (failures %u, not yet %u)", d->attempts, d->failures, d->not_yets);
     int64_t at = delivery_state_open(d->state) ? d->next_at : d->ended_at;
-    text_addf(v, ", at %.1f s", (double)(at - STORY_START_MS) / 1000);
+    if (at == LANE_BEHIND)
+        text_adds(v, ", behind another");
+    else
+        text_addf(v, ", at %.1f s", (double)(at - STORY_START_MS) / 1000);
     if (d->last_error.n > 0)
         text_addf(v, " (%.*s)", (int)d->last_error.n, d->last_error.p);
     text_addc(v, '\n');
@@ -266,6 +269,7 @@ struct to {
     const char *name, *livemode, *match; // match: JSON of the rules, or null
     const char *retry;
     const char *except; // of one of kind tables, as JSON; null: of kind http
+    const char *lanes;  // more keys, a comma in front; null: none
 };
 #define SHOP                                                                                       \
     { "shop", "both", NULL, "1000,2000" }
@@ -290,12 +294,13 @@ static inline void adopt(struct story *s, const char *title, const struct to *to
     for (size_t i = 0; i < n; i++)
         text_addf(&plan,
                   "%s{\"name\":\"%s\",\"kind\":%s%s,\"livemode\":\"%s\",\"match\":%s,"
-                  "\"timeout_ms\":1000,\"retry_ms\":[%s],\"concurrency\":4}",
+                  "\"timeout_ms\":1000,\"retry_ms\":[%s],\"concurrency\":4%s}",
                   i > 0 ? "," : "", to[i].name,
                   to[i].except == NULL ? "\"http\",\"url\":\"http://h/\",\"fingerprint\":\"\""
                                        : "\"tables\",\"except\":",
                   to[i].except == NULL ? "" : to[i].except, to[i].livemode,
-                  to[i].match == NULL ? "null" : to[i].match, to[i].retry);
+                  to[i].match == NULL ? "null" : to[i].match, to[i].retry,
+                  to[i].lanes == NULL ? "" : to[i].lanes);
     text_adds(&plan, "]");
     if (s->sites != NULL)
         text_addf(&plan, ",\"sites\":%s", s->sites);

@@ -328,12 +328,17 @@ static void test_small_lists(void **state) {
     assert_non_null(
         strstr(text_str(&l->out),
                "{\"name\":\"books\",\"present\":true,\"held\":false,\"hold_reason\":\"\","
-               "\"held_at\":0,\"failing_since\":0,\"oldest_due_at\":0,\"deliveries\":{\"due\":0,"
+               "\"held_at\":0,\"failing_since\":0,\"oldest_due_at\":0,"
+               "\"lanes\":0,\"lanes_blocked\":0,\"deliveries\":{\"due\":0,"
                "\"waiting\":0,\"done\":0,\"dead\":10,\"held\":0,"));
-    assert_non_null(strstr(text_str(&l->out), "\"oldest_due_at\":500,\"deliveries\":{\"due\":0,"
-                                              "\"waiting\":0,\"done\":10,\"dead\":0,\"held\":1,"));
-    assert_non_null(strstr(text_str(&l->out), "\"oldest_due_at\":1000,\"deliveries\":{\"due\":0,"
-                                              "\"waiting\":10,\"done\":0,\"dead\":0,\"held\":0,"));
+    assert_non_null(strstr(text_str(&l->out),
+                           "\"oldest_due_at\":500,"
+                           "\"lanes\":0,\"lanes_blocked\":0,\"deliveries\":{\"due\":0,"
+                           "\"waiting\":0,\"done\":10,\"dead\":0,\"held\":1,"));
+    assert_non_null(strstr(text_str(&l->out),
+                           "\"oldest_due_at\":1000,"
+                           "\"lanes\":0,\"lanes_blocked\":0,\"deliveries\":{\"due\":0,"
+                           "\"waiting\":10,\"done\":0,\"dead\":0,\"held\":0,"));
     text_reset(&l->out);
     assert_ok(reader_suspense(l->reader, &(struct list_filter){.state = B("waiting")}, &l->out));
     assert_non_null(strstr(text_str(&l->out), "\"position\":77,\"kind\":\"event\""));
