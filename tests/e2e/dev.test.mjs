@@ -130,6 +130,21 @@ test("it says what to paste, and the same key stays right", async (t) => {
   assert.match(other.told.api_key, /^sk_test_hk/);
 });
 
+test("it needs no network", async (t) => {
+  const up = "import fcntl, socket, struct\n"
+    + "fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sH14x', b'lo', 0x41))";
+  const user = process.getuid() === 0 ? [] : ["--user", "--map-root-user"];
+  const d = await Dev.start(t, ["--json"], {
+    wrap: ["unshare", ...user, "--net", "sh", "-c", `python3 -c "${up}" && exec "$@"`, "sh"] });
+  const home = tempFolder(t);
+  const cli = await run(CLI, ["trigger", "customer.created"], { cwd: home,
+    env: { HOME: home, XDG_CONFIG_HOME: home, STRIPE_API_KEY: d.told.api_key,
+           STRIPE_CLI_UNIX_SOCKET: d.told.unix_socket, STRIPE_CLI_TELEMETRY_OPTOUT: "1" } });
+  assert.equal(cli.code, 0, cli.stderr);
+  await waitFor(() => d.events().length === 1, () => d.out + d.err);
+  assert.equal(d.events()[0].type, "customer.created");
+});
+
 test("it ends when what started it ends", async (t) => {
   const d = await Dev.start(t, ["--json"], { wrap: ["sh", "-c", '"$@" & wait', "sh"] });
   assert.ok(processesOf(d.tmp).length > 0);
