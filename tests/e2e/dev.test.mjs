@@ -7,6 +7,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import Stripe from "stripe";
 import { tempFolder } from "./lib/gateway.mjs";
@@ -16,11 +17,12 @@ import { waitFor } from "./lib/wait.mjs";
 
 const CLI = fileURLToPath(new URL("./node_modules/.bin/stripe", import.meta.url));
 
-// Processes that have this folder among their arguments.
+// Processes that have this folder among their arguments or in their environment.
 function processesOf(folder) {
   return fs.readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
     try {
-      return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder);
+      return ["cmdline", "environ"].some((name) =>
+        fs.readFileSync(`/proc/${pid}/${name}`, "utf8").includes(folder));
     } catch {
       return false;
     }
@@ -39,7 +41,8 @@ class Dev {
     d.child.stderr.setEncoding("utf8").on("data", (piece) => (d.err += piece));
     t.after(async () => {
       if (!d.gone) d.child.kill("SIGTERM");
-      await d.exit;
+      await Promise.race([d.exit, sleep(5000)]);
+      for (const pid of processesOf(tmp)) process.kill(Number(pid), "SIGKILL");
     });
     await waitFor(() => d.out.includes("\n") || d.gone, () => `its first line: ${d.err}`);
     if (args.includes("--json") && !d.gone) d.told = JSON.parse(d.out.split("\n")[0]);
