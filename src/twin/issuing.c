@@ -205,3 +205,16 @@ bool effect_issuing_refund(struct twin_call *c) {
     twin_emit(c, c->self, "issuing_transaction.created");
     return true;
 }
+
+bool effect_issuing_dispute(struct twin_call *c) {
+    struct twin_object *t = twin_get(c, twin_text(c->self, "transaction"));
+    if (!twin_null(t, "dispute") || twin_int(t, "amount") >= 0)
+        return twin_refuse(c, API_ERROR_INVALID, "transaction",
+                           "%s cannot be disputed: it is no capture, or is disputed already.",
+                           t->id);
+    if (twin_null(c->self, "amount"))
+        twin_set_int(c, c->self, "amount", -twin_int(t, "amount"));
+    twin_set(c, c->self, "currency", twin_at(t, "currency"));
+    twin_set_str(c, t, "dispute", c->self->id);
+    return true;
+}
