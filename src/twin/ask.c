@@ -119,6 +119,14 @@ struct twin_object *twin_create(struct twin_call *c, const char *object, json pa
 
 // The object of the path; one that is gone is still shown where its deletion says so.
 static bool find_self(struct twin_call *c, bytes id) {
+    OWN(text_drop)
+    struct text whole = {0};
+    if (c->resource->below) {
+        text_add(&whole, c->parent);
+        text_addc(&whole, '/');
+        text_add(&whole, id);
+        id = text_bytes(&whole);
+    }
     struct twin_object *gone = twin_find(c->w, c->request->account, id);
     if (gone != NULL && gone->gone && twin_is(gone, c->resource->kinds) && c->move->gone &&
         c->move->what == DO_RETRIEVE) {

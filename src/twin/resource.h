@@ -15,6 +15,9 @@
 //              stripe/sample.h;
 //   "kinds"    types of objects that its moves are for, where these are not just its own (a
 //              customer's sources are cards, bank accounts and more); their fields are their own;
+//   "below"    true: its ids are its parent's own (a capability's), so that several parents have
+//   the
+//              same; in the world the parent's stands in front, with '/' between;
 //   "standing" objects that are there without having been made: id to what differs in it;
 //   "new"      what differs in a new one: paths (base/json_draft.h) and values;
 //   "fields"   parameters: see below;
@@ -117,6 +120,7 @@ struct twin_resource {
     const char *kinds;     // that its moves are for, separated by '|'
     const char *parent;    // type of what it belongs to; null: it belongs to nothing
     const char *parent_at; // the field with its id
+    bool below;            // ids are those of its parent alone
     const char *shape;     // template of a new one, in the words of stripe/sample.h
     const char *changes;   // JSON; null: none
     const char *standing;  // JSON; null: none

@@ -265,9 +265,15 @@ static void accounts_may_what_is_known_of_them(void **state) {
            "tos_acceptance[date]=1790000000&capabilities[card_payments][requested]=true");
     assert_string_equal(house_text(&h, "capabilities.transfers"), "active");
     assert_string_equal(house_text(&h, "charges_enabled"), "true");
-    house_events(&h, "account.updated ");
+    house_events(&h, "capability.updated account.updated ");
     assert_string_equal(house_told(&h, "account"), id);
     assert_string_equal(house_told(&h, "data.previous_attributes.payouts_enabled"), "false");
+    ask_of(&h, "GET /v1/accounts/%s/capabilities/transfers", id, "");
+    assert_string_equal(house_text(&h, "status"), "active");
+    ask_of(&h, "POST /v1/accounts/%s/capabilities/card_payments", id, "requested=false");
+    house_events(&h, "capability.updated account.updated ");
+    ask_of(&h, "GET /v1/accounts/%s/capabilities", id, "");
+    assert_int_equal(json_size(house_at(&h, "data")), 2);
     ask_of(&h, "POST /v1/accounts/%s/external_accounts", id, "external_account=btok_us");
     house_events(&h, "account.external_account.created account.updated ");
     ask_of(&h, "GET /v1/accounts/%s", id, "");
