@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Payments by the official SDK against the twin: its classes of errors, what a declined card leaves,
-// banks that take their time, checkout, connected accounts; and the tables kept from the events.
+// Payments by the official SDK against the twin: its classes of errors, what a declined card
+// leaves, banks that take their time, checkout, connected accounts; and the tables of the events.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Gateway } from "./lib/gateway.mjs";
