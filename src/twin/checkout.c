@@ -30,8 +30,10 @@ static struct twin_object *price_of_data(struct twin_call *c, json data) {
         text_addc(&params, ':');
         json_write(v, &params);
     }
-    if (product != NULL)
-        text_addf(&params, ",\"product\":\"%s\"", product->id);
+    if (product != NULL) {
+        text_adds(&params, ",\"product\":");
+        text_add_json(&params, bytes_of(product->id)); // it may have been chosen
+    }
     text_addc(&params, '}');
     ensure(json_parse(text_bytes(&params), &doc) == OK);
     return twin_create(c, "price", json_root(doc));

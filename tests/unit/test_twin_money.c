@@ -239,6 +239,10 @@ static const struct script scripts[] = {
      "invoice.finalized payment_intent.created charge.pending payment_intent.processing "
      "invoice.updated charge.updated charge.succeeded payment_intent.succeeded "
      "invoice_payment.paid invoice.updated invoice.paid invoice.payment_succeeded "},
+    {"a product whose id was chosen",
+     {{"POST /v1/checkout/sessions", CART "&line_items[0][price_data][product_data][id]=a\"b"},
+      {"GET /v1/checkout/sessions/{1}/line_items", "", 0, "data.0.price.product=a\"b"}},
+     OPENED},
     {"sessions that cannot be",
      {{"POST /v1/checkout/sessions", "mode=payment", 400, "error.param=line_items"},
       {"POST /v1/checkout/sessions", CART "&expires_at=1", 400, "error.param=expires_at"},
