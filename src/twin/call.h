@@ -120,6 +120,7 @@ bool twin_null(struct twin_object *o, const char *path); // or absent
 // How the call found it; absent: it has made it.
 json twin_before(struct twin_object *o, const char *path);
 
+// Absent: null.
 void twin_set(struct twin_call *c, struct twin_object *o, const char *path, json value);
 void twin_set_text(struct twin_call *c, struct twin_object *o, const char *path, bytes v);
 void twin_set_str(struct twin_call *c, struct twin_object *o, const char *path, const char *v);

@@ -24,12 +24,17 @@ static struct twin_object *find(struct twin_call *c, bytes customer) {
 }
 
 bool effect_cash_find(struct twin_call *c) {
+    bytes mode = twin_param_text(c, "settings.reconciliation_mode");
+    bool own = bytes_equal(mode, B("automatic")) || bytes_equal(mode, B("manual"));
     c->self = find(c, c->parent);
     if (c->self == NULL || !twin_given(c, "settings"))
         return c->self != NULL;
-    twin_set(c, c->self, "settings.reconciliation_mode",
-             twin_param(c, "settings.reconciliation_mode"));
-    twin_set_bool(c, c->self, "settings.using_merchant_default", false);
+    if (!own && !bytes_equal(mode, B("merchant_default")))
+        return twin_refuse(c, API_ERROR_INVALID, "settings[reconciliation_mode]",
+                           "Invalid settings[reconciliation_mode]: must be one of automatic, "
+                           "manual, merchant_default.");
+    twin_set_text(c, c->self, "settings.reconciliation_mode", own ? mode : B("automatic"));
+    twin_set_bool(c, c->self, "settings.using_merchant_default", !own);
     return true;
 }
 

@@ -82,7 +82,7 @@ bool effect_payout_reverse(struct twin_call *c) {
     twin_set_int(c, back, "amount", -amount);
     twin_set_str(c, back, "status", "paid");
     twin_set_str(c, back, "original_payout", c->self->id);
-    if (twin_given(c, "metadata"))
+    if (json_type(twin_param(c, "metadata")) == JSON_OBJECT)
         twin_set(c, back, "metadata", twin_param(c, "metadata"));
     twin_set_str(c, back, "balance_transaction",
                  balance_move(c, back, "payout_reversal", amount)->id);

@@ -85,6 +85,6 @@ bool effect_token_fill(struct twin_call *c) {
         return false;
     card_put_at(c, c->self, "card", &g);
     if (twin_given(c, "card.name"))
-        twin_set(c, c->self, "card.name", twin_param(c, "card.name"));
+        twin_set_text(c, c->self, "card.name", twin_param_text(c, "card.name"));
     return true;
 }

@@ -233,6 +233,10 @@ static struct json_draft *change(struct twin_call *c, struct twin_object *o) {
 
 // Paths are ours, or were looked at before: they lead somewhere.
 void twin_set(struct twin_call *c, struct twin_object *o, const char *path, json value) {
+    if (json_type(value) == JSON_ABSENT) {
+        twin_set_null(c, o, path);
+        return;
+    }
     // It may be a value of this very object.
     OWN(json_close)
     struct json_doc *own = copy_of(value);

@@ -89,6 +89,24 @@ static const struct script scripts[] = {
       {"GET /v1/customers/{1}/cash_balance", "", 0, "available.usd=1000 id= customer={1}"},
       {"GET /v1/customers/{1}/cash_balance_transactions", "", 0, "data.0.id={2}"}},
      "customer.created customer_cash_balance_transaction.created cash_balance.funds_available "},
+    {"cash that waits to be told",
+     {{"POST /v1/customers", ""},
+      {"POST /v1/customers/{1}/cash_balance", "settings[x]=y", 400,
+       "error.param=settings[reconciliation_mode]"},
+      {"POST /v1/customers/{1}/cash_balance", "settings[reconciliation_mode]=manual", 0,
+       "settings.reconciliation_mode=manual settings.using_merchant_default=false"},
+      {PI, "amount=500&currency=usd&confirm=true&customer={1}&capture_method=automatic&"
+           "payment_method_data[type]=customer_balance&payment_method_types[]=customer_balance"},
+      {"POST /v1/test_helpers/customers/{1}/fund_cash_balance", "amount=700&currency=usd"},
+      {"GET /v1/payment_intents/{4}", "", 0, "status=requires_action"},
+      {"POST /v1/payment_intents/{4}/apply_customer_balance", "", 0, "status=succeeded"},
+      {"POST /v1/refunds", "payment_intent={4}", 0, "status=requires_action"},
+      {"POST /v1/refunds/{8}/cancel", "", 0, "status=canceled"}},
+     "customer.created payment_intent.created payment_intent.requires_action "
+     "customer_cash_balance_transaction.created cash_balance.funds_available "
+     "customer_cash_balance_transaction.created charge.succeeded payment_intent.succeeded "
+     "refund.created charge.refunded balance.available refund.updated charge.refund.updated "
+     "charge.updated "},
     {"cash that pays in two parts",
      {{"POST /v1/customers", ""},
       {PI,
