@@ -61,6 +61,13 @@ struct twin_object *bill_method(struct twin_call *c, struct twin_object *custome
                                 struct twin_object *subscription, struct twin_object *invoice);
 // Has it finalized and collected by itself an hour from now.
 void bill_advance_later(struct twin_call *c, struct twin_object *invoice);
+// The record of what pays it, made open where there is none yet: Stripe tells of one that is paid
+// alone (twin/bill_follow.c).
+struct twin_object *bill_payment(struct twin_call *c, struct twin_object *invoice,
+                                 struct twin_object *intent);
+void bill_payment_paid(struct twin_call *c, struct twin_object *invoice,
+                       struct twin_object *intent);
+void bill_payments_end(struct twin_call *c, struct twin_object *invoice); // open ones are canceled
 void bill_void(struct twin_call *c, struct twin_object *invoice);
 
 // --- discounts (twin/bill_discount.c)

@@ -298,18 +298,6 @@ struct twin_object *bill_method(struct twin_call *c, struct twin_object *custome
     return m;
 }
 
-static void tell_payment(struct twin_call *c, struct twin_object *o, struct twin_object *intent) {
-    struct twin_object *p = twin_make(c, "invoice_payment");
-    twin_set_str(c, p, "invoice", o->id);
-    twin_set_str(c, p, "payment.payment_intent", intent->id);
-    copy(c, p, "currency", o, "currency");
-    copy(c, p, "amount_requested", o, "amount_due");
-    copy(c, p, "amount_paid", o, "amount_due");
-    twin_set_str(c, p, "status", "paid");
-    twin_set_int(c, p, "status_transitions.paid_at", twin_time(c, o));
-    twin_emit(c, p, "invoice_payment.paid");
-}
-
 // The attempt that failed for the nth time: when the next one is. Where there is nothing to pay
 // with Stripe does not try again.
 static void try_later(struct twin_call *c, struct twin_object *o, enum pay_end end) {
@@ -335,7 +323,7 @@ void bill_attempted(struct twin_call *c, struct twin_object *o, struct twin_obje
     twin_set_int(c, o, "attempt_count", twin_int(o, "attempt_count") + 1);
     twin_set_bool(c, o, "attempted", true);
     if (end == PAY_PAID) {
-        tell_payment(c, o, intent);
+        bill_payment_paid(c, o, intent);
         pay_in_full(c, o);
     }
     if (end == PAY_PROCESSING)
@@ -363,6 +351,13 @@ static void fill_order(struct twin_call *c, struct twin_object *o, struct pay_or
     };
 }
 
+static void keep_intent(struct twin_call *c, struct twin_object *o, struct twin_object *intent) {
+    twin_set_str(c, o, INTENT, intent->id);
+    twin_set_json(c, o, SECRET, B("{\"client_secret\":null,\"type\":\"payment_intent\"}"));
+    twin_set(c, o, SECRET ".client_secret", twin_at(intent, "client_secret"));
+    (void)bill_payment(c, o, intent);
+}
+
 enum pay_end bill_collect(struct twin_call *c, struct twin_object *o, struct twin_object *method,
                           bool off_session) {
     struct twin_object *intent = NULL;
@@ -373,7 +368,7 @@ enum pay_end bill_collect(struct twin_call *c, struct twin_object *o, struct twi
     order.method = method;
     order.off_session = off_session;
     enum pay_end end = twin_pay(c, &order, &intent);
-    twin_set_str(c, o, INTENT, intent->id);
+    keep_intent(c, o, intent);
     bill_attempted(c, o, intent, end);
     return end;
 }
@@ -384,9 +379,7 @@ void bill_prepare(struct twin_call *c, struct twin_object *o) {
     fill_order(c, o, &order);
     (void)twin_pay(c, &order, &intent); // without a method it waits for one
     twin_set_str(c, intent, "setup_future_usage", "off_session");
-    twin_set_str(c, o, INTENT, intent->id);
-    twin_set_json(c, o, SECRET, B("{\"client_secret\":null,\"type\":\"payment_intent\"}"));
-    twin_set(c, o, SECRET ".client_secret", twin_at(intent, "client_secret"));
+    keep_intent(c, o, intent);
 }
 
 // --- by itself
@@ -654,6 +647,7 @@ static void leave(struct twin_call *c, struct twin_object *o) {
 void bill_void(struct twin_call *c, struct twin_object *o) {
     leave(c, o);
     twin_set_str(c, o, "status", "void");
+    bill_payments_end(c, o);
     twin_set_int(c, o, "status_transitions.voided_at", twin_time(c, o));
     twin_emit(c, o, "invoice.updated");
     twin_emit(c, o, "invoice.voided");

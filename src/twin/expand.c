@@ -102,7 +102,7 @@ static bool reveal(struct expansion *e, bytes at, bytes step, json hidden) {
     OWN(text_drop)
     struct text path = {0};
     size_t far;
-    if (json_type(hidden) != JSON_OBJECT)
+    if (json_type(hidden) != JSON_OBJECT && json_type(hidden) != JSON_NULL)
         return false;
     text_add(&path, at);
     text_adds(&path, at.n > 0 ? "." : "");
@@ -126,9 +126,13 @@ static bool walk(struct expansion *e, bytes at, bytes rest) {
     bytes step = bytes_cut(&rest, '.');
     if (json_type(v) == JSON_NULL || json_type(v) == JSON_STRING)
         return true;
-    if (json_type(json_getb(v, step)) == JSON_ABSENT &&
-        !reveal(e, at, step, json_getb(json_getb(v, TWIN_HIDDEN), step)))
-        return refuse(e);
+    if (json_type(json_getb(v, step)) == JSON_ABSENT) {
+        json hidden = json_getb(json_getb(v, TWIN_HIDDEN), step);
+        if (!reveal(e, at, step, hidden))
+            return refuse(e);
+        if (rest.n == 0 && bytes_equal(json_string(json_get(hidden, "object")), B("list")))
+            rest = B("data"); // it may hold ids
+    }
     return walk_into(e, at, step, rest);
 }
 

@@ -88,6 +88,12 @@ test("a subscription's life by the official SDK, and what tables keep of it", as
   assert.equal((await is("active")).status, "draft");
   assert.equal(await advance(sub.trial_end + 2 * HOUR), `invoice.finalized ${PAID}`);
   assert.equal((await is("active")).amount_paid, 1500);
+  const first = await stripe.invoices.retrieve(sub.latest_invoice.id, {
+    expand: ["payments", "confirmation_secret"] });
+  assert.deepEqual(first.payments.data.map((p) => [p.object, p.status, p.amount_paid]),
+                   [["invoice_payment", "paid", 1500]]);
+  const { payment_intent } = first.payments.data[0].payment;
+  assert.ok(first.confirmation_secret.client_secret.startsWith(`${payment_intent}_secret_`));
 
   // The card fails as the next period begins; mended, the retry succeeds.
   await pays(bad);
@@ -185,7 +191,9 @@ test("what else is sold and paid, and what tables keep of it", async (t) => {
     return stripe.invoices.finalizeInvoice(i.id);
   };
   const owes = await someone(), send = { collection_method: "send_invoice", days_until_due: 7 };
-  await stripe.invoices.voidInvoice((await bill(owes, send)).id);
+  const dropped = await bill(owes, send);
+  assert.deepEqual((await stripe.invoices.voidInvoice(dropped.id,
+    { expand: ["payments"] })).payments.data, []);
   await stripe.invoices.markUncollectible((await bill(owes, send)).id);
   const note = await stripe.creditNotes.create({ invoice: (await bill(owes, send)).id,
                                                  amount: 1200 });
