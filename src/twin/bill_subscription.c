@@ -296,17 +296,23 @@ bool effect_subscription_cycle(struct twin_call *c) {
     return true;
 }
 
+// What becomes of it without a method, as its trial ends: cancel or pause; empty: it goes on.
+static bytes without_method(struct twin_call *c, struct twin_object *sub) {
+    bytes missing = twin_text(sub, "trial_settings.end_behavior.missing_payment_method");
+    bool payable = !charges(sub) || bill_method(c, customer_of(c, sub), sub, NULL) != NULL;
+    return payable || bytes_equal(missing, B("create_invoice")) ? NO_BYTES : missing;
+}
+
 bool effect_subscription_trial_end(struct twin_call *c) {
     struct twin_object *sub = c->self;
-    bytes missing = twin_text(sub, "trial_settings.end_behavior.missing_payment_method");
     if (!is_status(sub, "trialing"))
         return true;
-    bool payable = !charges(sub) || bill_method(c, customer_of(c, sub), sub, NULL) != NULL;
+    bytes missing = without_method(c, sub);
     if (ends_now(c, sub)) {
         bill_end(c, sub, "cancellation_requested");
-    } else if (!payable && bytes_equal(missing, B("cancel"))) {
+    } else if (bytes_equal(missing, B("cancel"))) {
         bill_end(c, sub, "payment_failed");
-    } else if (!payable && bytes_equal(missing, B("pause"))) {
+    } else if (bytes_equal(missing, B("pause"))) {
         twin_set_str(c, sub, "status", "paused");
         twin_emit(c, sub, "customer.subscription.paused|customer.subscription.updated");
     } else {
@@ -342,7 +348,11 @@ static bool change_trial(struct twin_call *c, struct twin_object *sub) {
     twin_set_int(c, sub, "billing_cycle_anchor", now);
     twin_when_not(c, sub, effect_subscription_trial_told);
     twin_when_not(c, sub, effect_subscription_trial_end);
-    twin_when(c, sub, now, effect_subscription_trial_end);
+    if (without_method(c, sub).n > 0) // effect_subscription_update_told
+        return true;
+    twin_set_str(c, sub, "status", "active");
+    bill_period_set(c, sub, now, 0);
+    due_next(c, sub);
     return true;
 }
 
@@ -371,12 +381,20 @@ bool effect_subscription_update(struct twin_call *c) {
 }
 
 bool effect_subscription_update_told(struct twin_call *c) {
+    bool begins = is_status(c->self, "active") && // its trial has ended
+                  bytes_equal(json_string(twin_before(c->self, "status")), B("trialing"));
+    bool at_once = twin_given(c, "items") &&
+                   bytes_equal(twin_param_text(c, "proration_behavior"), B("always_invoice"));
     tell_discount(c, c->self);
-    if (!bytes_equal(twin_param_text(c, "proration_behavior"), B("always_invoice")) ||
-        !twin_given(c, "items"))
+    if (twin_given(c, "trial_end") && twin_int(c->self, "trial_end") <= twin_time(c, c->self))
+        (void)effect_subscription_trial_end(c); // if it has not
+    if (!begins && !at_once)
         return true;
     struct twin_object *o = bill_draft(c, customer_of(c, c->self), c->self, "subscription_update");
-    bill_gather(c, o, bytes_of(c->self->id));
+    if (begins)
+        bill_lines(c, c->self, o, false);
+    else
+        bill_gather(c, o, bytes_of(c->self->id));
     bill_totals(c, o);
     twin_set_str(c, c->self, "latest_invoice", o->id);
     twin_emit(c, c->self, "customer.subscription.updated");

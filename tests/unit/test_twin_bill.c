@@ -275,7 +275,7 @@ static void subscriptions_begin(void **state) {
 static void trials_end_without_a_method(void **state) {
     static const struct {
         const char *behavior, *is;
-    } cases[] = {{"pause", "paused"}, {"cancel", "canceled"}, {"create_invoice", "active"}};
+    } cases[] = {{"pause", "paused"}, {"cancel", "canceled"}, {"create_invoice", "past_due"}};
     for (size_t i = 0; i < 3; i++) {
         struct billing b;
         char more[128];
@@ -287,11 +287,34 @@ static void trials_end_without_a_method(void **state) {
         char path[128];
         snprintf(path, sizeof path, "POST /v1/subscriptions/%s", b.sub);
         house_do(&b.h, path, "trial_end=%s", "now");
-        assert_string_equal(look(&b, "subscriptions", b.sub, "status"), "trialing");
-        advance(&b, START + 60);
         assert_string_equal(look(&b, "subscriptions", b.sub, "status"), cases[i].is);
         billing_close(&b);
     }
+}
+
+static void a_trial_is_ended(void **state) {
+    struct billing b;
+    billing_open(&b, "pm_card_visa");
+    subscribe(&b, "&trial_period_days=7");
+    advance(&b, START + DAY_S);
+    house_take(&b.h);
+    text_reset(&b.h.trace);
+    char path[128], invoice[64];
+    snprintf(path, sizeof path, "POST /v1/subscriptions/%s", b.sub);
+    house_do(&b.h, path, "trial_end=%s", "now");
+    assert_string_equal(house_text(&b.h, "status"), "active");
+    events(&b, "customer.subscription.updated customer.subscription.updated invoice.created "
+               "invoice.finalized invoice_payment.paid invoice.updated invoice.paid "
+               "invoice.payment_succeeded ");
+    snprintf(invoice, sizeof invoice, "%s", look(&b, "subscriptions", b.sub, "latest_invoice"));
+    assert_string_equal(look(&b, "invoices", invoice, "amount_paid"), "1500");
+    int64_t end = bill_period(START + DAY_S, 1, B("month"), 1);
+    char said[32];
+    snprintf(said, sizeof said, "%lld", (long long)end);
+    assert_string_equal(look(&b, "subscriptions", b.sub, "items.data.0.current_period_end"), said);
+    advance(&b, START + 8 * DAY_S);
+    events(&b, "");
+    billing_close(&b);
 }
 
 static void items_change_with_the_difference(void **state) {
@@ -402,6 +425,7 @@ int main(void) {
         cmocka_unit_test(a_subscription_lives),
         cmocka_unit_test(subscriptions_begin),
         cmocka_unit_test(trials_end_without_a_method),
+        cmocka_unit_test(a_trial_is_ended),
         cmocka_unit_test(items_change_with_the_difference),
         cmocka_unit_test(schedules_go_through_their_phases),
         cmocka_unit_test(quotes_become_what_they_offer),
