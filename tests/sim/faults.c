@@ -49,6 +49,7 @@ static result commit(struct store *s) {
 
 static result delivery_insert(struct store *s, const struct delivery_row *row) {
     TRY(broken_store());
+    oracle_priority(sim_now, s, row);
     return real.delivery_insert(s, row);
 }
 
@@ -71,7 +72,9 @@ static result due(struct store *s, uint32_t destination, int64_t now_ms, size_t 
     if (is_held(s, destination))
         world_broken(&sim_now->world, "a hold holds", "destination %u was served", destination);
     TRY(broken_store());
-    return real.due(s, destination, now_ms, max, max_bytes, skip, ctx, turns, a, out, n);
+    TRY(real.due(s, destination, now_ms, max, max_bytes, skip, ctx, turns, a, out, n));
+    oracle_handed(sim_now, s, &(struct due_asked){destination, now_ms, skip, ctx}, *out, *n);
+    return OK;
 }
 
 // What booking reads again after a rollback fails more often, so that failures follow each other.

@@ -13,7 +13,7 @@
 
 #define JOURNAL_SIZE (768u << 10)
 // A ring that a run goes around several times.
-#define JOURNAL_SMALL (64u << 10)
+#define JOURNAL_SMALL (80u << 10) // a plan is at most a quarter of a quarter of it
 #define STRANGERS_MAX (256 << 10)
 #define BODY_MAX (64u << 10)
 

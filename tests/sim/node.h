@@ -82,6 +82,7 @@ bool plan_expects(int variant, bytes destination, bytes type, bytes account, boo
                   bytes source, const char *site);
 
 // Attempts a second, of those that have a rate; 0: none has it. The same in all variants.
+const char *plan_priority(bytes destination, bytes type); // "high", …, whatever the variant
 uint32_t plan_rate(bytes destination);
 bool plan_is_http(bytes destination); // in this run
 

@@ -17,6 +17,7 @@ struct wish {
     uint32_t rate;                // a second; 0: none
     bool held;                    // after nothing but failures for so long
     uint32_t least;               // of its level, which has at most 4; 0: that
+    const char *high, *low;       // families of types; null: no priority
 };
 
 #define RULE(types, accounts, sources, scope)                                                      \
@@ -27,7 +28,7 @@ struct wish {
     "\"where\":[],\"sites\":[" names "]}]"
 
 static const struct wish wishes[] = {
-    {"all", "both", "null", "", 0, NULL, 15, .least = 1},
+    {"all", "both", "null", "", 0, NULL, 15, .least = 1, .high = "customer.", .low = "charge."},
     {"customers", "both", RULE("\"customer.*\"", "", "", "any"), "customer.", 0, NULL, 13,
      .rate = 2},
     {"live", "live", "null", "", 0, NULL, 3, .rate = 20, .least = 2},
@@ -153,6 +154,8 @@ static void plan_draft(int variant, struct text *out) {
             text_addf(out, ",\"hold_after_ms\":%d", PLAN_SIM_HOLD_MS);
         if (plan_lanes != NULL && bytes_equal(bytes_of(w->name), B("all")))
             text_adds(out, plan_lanes);
+        if (w->high != NULL)
+            text_addf(out, ",\"priority\":{\"high\":[\"%s*\"],\"low\":[\"%s*\"]}", w->high, w->low);
         text_addc(out, '}');
         first = false;
     }
@@ -184,6 +187,15 @@ static const struct wish *wish_of(bytes destination) {
 uint32_t plan_rate(bytes destination) {
     const struct wish *w = wish_of(destination);
     return w == NULL ? 0 : w->rate;
+}
+
+const char *plan_priority(bytes destination, bytes type) {
+    const struct wish *w = wish_of(destination);
+    if (w == NULL || w->high == NULL)
+        return "normal";
+    return bytes_starts(type, bytes_of(w->high))  ? "high"
+           : bytes_starts(type, bytes_of(w->low)) ? "low"
+                                                  : "normal";
 }
 
 bool plan_is_http(bytes destination) {

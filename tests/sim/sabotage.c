@@ -395,6 +395,46 @@ bool __wrap_breaker_lets(const struct breaker *b, int64_t now_us, int64_t *at_us
     return __real_breaker_lets(&early, now_us, at_us);
 }
 
+static enum { TURNS_HONEST, NOISE_FIRST, ALWAYS_HIGH, PRIORITY_LOST } priority_broken;
+
+enum priority __real_priority_turn(struct priority_turns *t, const bool waits[PRIORITIES]);
+enum priority __wrap_priority_turn(struct priority_turns *t, const bool waits[PRIORITIES]);
+
+enum priority __wrap_priority_turn(struct priority_turns *t, const bool waits[PRIORITIES]) {
+    static const enum priority first[] = {PRIORITY_LOW, PRIORITY_NORMAL, PRIORITY_HIGH};
+    static const enum priority strict[] = {PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW};
+    enum priority turn = __real_priority_turn(t, waits);
+    for (int i = PRIORITIES - 1; i >= 0; i--) {
+        if (priority_broken == NOISE_FIRST && waits[first[i]])
+            turn = first[i];
+        if (priority_broken == ALWAYS_HIGH && waits[strict[i]])
+            turn = strict[i];
+    }
+    return turn;
+}
+
+enum priority __real_priority_of(const struct priority_rule *rule, bytes type, bytes *by);
+enum priority __wrap_priority_of(const struct priority_rule *rule, bytes type, bytes *by);
+
+enum priority __wrap_priority_of(const struct priority_rule *rule, bytes type, bytes *by) {
+    return priority_broken == PRIORITY_LOST ? PRIORITY_NORMAL : __real_priority_of(rule, type, by);
+}
+
+static void let_noise_go_first(struct store *books) {
+    (void)books;
+    priority_broken = NOISE_FIRST;
+}
+
+static void let_noise_starve(struct store *books) {
+    (void)books;
+    priority_broken = ALWAYS_HIGH;
+}
+
+static void lose_priority(struct store *books) {
+    (void)books;
+    priority_broken = PRIORITY_LOST;
+}
+
 static void keep_no_rate(struct sim *s) {
     (void)s;
     pace_broken = NO_RATE;
@@ -417,6 +457,7 @@ static void probe_early(struct sim *s) {
 
 void sabotage_ends(void) {
     pace_broken = PACE_HONEST;
+    priority_broken = TURNS_HONEST;
     all_paused_until_us = 0;
     undone_is_kept = greatest_id_wins = false;
     lanes_stay = late_stays = success_is_nothing = off_matches = thirds_are_not_owed = false;
@@ -482,6 +523,9 @@ const struct sabotage sabotages[] = {
     {"probes come too soon", "an open breaker sends only probes", probe_early, {.moods = true}},
     {"no pause ends", "what is due comes in time", end_no_pause, {.moods = true}},
     {"one that pauses pauses all", "a destination waits for no other", pause_all, {.moods = true}},
+    {"noise goes first", "what is urgent goes first", NULL, {.moods = true}, let_noise_go_first},
+    {"what is urgent goes always", "nothing starves", NULL, {.moods = true}, let_noise_starve},
+    {"priorities are lost", "a priority is its type's", NULL, {0}, lose_priority},
     {"who waits is skipped", "what waited comes to its site", NULL, {0}, skip_who_waits},
     {"another site is noted", "an event is its site's", NULL, {0}, note_another_site},
     {"what is undone stays learnt",

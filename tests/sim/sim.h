@@ -232,6 +232,16 @@ bool sites_explain(const struct sim *s, uint64_t receipt, bytes destination);
 void oracle_sites(struct sim *s);
 void sites_close(struct sim *s);
 void oracle_lanes(struct sim *s); // once all is calm
+// What of a queue goes first: as a delivery is booked, and as some are handed out.
+struct due_asked {
+    uint32_t destination;
+    int64_t now_ms;
+    bool (*skip)(void *ctx, uint64_t delivery);
+    void *ctx;
+};
+void oracle_priority(struct sim *s, struct store *books, const struct delivery_row *row);
+void oracle_handed(struct sim *s, struct store *books, const struct due_asked *q,
+                   const struct due_row *rows, size_t n);
 // Tables: what happens to products, and whether their rows say so.
 void tables_draw(struct sim *s, struct event_sent *e);
 void oracle_rows(struct sim *s);   // after a step
