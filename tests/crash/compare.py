@@ -19,6 +19,7 @@ MATCHES = {
     "shop": lambda n, path: stripe.event_type(n).startswith("customer."),
     "connect": lambda n, path: path == "/connect",
     "live": lambda n, path: stripe.is_live(n) and stripe.event_type(n) == "charge.succeeded",
+    "ordered": lambda n, path: stripe.product_of(n) is not None,
 }
 # Of those whose own event claims nothing, it depends on the customer's whether they are somebody's
 # (site_of), and on what came first whether they were nobody's meanwhile.
@@ -27,6 +28,7 @@ MAY = {**MATCHES,
        "lost": lambda n, path: stripe.event_type(n) == "charge.succeeded",
        "south": lambda n, path: stripe.event_type(n) == "invoice.paid"}
 RETRIES = 3  # the schedule's length
+LANES_LEAST = 100  # events that were behind another one in their lane
 LATE = "its endpoint was disabled when its next attempt was due"
 GONE = "its endpoint was deleted"
 
@@ -195,6 +197,27 @@ def again_only_for_a_reason(facts, db):
                 wrong.append(f"{to} got {event} again after 200, attempt {b.attempt} after "
                              f"{a.attempt}, and nothing happened in between")
     return wrong
+
+
+def lanes_keep_order(facts, db):
+    """Of one object, each event came only when the one before it had come for the last time."""
+    came = {}
+    for r in facts.receptions:
+        if r.to == "ordered":
+            first, last = came.get(r.event, (r.number, r.number))
+            came[r.event] = min(first, r.number), max(last, r.number)
+    rows = db.execute("SELECT e.object_id, e.id FROM deliveries AS d JOIN event AS e ON e.seq ="
+                      " d.event_seq WHERE d.destination = 'ordered' ORDER BY d.seq")
+    before, wrong, followed = {}, [], 0
+    for lane, event in rows:
+        if event not in came:
+            continue
+        ahead = before.get(lane)
+        before[lane] = event
+        followed += ahead is not None
+        if ahead is not None and came[ahead][1] > came[event][0]:
+            wrong.append(f"{event} of {lane} came before {ahead} was through")
+    return wrong if followed >= LANES_LEAST else [f"only {followed} events had one before them"]
 
 
 def nothing_suspended(facts, db):
@@ -388,5 +411,5 @@ def secrets_stay_open(facts, _):
 
 ORACLES = (acked_once, receipts_fit, bytes_kept, owed_settled, done_was_received,
            attempts_were_received, sites_were_sent_truth, again_only_for_a_reason,
-           nothing_suspended, sites_are_claimed, late_ones_came, rows_follow,
+           lanes_keep_order, nothing_suspended, sites_are_claimed, late_ones_came, rows_follow,
            endpoints_got_theirs, endpoints_got_nothing_else, keys_made_one, secrets_stay_open)

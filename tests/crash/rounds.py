@@ -75,6 +75,11 @@ destinations:
     url: {site}/lost
     {common_lines}
     match: [{{types: charge.succeeded, sites: unclaimed}}]
+  - name: ordered
+    url: {site}/ordered
+    {common_lines}
+    order: object
+    match: [{{types: product.*}}]
 sites:
   - {{name: north, claims: [{{where: {{data.object.metadata.site: north}}}}]}}
   - name: south
