@@ -5,12 +5,14 @@
 
 static struct {
     char *state, *destination, *event;
+    int dead;
     struct list_options list;
 } o;
 
 static const struct poptOption list_options[] = {
     {"state", 's', POPT_ARG_STRING, &o.state, 0,
      "due, taken, waiting, done, dead, held, cancelled, parked or superseded", "STATE"},
+    {"dead", '\0', POPT_ARG_NONE, &o.dead, 0, "the same as --state dead", NULL},
     {"destination", 'd', POPT_ARG_STRING, &o.destination, 0, "to this destination", "DEST"},
     {"event", 'e', POPT_ARG_STRING, &o.event, 0, "of this event (id or number)", "EVENT"},
     TIME_OPTIONS(o.list, "made"),
@@ -59,7 +61,9 @@ static enum cli_exit list(const struct cli_call *c) {
     OWN(text_drop)
     struct text path = {0};
     text_adds(&path, "/api/deliveries");
-    query_add(&path, "state", o.state);
+    if (o.dead != 0 && o.state != NULL)
+        return cli_misused(c, "--dead says --state dead; say one of them");
+    query_add(&path, "state", o.dead != 0 ? "dead" : o.state);
     query_add(&path, "destination", o.destination);
     query_add(&path, "event", o.event);
     enum cli_exit code = list_parameters(c, &o.list, &path);
@@ -83,10 +87,6 @@ static enum cli_exit show(const struct cli_call *c) {
     return one_show(c, text_str(&path), print_delivery, NULL);
 }
 
-static enum cli_exit retry(const struct cli_call *c) {
-    return each_post(c, "/api/deliveries/", "/retry", "delivery", "due now", NO_BYTES);
-}
-
 static enum cli_exit cancel(const struct cli_call *c) {
     return each_post(c, "/api/deliveries/", "/cancel", "delivery", "cancelled", NO_BYTES);
 }
@@ -96,10 +96,11 @@ static const struct cli_command actions[] = {
      NULL},
     {"show", "N", "one delivery with its attempts", NULL, TAKES_API | TAKES_JSON, 1, 1, NULL, show,
      NULL},
-    {"retry", "N...", "make them due now; their schedule starts again",
-     "For deliveries that are dead, waiting, cancelled or parked. One that is done is sent again "
-     "by\n`hookkeep events replay`.\n",
-     TAKES_API | TAKES_JSON, 1, ARGS_MANY, NULL, retry, NULL},
+    {"retry", "[N...]", "make them due now; their schedule starts again",
+     "For deliveries that are dead, waiting, cancelled or parked, or with --dead for all dead ones "
+     "that\nfit, oldest first. One that is done is sent again by `hookkeep events replay`.\n",
+     TAKES_API | TAKES_JSON, 0, ARGS_MANY, cmd_deliveries_retry_options, deliveries_retry_run,
+     NULL},
     {"cancel", "N...", "give up deliveries that are not done yet", NULL, TAKES_API | TAKES_JSON, 1,
      ARGS_MANY, NULL, cancel, NULL},
     {0},

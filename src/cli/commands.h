@@ -16,11 +16,12 @@ struct config;
 // CLI_CONFIG, and *out is null.
 enum cli_exit check_load(const char *path, struct config **out);
 
-// Actions of `events` that have a file of their own.
+// Actions that have a file of their own.
 enum cli_exit events_tail_run(const struct cli_call *c);
 enum cli_exit events_replay_run(const struct cli_call *c);
 enum cli_exit events_types_run(const struct cli_call *c);
+enum cli_exit deliveries_retry_run(const struct cli_call *c);
 extern const struct poptOption cmd_events_tail_options[], cmd_events_replay_options[],
-    cmd_events_types_options[];
+    cmd_events_types_options[], cmd_deliveries_retry_options[];
 
 #endif

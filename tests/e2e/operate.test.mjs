@@ -78,6 +78,37 @@ suite("operating", { concurrency: 4 }, () => {
     assert.match(refused.stderr, /done/);
   });
 
+  test("dead deliveries are listed, and retried by filter, oldest first", async (t) => {
+    let well = false;
+    const answer = () => ({ status: well ? 200 : 404 });
+    const site = await startSite(t, { answer }), other = await startSite(t, { answer });
+    const g = await Gateway.start(t, { destinations: [
+      site.as("shop", { retry: [], concurrency: 1 }), other.as("other", { retry: [] })] });
+    for (let i = 0; i < 5; i++) await g.accept(snapshot());
+    await g.waitCount(10, "deliveries", "state = 'dead'");
+    const dead = lines(await did(g, ["deliveries", "list", "--dead", "-d", "shop", "--json"]));
+    assert.equal(dead.length, 5);
+    assert.equal((await g.cli(["deliveries", "list", "--dead", "-s", "done"])).code, 2);
+    const dry = await did(g, ["deliveries", "retry", "--dead", "--dry-run"]);
+    assert.match(dry.stderr, /10 dead/);
+    well = true;
+    const past = ["--until", String(Date.now() - 3600e3)];
+    assert.match((await did(g, ["deliveries", "retry", "--dead", ...past])).stdout, /^0 of 0 /);
+    const made = await did(g, ["deliveries", "retry", "--dead", "--to", "shop", "--since", "1h",
+                               "--rate", "100"]);
+    assert.equal(made.stdout, "5 of 5 due now\n");
+    await g.waitCount(5, "deliveries", "state = 'done' AND destination = 'shop'");
+    assert.equal(await g.count("deliveries", "state = 'dead' AND destination = 'other'"), 5);
+    const [first] = dead.slice(-1);
+    assert.equal(site.got[5].headers["hookkeep-event"], first.event_id);
+    const seqs = (await g.deliveries("destination = 'other'")).map((d) => d.seq);
+    const rest = await did(g, ["deliveries", "retry", "--dead", "--after", String(seqs[1]),
+                               "--json"]);
+    assert.deepEqual(lines(rest).map((d) => d.seq), seqs.slice(2));
+    for (const wrong of [[], ["1", "--dead"], ["--to", "shop"], ["--dead", "--rate", "-1"]])
+      assert.equal((await g.cli(["deliveries", "retry", ...wrong])).code, 2, wrong.join(" "));
+  });
+
   test("tail shows what is booked, replay sends it again", async (t) => {
     const site = await startSite(t);
     const g = await Gateway.start(t, { destinations: [site.as("shop"), site.as("spare", {
