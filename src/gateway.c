@@ -406,6 +406,7 @@ static result start_desk(struct gateway *g) {
         .chaos = c->twin.chaos,
         .seed = c->twin.seed,
         .waiting_max = c->twin.waiting_max,
+        .objects_max = c->twin.objects_max,
         .body_max = c->limits.body_max,
         .file = twin_path(c, &twin_file),
     };

@@ -208,8 +208,8 @@ static bool same_list(const bytes *a, size_t a_count, const bytes *b, size_t b_c
 static bool same_twin(const struct config_twin *a, const struct config_twin *b) {
     bool same = a->enabled == b->enabled && a->endpoint_count == b->endpoint_count &&
                 a->speed == b->speed && a->seed == b->seed && a->waiting_max == b->waiting_max &&
-                bytes_equal(a->key, b->key) && bytes_equal(a->api_version, b->api_version) &&
-                bytes_equal(a->chaos, b->chaos);
+                a->objects_max == b->objects_max && bytes_equal(a->key, b->key) &&
+                bytes_equal(a->api_version, b->api_version) && bytes_equal(a->chaos, b->chaos);
     for (size_t i = 0; same && i < a->endpoint_count; i++)
         same = bytes_equal(a->endpoints[i].source, b->endpoints[i].source) &&
                bytes_equal(a->endpoints[i].api_version, b->endpoints[i].api_version);

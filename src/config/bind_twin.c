@@ -124,6 +124,7 @@ result bind_twin(struct binding *b) {
     t->speed = (uint32_t)bind_number(map, KEY_TWIN_SPEED);
     t->seed = (uint64_t)bind_number(map, KEY_TWIN_SEED);
     t->waiting_max = (uint32_t)bind_number(map, KEY_TWIN_WAITING_MAX);
+    t->objects_max = (uint32_t)bind_number(map, KEY_TWIN_OBJECTS_MAX);
     if (map == NULL)
         return OK;
     check_key(b->r, tree_get(map, KEY_TWIN_KEY));

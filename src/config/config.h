@@ -53,7 +53,7 @@ struct config_twin {
     uint32_t speed;
     bytes chaos; // as twin_chaos_read takes it
     uint64_t seed;
-    uint32_t waiting_max;
+    uint32_t waiting_max, objects_max;
 };
 
 struct config_limits {

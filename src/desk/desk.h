@@ -58,8 +58,9 @@ struct desk_twin {
     bytes chaos;           // rules/twin_chaos.h; it reads well
     uint64_t seed;         // 0: from the clock's entropy
     uint32_t waiting_max;  // events on their way
-    uint64_t body_max;     // of a source: what is over it is refused
-    const char *file;      // where it is kept
+    uint32_t objects_max;
+    uint64_t body_max; // of a source: what is over it is refused
+    const char *file;  // where it is kept
 };
 
 struct desk_options {

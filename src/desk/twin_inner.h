@@ -52,7 +52,7 @@ struct twin_desk {
     bytes api_version;                     // owned
     struct desk_twin_endpoint *configured; // owned; none: each source
     size_t configured_count;
-    uint32_t waiting_max;
+    uint32_t waiting_max, objects_max;
     uint64_t body_max;
     struct list endpoints; // that something was posted to, or waits for
     size_t waiting;

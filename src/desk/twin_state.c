@@ -268,6 +268,7 @@ static void copy_options(struct twin_desk *t, const struct desk_twin *o) {
     }
     ensure(twin_chaos_read(o->chaos, &t->chaos, &why) == OK); // the configuration was checked
     t->waiting_max = o->waiting_max;
+    t->objects_max = o->objects_max;
     t->body_max = o->body_max;
     text_addf(&fresh, "%s.new", o->file);
     t->file = bytes_strdup(bytes_of(o->file));
@@ -291,6 +292,7 @@ result twin_desk_open(struct desk *d, struct twin_desk **out, struct text *why) 
     list_init(&t->endpoints);
     copy_options(t, o);
     t->world = twin_open(seed, now_ms);
+    twin_set_max(t->world, t->objects_max);
     twin_clock_start(&t->clock, now_ms, o->speed, clock_mono_us(d->o.clock));
     t->timer = timer_open(d->loop, on_time, t);
     t->saver = timer_open(d->loop, twin_file_write, t);

@@ -44,7 +44,7 @@ struct twin {
     int64_t now_ms;
     struct map objects; // by "account/id"
     struct list all;
-    size_t object_count;
+    size_t object_count, object_max;
     struct heap due;     // of the twin's time
     struct list clocked; // due on test clocks
     bool due_dropped;    // some of it, by the call under way

@@ -99,7 +99,7 @@ static result load_object(struct twin *w, json in) {
     NEED(r != NULL, INVALID, "an object is of no type that the twin knows");
     NEED(id.n > 0, INVALID, "an object has no id");
     NEED(twin_find(w, account, id) == NULL, INVALID, "an object is there twice");
-    NEED(w->object_count < TWIN_OBJECTS_MAX, INVALID, "there are more objects than it may have");
+    NEED(w->object_count < w->object_max, INVALID, "there are more objects than it may have");
     struct twin_object *o = twin_add_object(w, r, account, id);
     json_write(own, &written);
     TRY(json_parse(text_bytes(&written), &o->doc));
@@ -173,6 +173,7 @@ result twin_load(struct twin *w, bytes in, struct text *why) {
     struct json_doc *doc = NULL;
     OWN(twin_close)
     struct twin *fresh = twin_open(w->objects.seed, w->now_ms);
+    twin_set_max(fresh, w->object_max);
     result loaded = json_parse(in, &doc);
     if (loaded != OK)
         text_adds(why, "it is no JSON");

@@ -18,12 +18,14 @@
 #include "base/list.h"
 #include "base/text.h"
 
-#define TWIN_OBJECTS_MAX 1000000 // then creations are refused
+#define TWIN_OBJECTS_MAX 1000000 // unless another number is set
 #define TWIN_KEYS_MAX 100000     // Idempotency-Keys remembered; the oldest go first
 
 struct twin;
 
 struct twin *twin_open(uint64_t seed, int64_t now_ms);
+// How many objects it may hold: then creations are refused, and snapshots with more.
+void twin_set_max(struct twin *w, size_t objects);
 void twin_close(struct twin **w); // null is allowed; usable with OWN
 
 struct twin_request {

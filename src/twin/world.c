@@ -22,6 +22,7 @@ struct twin *twin_open(uint64_t seed, int64_t now_ms) {
     w->random = seed;
     w->now_ms = now_ms;
     w->objects.seed = seed;
+    w->object_max = TWIN_OBJECTS_MAX;
     w->due = (struct heap){.less = due_sooner, .set_at = due_placed};
     list_init(&w->all);
     list_init(&w->events);
@@ -29,6 +30,8 @@ struct twin *twin_open(uint64_t seed, int64_t now_ms) {
     list_init(&w->clocked);
     return w;
 }
+
+void twin_set_max(struct twin *w, size_t objects) { w->object_max = objects; }
 
 void twin_reset(struct twin *w) {
     LIST_EACH_SAFE(at, &w->all)
@@ -364,11 +367,11 @@ struct twin_object *twin_make(struct twin_call *c, const char *object) {
 }
 
 struct twin_object *twin_make_as(struct twin_call *c, const struct twin_resource *r, bytes id) {
-    if (c->w->object_count >= TWIN_OBJECTS_MAX) {
+    if (c->w->object_count >= c->w->object_max) {
         twin_refuse(c, API_ERROR_INVALID, NULL,
-                    "The twin holds %d objects, which is all that it may; `hookkeep twin reset` "
-                    "empties it.",
-                    TWIN_OBJECTS_MAX);
+                    "The twin holds %zu objects, which is all that it may; `hookkeep twin reset` "
+                    "empties it, twin.objects_max lets it hold more.",
+                    c->w->object_max);
         return NULL;
     }
     struct twin_object *there = id.n == 0 ? NULL : twin_find(c->w, account_of(c), id);

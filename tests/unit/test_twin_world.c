@@ -229,12 +229,29 @@ static void saves_and_loads(void **state) {
     house_close(&h);
 }
 
+static void holds_so_many(void **state) {
+    struct twin_house h;
+    house_open(&h);
+    twin_set_max(h.world, 2);
+    house_do(&h, "POST /v1/products", "name=%s", "a");
+    house_do(&h, "POST /v1/products", "name=%s", "b");
+    assert_int_equal(house_ask(&h, "POST /v1/products", "name=c"), 400);
+    assert_int_equal(twin_counts(h.world).objects, 2);
+    OWN(text_drop)
+    struct text saved = {0}, why = {0};
+    twin_save(h.world, &saved);
+    twin_set_max(h.world, 1);
+    assert_false(twin_load(h.world, text_bytes(&saved), &why) == OK);
+    house_close(&h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(makes_and_changes), cmocka_unit_test(refuses),
         cmocka_unit_test(deletes),           cmocka_unit_test(lists_and_searches),
         cmocka_unit_test(expands),           cmocka_unit_test(repeats_keys),
         cmocka_unit_test(clocks_advance),    cmocka_unit_test(saves_and_loads),
+        cmocka_unit_test(holds_so_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
