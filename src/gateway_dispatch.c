@@ -54,9 +54,8 @@ static void run_loop(void *loop) { loop_run(loop); }
 result gateway_start_dispatch(struct gateway *g) {
     char *ca_file = g->config->ca_file.n == 0 ? NULL : bytes_strdup(g->config->ca_file);
     struct fetch_options f = {.connections_kept = GATEWAY_CONNECTIONS_KEPT, .ca_file = ca_file};
-    result opened = fetcher_open(g->dispatch_loop, &f, &g->fetcher);
-    free(ca_file);
-    TRY(opened);
+    g->dispatch_ca_file = ca_file;
+    TRY(fetcher_open(g->dispatch_loop, &f, &g->fetcher));
     TRY(processes_open(g->dispatch_loop, &g->processes));
     g->dispatch = dispatch_open(&(struct dispatch_options){
         .clock = &clock_real,
@@ -65,6 +64,7 @@ result gateway_start_dispatch(struct gateway *g) {
         .journal = g->journal,
         .ledger = g->ledger,
         .mailbox = g->dispatch_mailbox,
+        .ca_file = ca_file,
         .wake_at = wake_at,
         .wake_ctx = g,
     });
@@ -88,6 +88,7 @@ void gateway_stop_dispatch(struct gateway *g) {
         return;
     mailbox_post(g->dispatch_mailbox, &g->dispatch_stop);
     thread_join(g->dispatch_thread);
+    dispatch_halt(g->dispatch);
 }
 
 void gateway_drain_dispatch(struct gateway *g) {
@@ -109,4 +110,5 @@ void gateway_close_dispatch(struct gateway *g) {
     fetcher_close(g->fetcher);
     processes_close(g->processes);
     loop_close(g->dispatch_loop);
+    free(g->dispatch_ca_file);
 }

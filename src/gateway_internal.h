@@ -43,6 +43,7 @@ struct gateway {
 
     struct loop *dispatch_loop;
     struct mailbox *dispatch_mailbox;
+    char *dispatch_ca_file;
     struct timer *dispatch_timer, *dispatch_deadline;
     struct fetcher *fetcher;
     struct processes *processes;

@@ -69,6 +69,18 @@ static struct handler copy_handler(struct arena *a, const struct handler *h) {
     return copy;
 }
 
+static struct queue_target copy_queue(struct arena *a, const struct queue_target *t) {
+    struct queue_target copy = *t;
+    copy.url = arena_copy(a, t->url);
+    copy.password = arena_copy(a, t->password);
+    copy.stream = arena_copy(a, t->stream);
+    copy.list = arena_copy(a, t->list);
+    copy.queue = arena_copy(a, t->queue);
+    copy.prefix = arena_copy(a, t->prefix);
+    copy.path = arena_copy(a, t->path);
+    return copy;
+}
+
 static struct target_older *copy_older(struct arena *a, const struct config_destination *d) {
     struct target_older *all = arena_take(a, (d->older_count + 1) * sizeof *all);
     for (size_t i = 0; i < d->older_count; i++)
@@ -93,6 +105,7 @@ struct retarget *gateway_targets(const struct config *c, uint64_t generation) {
             .name = arena_copy(&r->memory, d->name),
             .kind = p->kind,
             .handler = copy_handler(&r->memory, &d->handler),
+            .queue = copy_queue(&r->memory, &d->queue),
             .url = arena_copy(&r->memory, d->url),
             .secret = arena_copy(&r->memory, d->newest.n > 0 ? d->newest : d->secret),
             .older = copy_older(&r->memory, d),

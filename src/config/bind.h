@@ -49,6 +49,9 @@ must result bind_handler(struct binding *b, struct node *map, struct handler *ou
 // What of it only plugins have.
 must result bind_plugin(struct binding *b, struct node *map, struct handler *out,
                         struct plan_destination *plan);
+// Of a destination whose kind is a queue.
+must result bind_queue(struct binding *b, struct node *map, struct config_destination *out,
+                       struct plan_destination *plan);
 // Paths with the values that they may have; none when absent or bad.
 must result bind_where(struct binding *b, const struct node *of, struct plan_where **out,
                        size_t *count);

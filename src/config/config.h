@@ -12,6 +12,7 @@
 #include "rules/guard.h"
 #include "rules/handler.h"
 #include "rules/plan.h"
+#include "rules/queue_target.h"
 
 struct config_secret {
     bytes label, key; // what else there is of it is in the plan
@@ -38,7 +39,8 @@ struct config_destination {
     bytes newest;
     struct config_older *older;
     size_t older_count;
-    struct handler handler; // of kind command or plugin
+    struct handler handler;    // of kind command or plugin
+    struct queue_target queue; // of a kind that is a queue
     // Everything else of it is in the plan.
 };
 

@@ -5,6 +5,7 @@
 
 #include "dispatch/carrier.h"
 #include "dispatch/pool.h"
+#include "queue/queue.h"
 #include "rules/pace.h"
 #include "rules/record.h"
 
@@ -46,6 +47,12 @@ struct http_attempt {
     const char *headers[ATTEMPT_HEADERS_MAX];
 };
 
+// carrier_queued's: what its channel's thread gets and sends back.
+struct queued_attempt {
+    struct mail mail;
+    struct queue_job job;
+};
+
 struct attempt {
     struct append append;
     struct list link; // in its destination's list of that stage, or dispatch.unposted
@@ -62,6 +69,7 @@ struct attempt {
         struct oneshot_attempt *oneshot;
         struct flight flight;
         struct list asked; // carrier_tables': in its channel's list
+        struct queued_attempt queued;
     };
     int64_t started_at; // Unix ms
     int64_t began_us;   // monotonic
@@ -81,12 +89,14 @@ struct dispatch {
     size_t staying;  // processes of handlers that stay
     size_t breakers_open;
     size_t posting, asking;  // messages at the journal, at the ledger
+    size_t pushing;          // attempts at queues' threads, or on their way back
     int64_t credit_at;       // monotonic µs of the next try for credit; 0: there was enough
     int64_t short_until;     // a shortage of credit before this belongs to the one before
     unsigned unposted_tries; // while draining
     int64_t unposted_at;     // of the next try to post what was not posted
     int64_t wake_at;         // what wake_at was last told
     bool told_idle;          // woke its caller to see that it is idle
+    bool halted;             // no thread of ours works any more
     bool draining, closed;   // closed: the ledger hands out nothing any more
 };
 
@@ -112,6 +122,8 @@ void destination_ended(struct dispatch *d, struct destination *to, const struct 
 // A destination begins to be, or is configured anew.
 void destination_paced(struct dispatch *d, struct destination *to, const struct pace_limits *p);
 void destination_unpaced(struct dispatch *d, struct destination *to); // it goes
+// queued.c: one came back from its channel's thread.
+void queued_pushed(struct dispatch *d, struct mail *m);
 // dispatch.c: a place has become free.
 void destination_freed(struct dispatch *d, struct destination *to);
 void dispatch_wish_wake(struct dispatch *d);        // due_at or staying has changed

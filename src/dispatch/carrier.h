@@ -27,6 +27,9 @@ struct carrier {
     void (*retire)(struct channel *c);
     // Ends at once what still stays after its last attempt. Null: nothing ever does.
     void (*cut)(struct channel *c);
+    // Ends what works for it on another thread; what that had is in dispatch's mailbox then. Null:
+    // nothing does.
+    void (*halt)(struct channel *c);
     void (*drop)(struct channel *c); // nobody uses it any more
 };
 
@@ -39,7 +42,8 @@ struct channel {
     int64_t due_at; // monotonic µs of its tick; 0: never
 };
 
-extern const struct carrier carrier_http, carrier_oneshot, carrier_stream, carrier_tables;
+extern const struct carrier carrier_http, carrier_oneshot, carrier_stream, carrier_tables,
+    carrier_queued;
 
 // `c` is zeroed, but for what its carrier has set. One user: the destination.
 void channel_init(struct channel *c, const struct carrier *carrier, struct dispatch *d);

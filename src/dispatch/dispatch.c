@@ -225,6 +225,10 @@ static const struct carrier *carrier_of(const struct target *t) {
     case KIND_COMMAND: return t->handler.stream ? &carrier_stream : &carrier_oneshot;
     case KIND_TABLES: return &carrier_tables;
     case KIND_PLUGIN: return &carrier_stream;
+    case KIND_REDIS:
+    case KIND_BULLMQ:
+    case KIND_BULL:
+    case KIND_FILE: return &carrier_queued;
     }
     unreachable_code();
 }
@@ -297,6 +301,7 @@ void retarget_free(struct retarget *r) {
     for (size_t i = 0; i < r->targets.count; i++) {
         const struct target *t = &r->targets.list[i];
         wipe(t->secret);
+        wipe(t->queue.password);
         for (size_t k = 0; k < t->older_count; k++)
             wipe(t->older[k].key);
         for (size_t k = 0; k < t->handler.environment_count; k++)
@@ -342,6 +347,7 @@ void dispatch_mail(struct dispatch *d, struct mail *m) {
     case DISPATCH_OUTCOME: attempt_posted(CONTAINER(m, struct attempt, append.mail)); break;
     case DISPATCH_RETARGET: take_retarget(d, CONTAINER(m, struct retarget, mail)); break;
     case DISPATCH_LOOK: dispatch_looked(d, CONTAINER(m, struct dispatch_look, mail)); break;
+    case DISPATCH_PUSHED: queued_pushed(d, m); break;
     case DISPATCH_STOP: dispatch_drain(d); break;
     default: unreachable_code();
     }
@@ -403,7 +409,16 @@ bool dispatch_idle(const struct dispatch *d) {
     return d->attempts == 0 && (!d->draining || d->staying == 0);
 }
 
-size_t dispatch_out(const struct dispatch *d) { return d->posting + d->asking; }
+void dispatch_halt(struct dispatch *d) {
+    d->halted = true;
+    LIST_EACH(it, &d->channels) {
+        struct channel *c = CONTAINER(it, struct channel, link);
+        if (c->carrier->halt != NULL)
+            c->carrier->halt(c);
+    }
+}
+
+size_t dispatch_out(const struct dispatch *d) { return d->posting + d->asking + d->pushing; }
 
 size_t dispatch_under_way(const struct dispatch *d, bytes destination) {
     size_t n = 0;

@@ -27,6 +27,7 @@
 #include "port/process.h"
 #include "rules/guard.h"
 #include "rules/handler.h"
+#include "rules/queue_target.h"
 
 struct dispatch;
 
@@ -45,7 +46,8 @@ struct target {
         int64_t not_after_s;
     } * older;
     size_t older_count;
-    struct handler handler; // of kind command or plugin
+    struct handler handler;    // of kind command or plugin
+    struct queue_target queue; // of a kind that is a queue
     enum mode livemode;
     int64_t timeout_ms;
     struct pace_limits pace;
@@ -61,8 +63,9 @@ struct dispatch_options {
     // Asks to be called by dispatch_tick at this monotonic µs (replaces the last wish).
     void (*wake_at)(void *ctx, int64_t mono_us);
     void *wake_ctx;
-    size_t answer_max;  // most bytes of an answer read; 0: 64 KiB
-    size_t answer_keep; // kept with the attempt; 0: 2 KiB
+    const char *ca_file; // queues' servers are checked against it; null: the system's roots
+    size_t answer_max;   // most bytes of an answer read; 0: 64 KiB
+    size_t answer_keep;  // kept with the attempt; 0: 2 KiB
 };
 
 struct dispatch *dispatch_open(const struct dispatch_options *o);
@@ -100,7 +103,8 @@ enum dispatch_mail {
     DISPATCH_OUTCOME,
     DISPATCH_RETARGET,
     DISPATCH_LOOK,
-    DISPATCH_STOP, // dispatch_drain, from any thread; the message stays its sender's
+    DISPATCH_PUSHED, // a queue's thread is through with an attempt
+    DISPATCH_STOP,   // dispatch_drain, from any thread; the message stays its sender's
 };
 
 // How destinations are doing, asked from any thread by mail (kind DISPATCH_LOOK) and sent back to
@@ -127,8 +131,11 @@ void dispatch_tick(struct dispatch *d); // something wished by wake_at may be du
 // the journal stayed full for 5 s), and handlers that stay have ended too.
 void dispatch_drain(struct dispatch *d);
 bool dispatch_idle(const struct dispatch *d);
-// Messages that ledger and journal still hold. A take that is open when we drain comes back when
-// the ledger closes.
+// After dispatch_drain, when nobody waits any longer: ends the threads of queues, within a moment,
+// before dispatch_close. What they had comes by mail once more.
+void dispatch_halt(struct dispatch *d);
+// Messages that ledger, journal and queues still hold. A take that is open when we drain comes back
+// when the ledger closes.
 size_t dispatch_out(const struct dispatch *d);
 // Attempts under way to this destination.
 size_t dispatch_under_way(const struct dispatch *d, bytes destination);

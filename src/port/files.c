@@ -211,6 +211,34 @@ struct files files_real = {
     .exists = real_exists,
 };
 
+result file_cut(struct file *f, uint64_t size) {
+    if (ftruncate(f->fd, (off_t)size) != 0)
+        return write_failure(errno);
+    return sync_fd(f->fd);
+}
+
+bool file_is_at(const struct file *f, const char *path) {
+    struct stat ours, there;
+    return fstat(f->fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
+}
+
+result file_may_write(const char *path) {
+    struct stat st;
+    if (stat(path, &st) == 0) {
+        NEED(S_ISREG(st.st_mode), INVALID, "there is something that is no file");
+        return access(path, R_OK | W_OK) == 0 ? OK : path_failure(errno);
+    }
+    if (errno != ENOENT)
+        return path_failure(errno);
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? bytes_strdup(B("."))
+                                 : bytes_strdup(bytes_from(path, (size_t)(slash - path) + 1));
+    int err = access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+    free(folder);
+    return err == 0 ? OK : path_failure(err);
+}
+
 static result load_fd(int fd, size_t max, struct text *out) {
     uint8_t piece[4096];
     result failed = OK;

@@ -49,6 +49,13 @@ extern struct files files_real;
 // how many it may have.
 uint64_t files_allow(uint64_t wanted);
 
+// Of files_real alone. Ends it there, durably: FULL, IO.
+must result file_cut(struct file *f, uint64_t size);
+// Is it still the file of that name?
+bool file_is_at(const struct file *f, const char *path);
+// May it be written, or made where it is absent? Does neither.
+must result file_may_write(const char *path);
+
 // Whole small files, on the real system.
 must result file_load(const char *path, size_t max, struct text *out); // FULL if larger than max
 // The same of a file that holds a key: REFUSED if every user of the machine may read or write it.

@@ -11,7 +11,8 @@
 
 static const char *const mode_names[] = {"both", "live", "test"};
 static const char *const scope_names[] = {"any", "account", "connect"};
-static const char *const kind_names[] = {"http", "command", "tables", "plugin"};
+static const char *const kind_names[] = {"http",  "command", "tables", "plugin",
+                                         "redis", "bullmq",  "bull",   "file"};
 
 static const char *const claim_names[] = {
 #define CLAIM(id, name, type, meaning) name,
@@ -259,6 +260,14 @@ static result read_kind(struct arena *a, json v, struct plan_destination *d) {
         TRY(need_object(v, n + has(v, "handlers")));
         TRY(read_handlers(a, v, d));
         return read_name(a, v, "path", &d->path);
+    }
+    if (d->kind == KIND_FILE) {
+        TRY(need_object(v, n));
+        return read_name(a, v, "path", &d->path);
+    }
+    if (kind_is_queue(d->kind)) {
+        TRY(need_object(v, n));
+        return read_string(a, v, "url", &d->url);
     }
     n++;
     TRY(read_older(a, v, &n, d));
@@ -524,6 +533,10 @@ static void write_kind(struct text *t, const struct plan_destination *d) {
         write_string(t, "path", d->path);
         write_handlers(t, d);
         break;
+    case KIND_REDIS:
+    case KIND_BULLMQ:
+    case KIND_BULL: write_string(t, "url", d->url); break;
+    case KIND_FILE: write_string(t, "path", d->path); break;
     }
 }
 

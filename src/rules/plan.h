@@ -17,7 +17,17 @@
 
 enum scope { SCOPE_ANY, SCOPE_ACCOUNT, SCOPE_CONNECT }; // ANY: not said
 enum mode { MODE_BOTH, MODE_LIVE, MODE_TEST };
-enum destination_kind { KIND_HTTP, KIND_COMMAND, KIND_TABLES, KIND_PLUGIN };
+enum destination_kind {
+    KIND_HTTP,
+    KIND_COMMAND,
+    KIND_TABLES,
+    KIND_PLUGIN,
+    KIND_REDIS, // from here on: queues (queue/queue.h)
+    KIND_BULLMQ,
+    KIND_BULL,
+    KIND_FILE,
+};
+static inline bool kind_is_queue(enum destination_kind k) { return k >= KIND_REDIS; }
 
 // What a claim goes by.
 enum claim_kind {
@@ -105,7 +115,7 @@ struct pace_limits {
 struct plan_destination {
     bytes name, description; // description: may be empty
     enum destination_kind kind;
-    bytes url;                // http's alone
+    bytes url;                // http's, and that of a queue at a Redis
     bytes fingerprint;        // of its secret, the newest; http's alone
     bool rolled;              // the configuration names an older one
     struct plan_older *older; // newest first
@@ -114,7 +124,7 @@ struct plan_destination {
     size_t run_count;
     bytes *except; // tables' alone: types of Stripe's objects that somebody else keeps
     size_t except_count;
-    bytes path; // plugin's alone, as written
+    bytes path; // a plugin's or file's, as written
     // Of a plugin that was looked at when the configuration was read; none: it could not be.
     struct plan_handler *handlers;
     size_t handler_count;
@@ -164,7 +174,8 @@ struct plan {
 //  "destinations":[{"name","kind":"http","url","fingerprint","rolled":true,
 //     "older":[{"fingerprint","not_after_s"}] or "kind":"command","run":[]
 //     or "kind":"tables","except":[], which one destination may be,
-//     or "kind":"plugin","path","handlers":[{"name","description","types":[]}], "description",
+//     or "kind":"plugin","path","handlers":[{"name","description","types":[]}],
+//     or "kind":"redis|bullmq|bull","url" or "kind":"file","path", "description",
 //   "livemode","match":[{"types":[],"accounts":[],"sources":[],"secrets":[],"scope",
 //     "where":[{"path","values":[]}],"sites":[]}] or null,
 //   "timeout_ms","retry_ms":[],"concurrency","concurrency_min","rate":{"count","per_ms"},
@@ -195,7 +206,7 @@ size_t plan_site_find(const struct plan *p, bytes name);
 bool plan_sites_equal(const struct plan *a, const struct plan *b);
 bool plan_destinations_equal(const struct plan_destination *a, const struct plan_destination *b);
 
-// "both", "live", "test"; "any", "account", "connect"; "http", "command", "tables", "plugin".
+// "both", "live", "test"; "any", "account", "connect"; "http", "command", and so on.
 const char *mode_name(enum mode m);
 const char *scope_name(enum scope s);
 const char *kind_name(enum destination_kind k);
