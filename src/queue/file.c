@@ -110,9 +110,10 @@ static result rotate(struct file_queue *f, int64_t now_ms) {
     for (unsigned i = 1; i <= NAMES_TRIED; i++) {
         text_reset(&name);
         text_addf(&name, "%s.", f->path);
-        for (size_t k = 0; k < stamp.n; k++)
+        for (size_t k = 0; k < stamp.n && stamp.p[k] != '.'; k++)
             if (stamp.p[k] != '-' && stamp.p[k] != ':')
                 text_addc(&name, (char)stamp.p[k]);
+        text_addc(&name, 'Z');
         if (i > 1)
             text_addf(&name, "-%u", i);
         if (files_real.exists(&files_real, text_str(&name)))
