@@ -14,6 +14,7 @@
 // The same of tables.
 #define T(keys) S "destinations: [{name: a, kind: tables, " keys "}]\n"
 // The same of a plugin.
+#define Q(keys) S "destinations: [{name: a, " keys "}]\n"
 #define P(keys) S "destinations: [{name: a, kind: plugin, path: two.so, " keys "}]\n"
 #define M(rule) D("match: [" rule "]")
 #define URL(url) S "destinations: [{name: a, secret: '${B}', url: '" url "'}]\n"
@@ -256,6 +257,17 @@ static const struct {
     {D("kind: command"), "destinations[0].secret: says nothing to kind command"},
     {C("workers: 2"), "destinations[0].workers: says nothing to mode oneshot; remove it, or say"},
     {C("mode: oneshot, restart: [1s]"), "restart: says nothing to mode oneshot"},
+    {Q("kind: redis, stream: s"), "url is missing; a destination of kind redis needs one"},
+    {Q("kind: redis, url: 'redis://h'"), "stream is missing; a destination of kind redis needs"},
+    {Q("kind: redis, url: 'redis://h', stream: s, list: l"), "there is a stream already"},
+    {Q("kind: redis, url: 'redis://h', list: l, maxlen: 5"), "maxlen: says nothing to a list"},
+    {Q("kind: redis, url: 'redis://u:p@h', stream: s"), "put it under password"},
+    {Q("kind: redis, url: 'redis://u@h', stream: s"), "a user, whose password is missing"},
+    {Q("kind: bullmq, url: 'redis://h'"), "queue is missing; a destination of kind bullmq needs"},
+    {Q("kind: bull, url: 'redis://h', queue: 'a:b'"), "queue: a queue's name has no colon"},
+    {Q("kind: bull, url: 'redis://h', queue: q, stream: s"), "says nothing to kind bull"},
+    {Q("kind: file"), "path is missing; a destination of kind file needs one"},
+    {Q("kind: file, path: p, url: 'redis://h'"), "url: says nothing to kind file"},
     {S "destinations: [{name: a, kind: plugin}]\n",
      "destinations[0]: path is missing; a destination of"},
     {P("url: 'http://h'"), "url: says nothing to kind plugin; remove it, or say kind: http"},

@@ -106,6 +106,29 @@ static void a_plugin_has_handlers_if_it_was_seen(void **state) {
     assert_non_null(plan_read(B(WITH(NO_HANDLERS)), 1, &none));
 }
 
+#define QUEUE_AT(kind, place) "{\"name\":\"q\",\"kind\":\"" kind "\"," place "," PLAIN
+#define AT_REDIS "\"url\":\"redis://h\""
+
+static void a_queue_has_its_place(void **state) {
+    static const bytes plans[] = {
+        BYTES_INIT(WITH(QUEUE_AT("redis", AT_REDIS))),
+        BYTES_INIT(WITH(QUEUE_AT("bullmq", AT_REDIS))),
+        BYTES_INIT(WITH(QUEUE_AT("bull", AT_REDIS))),
+        BYTES_INIT(WITH(QUEUE_AT("file", "\"path\":\"a.ndjson\""))),
+    };
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
+        OWN(drop)
+        struct plan *p = NULL;
+        assert_null(plan_read(plans[i], 1, &p));
+        assert_true(bytes_equal(p->json, plans[i]));
+        assert_int_equal(p->destinations[0].kind, KIND_REDIS + i);
+        assert_true(kind_is_queue(p->destinations[0].kind));
+    }
+    struct plan *none = NULL;
+    assert_non_null(plan_read(B(WITH(QUEUE_AT("file", AT_REDIS))), 1, &none));
+    assert_non_null(plan_read(B(WITH(QUEUE_AT("redis", "\"path\":\"a\""))), 1, &none));
+}
+
 static void a_command_has_a_program_and_no_url(void **state) {
     OWN(drop)
     struct plan *p = NULL;
@@ -395,6 +418,7 @@ int main(void) {
         cmocka_unit_test(writing_what_was_read_gives_the_same),
         cmocka_unit_test(a_command_has_a_program_and_no_url),
         cmocka_unit_test(a_plugin_has_handlers_if_it_was_seen),
+        cmocka_unit_test(a_queue_has_its_place),
         cmocka_unit_test(one_destination_may_keep_tables),
         cmocka_unit_test(a_secret_has_a_livemode_and_times),
         cmocka_unit_test(other_order_and_spaces_become_canonical),
