@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Destinations that are queues: a real redis-server, unmodified BullMQ and Bull workers, files.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import fs from "node:fs";
+import path from "node:path";
 import { suite, test } from "node:test";
 import { smallDisk } from "./lib/disk.mjs";
 import { Gateway, tempFolder } from "./lib/gateway.mjs";
@@ -251,6 +253,29 @@ suite("workers", () => {
     const counts = await queue.getJobCounts();
     assert.deepEqual([counts.completed, counts.failed, counts.waiting], [6, 1, 0]);
     assert.equal(await redis.client().hget(`bull:stripe:${idOf(again)}`, "data"), again);
+  });
+
+  test("the example's configuration is right, and its worker works", async (t) => {
+    const password = secret("example"), redis = await RedisServer.start(t, { password });
+    const here = path.resolve(import.meta.dirname, "../../examples/queues");
+    const env = { STRIPE_WEBHOOK_SECRET: secret("stripe"), REDIS_PASSWORD: password };
+    const g = new Gateway(t, { destinations: [kind("bullmq", { url: redis.url, queue: "stripe",
+      password: "${REDIS_PASSWORD}" })] }, { env });
+    fs.writeFileSync(g.path("example.yaml"), fs.readFileSync(`${here}/hookkeep.yaml`, "utf8")
+      .replace("rediss://redis.example.com:6380", redis.url).replace(":6379", `:${redis.port}`));
+    const checked = await g.cli(["check", "-c", "example.yaml"]);
+    assert.equal(checked.code, 0, checked.stderr);
+    fs.copyFileSync(`${here}/worker.mjs`, g.path("worker.mjs"));
+    fs.symlinkSync(path.resolve(import.meta.dirname, "node_modules"), g.path("node_modules"));
+    const worker = spawn(process.execPath, ["worker.mjs"], { cwd: g.folder,
+      env: { ...process.env, REDIS_PORT: redis.port, REDIS_PASSWORD: password } });
+    redis.before(() => worker.kill("SIGKILL"));
+    let said = "";
+    worker.stdout.on("data", (p) => (said += p));
+    await g.start();
+    const body = snapshot();
+    await g.accept(body);
+    await waitFor(() => said.includes(`${idOf(body)} customer.created cus_`), () => said);
   });
 
   test("an event whose id is no job's fails with the reason", async (t) => {
