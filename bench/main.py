@@ -22,6 +22,7 @@ import client
 import report
 import scenes
 import scenes_grown
+import scenes_lanes
 import scenes_sites
 import scenes_tables
 from servers import EVERYONE
@@ -29,7 +30,7 @@ from settings import BUILD, CORES, ROUNDS, SECONDS, Wrong, machine, say
 
 # In each round, then once a run. Those of a round come in another order in each.
 EACH_ROUND = [scenes.peak, scenes.half, scenes.journal, scenes.deliveries, scenes_grown.grown,
-              scenes_sites.sites, scenes_tables.tables]
+              scenes_sites.sites, scenes_lanes.lanes, scenes_tables.tables]
 ONCE = [scenes.harness, scenes.idle, scenes.start, scenes.sustained, scenes_grown.stalls,
         scenes_tables.rebuild]
 

@@ -2,11 +2,12 @@
 // A destination that costs next to nothing: answers every POST 200 and counts it; a GET is
 // answered with the count. Also the null server that shows what load can do by itself.
 //
-//     sink [--times FILE] [--stall MS] PORT
+//     sink [--times FILE] [--stall MS] [--dead TEXT] PORT
 //
 // --times FILE: an event with number i (see load.c) writes when it first came to place i, 8 bytes,
 // ns of CLOCK_MONOTONIC; the file is as long as there are events. --stall MS: does nothing for so
-// long once a second, so that one can see whether load notices.
+// long once a second, so that one can see whether load notices. --dead TEXT: a POST that holds it
+// is answered 500 and not counted.
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -41,6 +42,7 @@ static unsigned long long count;
 static int64_t *times; // null without --times
 static uint64_t times_count;
 static int64_t stall_ns, next_stall_ns;
+static const char *dead; // null without --dead
 
 static void die(const char *what) {
     perror(what);
@@ -103,6 +105,11 @@ static void welcome(int listener) {
     }
 }
 
+static bool refuse(struct peer *p) {
+    static const char failed[] = "HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n";
+    return send(p->fd, failed, sizeof failed - 1, MSG_NOSIGNAL) == sizeof failed - 1;
+}
+
 static bool answer(struct peer *p) {
     static const char taken[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     char told[128];
@@ -147,7 +154,9 @@ static bool digest(struct peer *p) {
         }
         if (times != NULL && p->is_post)
             note_time(p->head, whole < p->got ? whole : p->got);
-        if (!answer(p))
+        size_t here = whole < p->got ? whole : p->got;
+        bool fails = dead != NULL && memmem(p->head, here, dead, strlen(dead)) != NULL;
+        if (!(fails ? refuse(p) : answer(p)))
             return false;
     }
 }
@@ -175,12 +184,15 @@ static void stall(void) {
 }
 
 static uint16_t read_options(int argc, char **argv) {
-    static const struct option known[] = {
-        {"times", 1, NULL, 'f'}, {"stall", 1, NULL, 's'}, {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"times", 1, NULL, 'f'},
+                                          {"stall", 1, NULL, 's'},
+                                          {"dead", 1, NULL, 'd'},
+                                          {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'f': open_times(optarg); break;
         case 's': stall_ns = strtoll(optarg, NULL, 10) * 1000000; break;
+        case 'd': dead = optarg; break;
         default: exit(2);
         }
     }
