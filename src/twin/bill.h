@@ -114,6 +114,10 @@ void bill_failed(struct twin_call *c, struct twin_object *sub, bool last);
 // Its items are exchanged for these, from a schedule's phase.
 bool bill_exchange(struct twin_call *c, struct twin_object *sub, json items);
 
+// A product of amounts, as far as TWIN_NUMBER_MAX.
+int64_t bill_times(int64_t a, int64_t b);
+// a × part ÷ whole, to the nearest; 0 <= part <= whole < 2^31.
+int64_t bill_part(int64_t a, int64_t part, int64_t whole);
 // An amount for a quantity of a price.
 int64_t bill_amount(struct twin_object *price, int64_t quantity);
 // A plan as it stands inside of other objects.

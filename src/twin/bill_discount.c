@@ -11,6 +11,14 @@ bool effect_coupon_create(struct twin_call *c) {
     if (percent == amount)
         return twin_refuse(c, API_ERROR_INVALID, "percent_off",
                            "A coupon takes off either percent_off or amount_off.");
+    json off = twin_at(c->self, "percent_off");
+    int64_t whole = 0;
+    bytes rest = json_literal(off);
+    bool most = percent && bytes_to_i64(bytes_cut(&rest, '.'), &whole) == OK &&
+                (whole < 0 || whole > 100 || (whole == 100 && rest.n > 0));
+    if (most || (amount && twin_int(c->self, "amount_off") < 1))
+        return twin_refuse(c, API_ERROR_INVALID, percent ? "percent_off" : "amount_off",
+                           "A coupon takes off up to 100 percent, or an amount from 1.");
     if (amount && twin_null(c->self, "currency"))
         return twin_refuse(c, API_ERROR_PARAMETER_MISSING, "currency",
                            "Missing required param: currency, as amount_off is of one.");
@@ -100,7 +108,7 @@ struct twin_object *bill_discount(struct twin_call *c, bytes coupon, bytes code,
 int64_t bill_discount_of(struct twin_call *c, struct twin_object *d, int64_t amount) {
     struct twin_object *coupon = twin_get(c, twin_text(d, "source.coupon"));
     int64_t end = twin_int(d, "end");
-    if (coupon == NULL || d->gone || (end > 0 && twin_time(c, d) >= end))
+    if (amount <= 0 || coupon == NULL || d->gone || (end > 0 && twin_time(c, d) >= end))
         return 0;
     int64_t off = twin_int(coupon, "amount_off");
     if (!twin_null(coupon, "percent_off")) {
@@ -114,7 +122,7 @@ int64_t bill_discount_of(struct twin_call *c, struct twin_object *d, int64_t amo
             percent *= 10;
             scale *= 10;
         }
-        off = (amount * (percent + part) + scale / 2) / scale;
+        off = bill_part(amount, percent + part, scale);
     }
     return off > amount ? amount : off;
 }

@@ -436,7 +436,7 @@ bool effect_invoiceitem_price(struct twin_call *c) {
         amount = bill_amount(price, quantity);
         twin_set(c, o, "currency", twin_at(price, "currency"));
     } else if (twin_given(c, "unit_amount_decimal")) {
-        amount = unit * quantity;
+        amount = bill_times(unit, quantity);
     }
     OWN(text_drop)
     struct text pricing = {0};

@@ -7,7 +7,7 @@
 #define ITEMS_MAX 20
 
 int64_t bill_amount(struct twin_object *price, int64_t quantity) {
-    return twin_int(price, "unit_amount") * quantity;
+    return bill_times(twin_int(price, "unit_amount"), quantity);
 }
 
 static void add(struct text *out, const char *name, json v) {
@@ -207,7 +207,7 @@ void bill_lines(struct twin_call *c, struct twin_object *sub, struct twin_object
         describe(c, items[i], trial, &about);
         struct twin_object *price = twin_get(c, twin_text(items[i], "price.id"));
         struct bill_line l = {
-            .amount = trial ? 0 : twin_int(items[i], "price.unit_amount") * quantity,
+            .amount = trial ? 0 : bill_times(twin_int(items[i], "price.unit_amount"), quantity),
             .quantity = quantity,
             .currency = twin_text(items[i], "price.currency"),
             .description = text_bytes(&about),
@@ -230,7 +230,7 @@ static int64_t rest_of(struct twin_object *item, int64_t amount, int64_t now) {
             end = twin_int(item, "current_period_end");
     if (now >= end || end <= start)
         return 0;
-    return (amount * (end - now) + (end - start) / 2) / (end - start);
+    return bill_part(amount, now < start ? end - start : end - now, end - start);
 }
 
 static void add_proration(struct twin_call *c, struct twin_object *sub, struct twin_object *item,
@@ -260,7 +260,7 @@ static void add_proration(struct twin_call *c, struct twin_object *sub, struct t
 }
 
 static int64_t item_amount(struct twin_object *item) {
-    return twin_int(item, "price.unit_amount") * twin_int(item, "quantity");
+    return bill_times(twin_int(item, "price.unit_amount"), twin_int(item, "quantity"));
 }
 
 static bool prorates(struct twin_call *c, struct twin_object *sub) {

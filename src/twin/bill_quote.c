@@ -13,7 +13,7 @@ static bytes scalar(json v) {
 
 static int64_t number_of(json v, int64_t otherwise) {
     int64_t n;
-    return bytes_to_i64(scalar(v), &n) == OK ? n : otherwise;
+    return twin_number(v, &n) == OK ? n : otherwise;
 }
 
 // --- quotes
@@ -186,7 +186,7 @@ static int64_t note_lines(struct twin_call *c) {
         int64_t quantity = number_of(json_get(one, "quantity"), 1);
         int64_t amount = number_of(json_get(one, "amount"), 0);
         if (amount == 0)
-            amount = number_of(json_get(one, "unit_amount"), 0) * quantity;
+            amount = bill_times(number_of(json_get(one, "unit_amount"), 0), quantity);
         text_adds(&list, list.n > 1 ? "," : "");
         add_note_line(c, one, amount, quantity, &list);
         total += amount;

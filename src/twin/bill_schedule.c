@@ -18,7 +18,7 @@ static bytes scalar(json v) {
 
 static int64_t number_of(json v, int64_t otherwise) {
     int64_t n;
-    return bytes_to_i64(scalar(v), &n) == OK ? n : otherwise;
+    return twin_number(v, &n) == OK ? n : otherwise;
 }
 
 // --- phases

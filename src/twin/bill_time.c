@@ -2,6 +2,16 @@
 // Periods of the calendar, by the proleptic Gregorian one, in UTC.
 #include "twin/bill.h"
 
+#define PERIODS_MAX 100000 // from an anchor
+
+// A period is three years at most, as at Stripe.
+static int64_t count_max(bytes interval) {
+    return bytes_equal(interval, B("day"))    ? 1096
+           : bytes_equal(interval, B("week")) ? 156
+           : bytes_equal(interval, B("year")) ? 3
+                                              : 36;
+}
+
 struct date {
     int64_t year;
     int month, day; // from 1
@@ -49,7 +59,8 @@ static int64_t add_months(int64_t time_s, int64_t months) {
 }
 
 int64_t bill_period(int64_t anchor_s, int64_t n, bytes interval, int64_t count) {
-    count = count < 1 ? 1 : count;
+    count = count < 1 ? 1 : count > count_max(interval) ? count_max(interval) : count;
+    n = n > PERIODS_MAX ? PERIODS_MAX : n;
     if (bytes_equal(interval, B("day")))
         return anchor_s + n * count * DAY_S;
     if (bytes_equal(interval, B("week")))
@@ -61,7 +72,21 @@ int64_t bill_period_after(int64_t anchor_s, int64_t time_s, bytes interval, int6
     int64_t n = 0;
     while (bill_period(anchor_s, n, interval, count) > time_s && n > -1200)
         n--;
-    while (bill_period(anchor_s, n, interval, count) <= time_s)
+    while (n < PERIODS_MAX && bill_period(anchor_s, n, interval, count) <= time_s)
         n++;
     return bill_period(anchor_s, n, interval, count);
+}
+
+int64_t bill_times(int64_t a, int64_t b) {
+    int64_t product;
+    bool over = __builtin_mul_overflow(a, b, &product);
+    if (over || product > TWIN_NUMBER_MAX || product < -TWIN_NUMBER_MAX)
+        return (a < 0) == (b < 0) ? TWIN_NUMBER_MAX : -TWIN_NUMBER_MAX;
+    return product;
+}
+
+int64_t bill_part(int64_t a, int64_t part, int64_t whole) {
+    if (a < 0)
+        return -bill_part(-a, part, whole);
+    return a / whole * part + (a % whole * part + whole / 2) / whole;
 }

@@ -79,8 +79,16 @@ bool twin_given(const struct twin_call *c, const char *path) {
     return json_type(twin_param(c, path)) != JSON_ABSENT;
 }
 
+result twin_number(json v, int64_t *out) {
+    int64_t n;
+    TRY(bytes_to_i64(scalar(v), &n));
+    NEED(n >= -TWIN_NUMBER_MAX && n <= TWIN_NUMBER_MAX, INVALID, "it has more than twelve digits");
+    *out = n;
+    return OK;
+}
+
 bool twin_param_int(struct twin_call *c, const char *path, int64_t *out) {
-    if (!twin_given(c, path) || bytes_to_i64(twin_param_text(c, path), out) == OK)
+    if (!twin_given(c, path) || twin_number(twin_param(c, path), out) == OK)
         return true;
     OWN(text_drop)
     struct text shown = {0};

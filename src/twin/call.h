@@ -175,6 +175,9 @@ json twin_param(const struct twin_call *c, const char *path); // "a.b"
 bytes twin_param_text(const struct twin_call *c, const char *path);
 bool twin_param_true(const struct twin_call *c, const char *path);
 bool twin_given(const struct twin_call *c, const char *path);
+// Numbers have at most twelve digits: room for all amounts and times, and sums of them fit.
+#define TWIN_NUMBER_MAX INT64_C(999999999999)
+must result twin_number(json v, int64_t *out); // a text or a number; INVALID
 // False: refused; absent: *out stays.
 bool twin_param_int(struct twin_call *c, const char *path, int64_t *out);
 

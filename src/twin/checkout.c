@@ -3,6 +3,7 @@
 // they are paid. Their page is none here: POST v1/payment_pages/SESSION/confirm says what a
 // customer would do on it, as the official CLI does.
 #include "base/ensure.h"
+#include "twin/bill.h"
 #include "twin/effects.h"
 #include "twin/money.h"
 
@@ -60,7 +61,7 @@ static bool add_item(struct twin_call *c, struct cart *cart, json item) {
         return twin_refuse(c, API_ERROR_PARAMETER_INTEGER, "line_items[quantity]",
                            "A quantity is a number from 1.");
     struct twin_object *product = twin_get(c, twin_text(price, "product"));
-    int64_t amount = twin_int(price, "unit_amount") * quantity;
+    int64_t amount = bill_amount(price, quantity);
     OWN(text_drop)
     struct text id = {0};
     twin_id(c, "li_1", &id);

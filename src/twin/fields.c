@@ -128,7 +128,7 @@ static bytes scalar(json v) {
 static bool add_integer(struct twin_call *c, bytes path, json v, struct text *out) {
     int64_t number;
     bytes b = scalar(v);
-    if (bytes_to_i64(b, &number) != OK) {
+    if (twin_number(v, &number) != OK) {
         OWN(text_drop)
         struct text name = {0};
         OWN(text_drop)

@@ -416,6 +416,48 @@ static void credit_notes_take_off(void **state) {
     billing_close(&b);
 }
 
+// Whatever somebody types in: no sum passes what fits, and no time is so far that it takes long.
+static void numbers_are_bounded(void **state) {
+    static const struct {
+        const char *what, *form;
+        int status;
+    } cases[] = {
+        {"POST /v1/coupons", "percent_off=100", 200},
+        {"POST /v1/coupons", "percent_off=100.5", 400},
+        {"POST /v1/coupons", "percent_off=-1", 400},
+        {"POST /v1/coupons", "amount_off=0&currency=usd", 400},
+        {"POST /v1/customers", "balance=999999999999", 200},
+        {"POST /v1/customers", "balance=1000000000000", 400},
+        {"POST /v1/customers", "balance=-9223372036854775808", 400},
+        {"POST /v1/test_helpers/test_clocks", "frozen_time=9223372036854775807", 400},
+        {"POST /v1/test_helpers/test_clocks", "frozen_time=-999999999999", 200},
+    };
+    struct billing b;
+    billing_open(&b, "pm_card_visa");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (house_ask(&b.h, cases[i].what, cases[i].form) != cases[i].status)
+            fail_msg("%s: %d", cases[i].form, b.h.status);
+    assert_int_equal(bill_times(999999999999, 999999999999), 999999999999);
+    assert_int_equal(bill_times(-999999999999, 999999999999), -999999999999);
+    assert_int_equal(bill_times(-15, 3), -45);
+    assert_int_equal(bill_part(999999999999, 1, 2), 500000000000);
+    assert_int_equal(bill_part(-1500, 1, 3), -500);
+    house_do(&b.h, "POST /v1/products", "name=%s", "Gold");
+    house_do(&b.h, "POST /v1/prices",
+             "product=%s&currency=usd&unit_amount=999999999999&recurring[interval]=year&"
+             "recurring[interval_count]=999999999999",
+             house_text(&b.h, "id"));
+    char price[64];
+    keep(&b, price);
+    house_do(&b.h, "POST /v1/subscriptions",
+             "customer=%s&items[0][price]=%s&items[0][quantity]=999999999999&payment_behavior="
+             "default_incomplete",
+             b.customer, price);
+    assert_string_equal(look(&b, "invoices", house_text(&b.h, "latest_invoice"), "total"),
+                        "999999999999");
+    billing_close(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(periods_end_on_their_day),
@@ -430,6 +472,7 @@ int main(void) {
         cmocka_unit_test(schedules_go_through_their_phases),
         cmocka_unit_test(quotes_become_what_they_offer),
         cmocka_unit_test(credit_notes_take_off),
+        cmocka_unit_test(numbers_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
