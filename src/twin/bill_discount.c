@@ -14,11 +14,15 @@ bool effect_coupon_create(struct twin_call *c) {
     json off = twin_at(c->self, "percent_off");
     int64_t whole = 0;
     bytes rest = json_literal(off);
-    bool most = percent && bytes_to_i64(bytes_cut(&rest, '.'), &whole) == OK &&
-                (whole < 0 || whole > 100 || (whole == 100 && rest.n > 0));
-    if (most || (amount && twin_int(c->self, "amount_off") < 1))
+    bool negative = bytes_starts(rest, B("-"));
+    bool read = bytes_to_i64(bytes_cut(&rest, '.'), &whole) == OK, part = false;
+    for (size_t i = 0; i < rest.n; i++)
+        part = part || rest.p[i] != '0';
+    bool wrong = percent && (!read || negative || whole > 100 || (whole == 100 && part) ||
+                             (whole == 0 && !part));
+    if (wrong || (amount && twin_int(c->self, "amount_off") < 1))
         return twin_refuse(c, API_ERROR_INVALID, percent ? "percent_off" : "amount_off",
-                           "A coupon takes off up to 100 percent, or an amount from 1.");
+                           "A coupon takes off over 0 and up to 100 percent, or an amount from 1.");
     if (amount && twin_null(c->self, "currency"))
         return twin_refuse(c, API_ERROR_PARAMETER_MISSING, "currency",
                            "Missing required param: currency, as amount_off is of one.");
@@ -106,7 +110,9 @@ struct twin_object *bill_discount(struct twin_call *c, bytes coupon, bytes code,
 }
 
 int64_t bill_discount_of(struct twin_call *c, struct twin_object *d, int64_t amount) {
-    struct twin_object *coupon = twin_get(c, twin_text(d, "source.coupon"));
+    // Deleted ones too: what was given stays given.
+    struct twin_object *coupon =
+        twin_find(c->w, bytes_of(d->account), twin_text(d, "source.coupon"));
     int64_t end = twin_int(d, "end");
     if (amount <= 0 || coupon == NULL || d->gone || (end > 0 && twin_time(c, d) >= end))
         return 0;

@@ -423,7 +423,9 @@ bool effect_invoiceitem_price(struct twin_call *c) {
     struct twin_object *o = c->self;
     bytes id = twin_param_text(c, "pricing.price");
     int64_t quantity = twin_int(o, "quantity"), amount = twin_int(o, "amount"), unit = 0;
-    quantity = quantity < 1 ? 1 : quantity;
+    if (twin_given(c, "quantity") && quantity < 0)
+        return twin_refuse(c, API_ERROR_PARAMETER_INTEGER, "quantity",
+                           "quantity is %lld; it is a number from 0.", (long long)quantity);
     if (id.n == 0 && !twin_given(c, "amount") && !twin_given(c, "unit_amount_decimal"))
         return twin_refuse(c, API_ERROR_PARAMETER_MISSING, "amount",
                            "Missing required param: amount, or pricing[price].");

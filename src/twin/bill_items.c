@@ -77,7 +77,7 @@ static bool put_quantity(struct twin_call *c, struct twin_object *item, json qua
     int64_t n = 1;
     if (json_type(quantity) == JSON_ABSENT)
         return true;
-    if (bytes_to_i64(scalar(quantity), &n) != OK || n < 0)
+    if (twin_number(quantity, &n) != OK || n < 0)
         return twin_refuse(c, API_ERROR_PARAMETER_INTEGER, param, "Invalid integer: %.*s",
                            BYTES_ARG(bytes_slice(scalar(quantity), 0, 32)));
     twin_set_int(c, item, "quantity", n);

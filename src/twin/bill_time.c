@@ -49,8 +49,12 @@ static int64_t day_number(struct date d) {
 }
 
 static int64_t add_months(int64_t time_s, int64_t months) {
+    if (time_s < 0) // of no date that is asked for
+        return time_s + months * 30 * DAY_S;
     struct date d = date_of(time_s / DAY_S);
     int64_t month = d.year * 12 + d.month - 1 + months;
+    if (month < 1970 * 12)
+        return 0;
     d.year = month / 12;
     d.month = (int)(month % 12) + 1;
     if (d.day > days_of(d.year, d.month))

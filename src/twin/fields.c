@@ -66,7 +66,10 @@ static bool refuse_unknown(struct twin_call *c, const struct twin_field *fields,
     struct text hint = {0};
     add_param_name(&name, path);
     const struct twin_field *near = nearest(fields, n, path);
-    if (near != NULL) {
+    if (near != NULL && bytes_equal(bytes_of(near->name), path)) {
+        text_addf(&hint, " It is taken when the object is %s alone.",
+                  near->on_create ? "made" : "changed");
+    } else if (near != NULL) {
         text_adds(&hint, " Did you mean ");
         add_param_name(&hint, bytes_of(near->name));
         text_addc(&hint, '?');
@@ -155,6 +158,8 @@ static bool add_time(struct twin_call *c, bytes path, json v, struct text *out) 
         text_add_i64(out, c->now_s);
         return true;
     }
+    if (bytes_starts(scalar(v), B("-")))
+        return refuse_param(c, API_ERROR_INVALID, path, "it is a time from 1970 on", scalar(v));
     return add_integer(c, path, v, out);
 }
 

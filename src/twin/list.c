@@ -10,7 +10,8 @@
 
 struct page {
     int64_t limit;
-    struct twin_object *after, *before; // starting_after, ending_before
+    struct twin_object *after, *before; // starting_after (or a search's page), ending_before
+    struct twin_object *last;           // of the page
     size_t n;
     bool more;
     struct text data;
@@ -56,14 +57,19 @@ static bool read_cursor(struct twin_call *c, const char *name, struct twin_objec
     return !twin_given(c, name) || *out != NULL;
 }
 
-static bool read_page(struct twin_call *c, struct page *p) {
+static bool read_limit(struct twin_call *c, struct page *p) {
     p->limit = LIMIT;
     if (!twin_param_int(c, "limit", &p->limit))
         return false;
-    if (p->limit < 1 || p->limit > LIMIT_MAX)
-        return twin_refuse(c, API_ERROR_PARAMETER_INTEGER, "limit",
-                           "limit is %lld; it is a number from 1 to %d.", (long long)p->limit,
-                           LIMIT_MAX);
+    return (p->limit >= 1 && p->limit <= LIMIT_MAX) ||
+           twin_refuse(c, API_ERROR_PARAMETER_INTEGER, "limit",
+                       "limit is %lld; it is a number from 1 to %d.", (long long)p->limit,
+                       LIMIT_MAX);
+}
+
+static bool read_page(struct twin_call *c, struct page *p) {
+    if (!read_limit(c, p))
+        return false;
     if (twin_given(c, "starting_after") && twin_given(c, "ending_before"))
         return twin_refuse(c, API_ERROR_PARAMETERS_EXCLUSIVE, "ending_before",
                            "starting_after and ending_before do not go together.");
@@ -113,6 +119,7 @@ static bool fits(struct twin_call *c, struct twin_object *o) {
 static void add(struct page *p, struct twin_object *o) {
     text_adds(&p->data, p->n++ > 0 ? "," : "");
     json_write(twin_root(o), &p->data);
+    p->last = o;
 }
 
 static void older(struct twin_call *c, struct page *p) {
@@ -151,8 +158,13 @@ static void write_page(struct twin_call *c, struct page *p, bool searched) {
     text_add(&c->answer, text_bytes(&p->data));
     text_addf(&c->answer, "],\"has_more\":%s,\"url\":", p->more ? "true" : "false");
     text_add_json(&c->answer, c->request->path);
-    if (searched)
-        text_adds(&c->answer, ",\"next_page\":null");
+    if (searched) { // a page is known by the last object of the one before
+        text_adds(&c->answer, ",\"next_page\":");
+        if (p->more)
+            text_add_json(&c->answer, bytes_of(p->last->id));
+        else
+            text_adds(&c->answer, "null");
+    }
     text_addc(&c->answer, '}');
     text_drop(&p->data);
 }
@@ -173,6 +185,7 @@ bool twin_list(struct twin_call *c) {
 
 struct clause {
     struct text path;
+    bytes key; // of the map at the path; empty: the value is there itself
     bytes value;
     bool part;
 };
@@ -202,18 +215,15 @@ static bool take_quoted(bytes *rest, bytes *out) {
 
 static bool take_clause(bytes *rest, struct clause *out) {
     size_t n = 0;
-    bytes key;
     while (n < rest->n && is_name(rest->p[n]))
         n++;
     text_add(&out->path, bytes_slice(*rest, 0, n));
     *rest = bytes_slice(*rest, n, rest->n);
     if (rest->n > 0 && rest->p[0] == '[') {
         *rest = bytes_slice(*rest, 1, rest->n);
-        if (!take_quoted(rest, &key) || rest->n == 0 || rest->p[0] != ']')
+        if (!take_quoted(rest, &out->key) || rest->n == 0 || rest->p[0] != ']')
             return false;
         *rest = bytes_slice(*rest, 1, rest->n);
-        text_addc(&out->path, '.');
-        text_add(&out->path, key);
     }
     if (n == 0 || rest->n == 0 || (rest->p[0] != ':' && rest->p[0] != '~'))
         return false;
@@ -239,6 +249,8 @@ static bool read_query(bytes query, struct clause clauses[CLAUSES_MAX], size_t *
 
 static bool clause_holds(struct twin_object *o, const struct clause *q) {
     json v = twin_at(o, text_str(&q->path));
+    if (q->key.n > 0)
+        v = json_getb(v, q->key);
     if (!q->part)
         return json_equals_text(v, q->value);
     return bytes_search(json_string(v), q->value) < json_string(v).n;
@@ -248,15 +260,14 @@ bool twin_search(struct twin_call *c) {
     struct clause clauses[CLAUSES_MAX] = {0};
     struct page p = {0};
     size_t n = 0;
-    p.limit = LIMIT;
     bool good = read_query(twin_param_text(c, "query"), clauses, &n);
     if (!good)
         twin_refuse(c, API_ERROR_INVALID, "query",
                     "The query is none: it has clauses like email:\"ada@example.com\", "
                     "metadata[\"site\"]:\"shop\" or id~\"cus_1\", at most %d, with AND between.",
                     CLAUSES_MAX);
-    good = good && twin_param_int(c, "limit", &p.limit);
-    struct twin_object *o = NULL;
+    good = good && read_limit(c, &p) && read_cursor(c, "page", &p.after);
+    struct twin_object *o = p.after;
     while (good && !p.more && (o = twin_next(c, c->resource->kinds, o)) != NULL) {
         bool holds = true;
         for (size_t i = 0; i < n && holds; i++)

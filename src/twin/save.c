@@ -98,6 +98,7 @@ static result load_object(struct twin *w, json in) {
     bytes id = text_of(in, "id"), account = text_of(in, "account");
     NEED(r != NULL, INVALID, "an object is of no type that the twin knows");
     NEED(id.n > 0, INVALID, "an object has no id");
+    NEED(json_type(own) == JSON_OBJECT, INVALID, "an object has no `json` with its members");
     NEED(twin_find(w, account, id) == NULL, INVALID, "an object is there twice");
     NEED(w->object_count < w->object_max, INVALID, "there are more objects than it may have");
     struct twin_object *o = twin_add_object(w, r, account, id);

@@ -330,32 +330,44 @@ static void find_id(const char *changes, const struct sample_options *words, str
     text_add(out, json_string(json_get(json_root(doc), "id")));
 }
 
-static struct twin_object *make(struct twin_call *c, const struct twin_resource *r, bytes id) {
+// Its shape with the words of this draw filled in, and the id that it has by that.
+static struct json_doc *draw(struct twin_call *c, const struct twin_resource *r,
+                             struct sample_options *words, struct text *id) {
     OWN(text_drop)
     struct text shape = {0};
-    OWN(json_close)
     struct json_doc *doc = NULL;
-    struct sample_options words = {.seed = twin_random(c), .now_s = c->now_s};
+    *words = (struct sample_options){.seed = twin_random(c), .now_s = c->now_s};
     if (strcmp(r->object, "account") != 0) // whose id is not that of who makes it
-        words.account = account_of(c);
-    sample_fill(r->shape, &words, &shape);
+        words->account = account_of(c);
+    sample_fill(r->shape, words, &shape);
     ensure(json_parse(text_bytes(&shape), &doc) == OK);
-    OWN(text_drop)
-    struct text other = {0}; // an id that `new` gives it
-    bool chosen = id.n > 0;
+    text_reset(id);
     if (r->changes != NULL)
-        find_id(r->changes, &words, &other);
-    if (!chosen)
-        id = other.n > 0 ? text_bytes(&other) : json_string(json_get(json_root(doc), "id"));
-    struct twin_object *o = twin_add_object(c->w, r, account_of(c), id);
+        find_id(r->changes, words, id); // an id that `new` gives it
+    if (id->n == 0)
+        text_add(id, json_string(json_get(json_root(doc), "id")));
+    return doc;
+}
+
+static struct twin_object *make(struct twin_call *c, const struct twin_resource *r, bytes chosen) {
+    struct sample_options words;
+    OWN(text_drop)
+    struct text own = {0};
+    struct json_doc *doc = draw(c, r, &words, &own);
+    // Somebody may have chosen the id that comes next: of a world with the same seed.
+    while (chosen.n == 0 && twin_find(c->w, account_of(c), text_bytes(&own)) != NULL) {
+        json_close(&doc);
+        doc = draw(c, r, &words, &own);
+    }
+    struct twin_object *o =
+        twin_add_object(c->w, r, account_of(c), chosen.n > 0 ? chosen : text_bytes(&own));
     o->fresh = true;
     o->clock = c->clock;
     o->doc = doc;
-    doc = NULL;
     twin_touch(c, o);
     if (r->changes != NULL)
         apply_changes(c, o, r->changes, &words);
-    if (chosen)
+    if (chosen.n > 0)
         twin_set_str(c, o, "id", o->id);
     return o;
 }

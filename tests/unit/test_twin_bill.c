@@ -416,6 +416,19 @@ static void credit_notes_take_off(void **state) {
     billing_close(&b);
 }
 
+static void a_clock_goes_two_intervals(void **state) {
+    struct billing b;
+    char path[128], form[64];
+    billing_open(&b, "pm_card_visa");
+    subscribe(&b, "");
+    snprintf(path, sizeof path, "POST /v1/test_helpers/test_clocks/%s/advance", b.clock);
+    int64_t end = bill_period(START, 2, B("month"), 1);
+    snprintf(form, sizeof form, "frozen_time=%lld", (long long)end + 1);
+    assert_int_equal(house_ask(&b.h, path, form), 400);
+    advance(&b, end);
+    billing_close(&b);
+}
+
 // Whatever somebody types in: no sum passes what fits, and no time is so far that it takes long.
 static void numbers_are_bounded(void **state) {
     static const struct {
@@ -430,7 +443,10 @@ static void numbers_are_bounded(void **state) {
         {"POST /v1/customers", "balance=1000000000000", 400},
         {"POST /v1/customers", "balance=-9223372036854775808", 400},
         {"POST /v1/test_helpers/test_clocks", "frozen_time=9223372036854775807", 400},
-        {"POST /v1/test_helpers/test_clocks", "frozen_time=-999999999999", 200},
+        {"POST /v1/test_helpers/test_clocks", "frozen_time=-1", 400},
+        {"POST /v1/coupons", "percent_off=100.0", 200},
+        {"POST /v1/coupons", "percent_off=0.0", 400},
+        {"POST /v1/coupons", "percent_off=-0.5", 400},
     };
     struct billing b;
     billing_open(&b, "pm_card_visa");
@@ -473,6 +489,7 @@ int main(void) {
         cmocka_unit_test(quotes_become_what_they_offer),
         cmocka_unit_test(credit_notes_take_off),
         cmocka_unit_test(numbers_are_bounded),
+        cmocka_unit_test(a_clock_goes_two_intervals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -229,6 +229,41 @@ static void saves_and_loads(void **state) {
     house_close(&h);
 }
 
+static void searches_go_on(void **state) {
+    struct twin_house h;
+    house_open(&h);
+    for (int i = 0; i < 5; i++)
+        house_do(&h, "POST /v1/customers", "name=c%d&metadata[a.b]=x", i);
+    house_do(&h, "GET /v1/customers/search", "query=metadata[\"a.b\"]:\"x\"&limit=%d", 3);
+    assert_int_equal(json_size(house_at(&h, "data")), 3);
+    assert_string_equal(house_text(&h, "has_more"), "true");
+    house_do(&h, "GET /v1/customers/search", "query=metadata[\"a.b\"]:\"x\"&limit=3&page=%s",
+             house_text(&h, "next_page"));
+    assert_string_equal(house_text(&h, "data.0.name"), "c1");
+    assert_string_equal(house_text(&h, "has_more"), "false");
+    assert_string_equal(house_text(&h, "next_page"), "null");
+    assert_int_equal(house_ask(&h, "GET /v1/customers/search", "query=name:'c1'&limit=0"), 400);
+    assert_int_equal(house_ask(&h, "GET /v1/customers/search", "query=name:'c1'&page=cus_1"), 400);
+    house_close(&h);
+}
+
+// The same seed gives the same ids; somebody who kept one from another time may ask for it.
+static void chosen_ids_are_passed_over(void **state) {
+    struct twin_house h;
+    char next[64];
+    house_open(&h);
+    house_do(&h, "POST /v1/products", "name=%s", "a");
+    house_do(&h, "POST /v1/products", "name=%s", "b");
+    snprintf(next, sizeof next, "%s", house_text(&h, "id"));
+    house_close(&h);
+    house_open(&h);
+    house_do(&h, "POST /v1/products", "name=a&id=%s", next);
+    for (int i = 0; i < 5; i++)
+        house_do(&h, "POST /v1/products", "name=%d", i);
+    assert_int_equal(twin_counts(h.world).objects, 6);
+    house_close(&h);
+}
+
 static void holds_so_many(void **state) {
     struct twin_house h;
     house_open(&h);
@@ -247,11 +282,17 @@ static void holds_so_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(makes_and_changes), cmocka_unit_test(refuses),
-        cmocka_unit_test(deletes),           cmocka_unit_test(lists_and_searches),
-        cmocka_unit_test(expands),           cmocka_unit_test(repeats_keys),
-        cmocka_unit_test(clocks_advance),    cmocka_unit_test(saves_and_loads),
+        cmocka_unit_test(makes_and_changes),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(deletes),
+        cmocka_unit_test(lists_and_searches),
+        cmocka_unit_test(expands),
+        cmocka_unit_test(repeats_keys),
+        cmocka_unit_test(clocks_advance),
+        cmocka_unit_test(saves_and_loads),
         cmocka_unit_test(holds_so_many),
+        cmocka_unit_test(searches_go_on),
+        cmocka_unit_test(chosen_ids_are_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
